@@ -1,0 +1,1 @@
+"""Who receives: subscribers, lists, consent and suppression."""

@@ -1,0 +1,1 @@
+"""What is written: `issue.md` becomes an Issue, each Problem with its line and column."""

@@ -1,0 +1,55 @@
+"""Files of a workspace: written whole or not at all, and never outside the folder they belong to."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from newsletter.problems import Exit, NewsletterError, Problem, Where
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def write_atomically(path: Path, data: bytes | str, mode: int = 0o644) -> None:
+    """Replace `path` by `data` in one step, so that a reader sees the old file or the new, never half.
+
+    Raises NewsletterError(cannot-write) when the folder is missing, read-only or full.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as out:
+            out.write(raw)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise NewsletterError(
+            Problem(
+                "cannot-write",
+                f"Cannot write {path}: {error.strerror or error}",
+                hint="Check that the folder exists, that you may write to it, and that the disk is not full.",
+                where=Where(str(path)),
+            ),
+            exit=Exit.CONFIG,
+        ) from error
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """True when `path`, with every link followed, lies in `folder` (threat T16: ../, links, absolute paths)."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def example(name: str) -> Path:
+    """A file or folder of the example workspace (`templates`, `issues`, `recipients`, `newsletter.toml`).
+
+    The wheel carries them in `newsletter/_example/`; in a checkout they are the repository's own.
+    """
+    carried = PACKAGE / "_example" / name
+    return carried if carried.exists() else PACKAGE.parent / name

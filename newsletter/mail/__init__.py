@@ -1,0 +1,1 @@
+"""The bytes: addresses, signed tokens, building the message, reading what comes in."""

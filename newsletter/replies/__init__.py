@@ -1,0 +1,1 @@
+"""The answer: what comes back, kept raw first, then sorted into conversations."""

@@ -1,0 +1,1 @@
+"""Carrying it: mailings, the ledger of deliveries, and the transports."""

@@ -1,0 +1,1 @@
+"""Pages: the public addresses that a mail points to."""

@@ -1,0 +1,39 @@
+"""What every test shares: the --everything switch, and skips that say why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CORPORA = ROOT.parent / "shared" / "corpora"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--everything",
+        action="store_true",
+        help="also run browser and integration suites; nothing may be skipped for want of a program",
+    )
+
+
+def find_chromium() -> str | None:
+    """The system's Chromium or Chrome, or None."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return os.environ.get("NEWSLETTER_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    everything = config.getoption("--everything")
+    for item in items:
+        for mark in ("browser", "integration"):
+            if item.get_closest_marker(mark) and not everything:
+                item.add_marker(pytest.mark.skip(reason=f"{mark} suite: run by `make check`"))
+        if item.get_closest_marker("browser") and everything and not find_chromium():
+            reason = "no Chromium on this machine: `make system` installs it"
+            if os.environ.get("CI"):
+                pytest.exit(reason, returncode=1)  # CI may leave nothing out
+            item.add_marker(pytest.mark.skip(reason=reason))
