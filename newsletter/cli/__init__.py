@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from newsletter import __version__
-from newsletter.cli.output import Output, report_bug, report_error
-from newsletter.problems import Exit, NewsletterError
+from newsletter.cli.output import Output, asked, print_json, report_bug, report_error
+from newsletter.problems import Exit, NewsletterError, Problem
+
+# What a machine can refuse anywhere, and a person can put right; every other OSError that gets here is our bug.
+MACHINE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)
+_NOBODY = Problem(
+    "no-answer",
+    "This needs an answer, and nobody is here to give one",
+    hint="Run it in a terminal, or say the answer with an option; `--help` lists them.",
+)
 
 # name → (module, group heading, one line for --help). The lines stand here so that --help imports no module.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -50,7 +60,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            raise click.exceptions.NoSuchCommand(cmd_name, possibilities=COMMANDS, ctx=ctx)
         module = importlib.import_module(f"newsletter.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return command
@@ -85,27 +95,61 @@ def group(ctx: click.Context, folder: Path, plain: bool, quiet: bool, debug: boo
 
 def main() -> None:
     """Run the command and turn every ending into its exit code; never shows a person a traceback."""
-    debug = "--debug" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without ✓ shows ?, and lives
     try:
-        result = group.main(standalone_mode=False)
-        code = result if isinstance(result, int) else Exit.FINE
-    except click.exceptions.Exit as ending:
-        code = ending.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = Exit.USAGE
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("\nInterrupted.", err=True)
-        code = Exit.INTERRUPTED
-    except NewsletterError as error:
-        report_error(error)
-        code = error.exit
-    except BrokenPipeError:
-        sys.stderr.close()
+        code = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:  # `newsletter list | head -1`: the reader has all it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = Exit.FINE
-    except Exception as error:
-        if debug:
-            raise
-        report_bug(error)
-        code = Exit.BUG
     sys.exit(int(code))
+
+
+def _run() -> int:
+    try:
+        result = group.main(prog_name="newsletter", standalone_mode=False)
+        return result if isinstance(result, int) else Exit.FINE
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except click.ClickException as error:
+        return _usage(error)
+    except (KeyboardInterrupt, click.Abort) as error:
+        if isinstance(error.__cause__ or error.__context__, EOFError):
+            return _end(NewsletterError(_NOBODY, exit=Exit.REFUSED))
+        click.echo("\nInterrupted.", err=True)
+        return Exit.INTERRUPTED
+    except NewsletterError as error:
+        return _end(error)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if asked("--debug") or error.errno not in MACHINE:
+            return _bug(error)
+        place = f": {error.filename}" if error.filename else ""
+        hint = "Check the space on the disk and who may read and write there, then run the command again."
+        problem = Problem("machine-refused", f"This computer refused: {error.strerror}{place}", hint=hint)
+        return _end(NewsletterError(problem, exit=Exit.CONFIG))
+    except Exception as error:
+        return _bug(error)
+
+
+def _end(error: NewsletterError) -> int:
+    report_error(error)
+    return error.exit
+
+
+def _bug(error: Exception) -> int:
+    if asked("--debug"):
+        raise error
+    report_bug(error)
+    return Exit.BUG
+
+
+def _usage(error: click.ClickException) -> int:
+    """Click's own words for a person; the one object for a machine."""
+    if asked("--json"):
+        print_json([Problem("wrong-usage", error.format_message(), hint="`--help` after a command shows its options.")])
+    else:
+        error.show()
+    return Exit.USAGE

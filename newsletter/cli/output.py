@@ -5,19 +5,34 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
-import traceback
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.config import Config, from_environment
 from newsletter.problems import NewsletterError, Problem, Severity
 
+if TYPE_CHECKING:
+    from newsletter.config import Config
+
 SIGNS = {Severity.ERROR: ("✗", "red"), Severity.WARNING: ("!", "yellow"), Severity.NOTE: ("·", "cyan")}
+WORDS = {Severity.ERROR: "Must fix", Severity.WARNING: "Worth a look", Severity.NOTE: "Note"}
+WIDTH = 100  # columns of a source line that we show; a longer one is cut around the caret
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output, for machines.")
+
+
+def number(value: int) -> str:
+    """17742 → 17,742."""
+    return f"{value:,}"
+
+
+def count(value: int, one: str, many: str = "") -> str:
+    """(1, "person", "people") → 1 person; (17742, …) → 17,742 people; without `many` an s is added."""
+    return f"{number(value)} {one if value == 1 else many or one + 's'}"
 
 
 @dataclass
@@ -31,20 +46,22 @@ class Output:
 
     def config(self) -> Config:
         """The workspace's configuration; raises NewsletterError (exit 3) when there is none."""
+        from newsletter.config import from_environment
+
         return from_environment(self.folder)
 
     @property
     def fancy(self) -> bool:
-        """Colours and bars are wanted: a terminal, and nobody asked for plain."""
-        return (
-            sys.stdout.isatty()
-            and not self.plain
-            and not os.environ.get("NO_COLOR")
-            and os.environ.get("TERM") != "dumb"
-        )
+        """Colours and bars are wanted on standard output: a terminal, and nobody asked for plain."""
+        return self._fancy(sys.stdout)
 
-    def style(self, text: str, **how: Any) -> str:
-        return click.style(text, **how) if self.fancy else text
+    def _fancy(self, stream: Any) -> bool:
+        refused = self.plain or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return not refused and stream.isatty()
+
+    def style(self, text: str, *, err: bool = False, **how: Any) -> str:
+        """`text` in colour where colours are wanted on that stream."""
+        return click.style(text, **how) if self._fancy(sys.stderr if err else sys.stdout) else text
 
     def say(self, text: str = "") -> None:
         """A line for people; silent with --quiet."""
@@ -55,65 +72,120 @@ class Output:
         """A step that worked: `✓ text`."""
         self.say(f"{self.style('✓', fg='green')} {text}")
 
-    def problems(self, problems: Iterable[Problem], *, err: bool = False) -> None:
-        """Every problem the way a good compiler says it."""
-        for problem in problems:
-            click.echo(self.problem(problem), err=err)
+    def failed(self, text: str) -> None:
+        """A step that did not: `✗ text`. Said even with --quiet."""
+        click.echo(f"{self.style('✗', fg='red')} {text}")
 
-    def problem(self, problem: Problem) -> str:
+    def next(self, command: str, why: str = "") -> None:
+        """The command to type next; every command that ends well names one."""
+        self.say(f"  Next      {self.style(command, bold=True)}{f'   {why}' if why else ''}")
+
+    def facts(self, rows: Iterable[tuple[str, object]]) -> None:
+        """Name and value, one pair a line, the values under each other; whole numbers with separators."""
+        pairs = [(name, number(value) if type(value) is int else str(value)) for name, value in rows]
+        width = max((_columns(name) for name, _ in pairs), default=0)
+        for name, value in pairs:
+            self.say(f"  {name}{' ' * (width - _columns(name))}  {value}".rstrip())
+
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Columns under plain headings, no boxes: readable by a person, a screen reader and `cut` alike."""
+        body = [[number(cell) if type(cell) is int else str(cell) for cell in row] for row in rows]
+        widths = [max(map(_columns, column)) for column in zip(head, *body, strict=True)]
+        right = [all(type(cell) is str and cell.replace(",", "").isdigit() for cell in column) and bool(body)
+                 for column in zip(*body, strict=True)] or [False] * len(head)  # fmt: skip
+        for index, row in enumerate([list(head), *body]):
+            cells = []
+            for cell, width, to_right in zip(row, widths, right, strict=True):
+                gap = " " * (width - _columns(cell))
+                cells.append(gap + cell if to_right else cell + gap)
+            line = "  ".join(cells).rstrip()
+            self.say(self.style(line, dim=True) if index == 0 else line)
+
+    def problems(self, problems: Iterable[Problem], *, err: bool = False) -> None:
+        """Every problem the way a good compiler says it; said even with --quiet."""
+        for problem in problems:
+            click.echo(self.problem(problem, err=err), err=err)
+
+    def problem(self, problem: Problem, *, err: bool = False) -> str:
+        """The lines of one problem: what, code, place, the source line with a caret, what to do."""
         sign, colour = SIGNS[problem.severity]
-        head = f"{self.style(f'{sign} {problem.severity.value}', fg=colour)}  {problem.message}"
-        lines = [f"{head}  {self.style(problem.code, dim=True)}"]
-        where = problem.where
+        fancy = self._fancy(sys.stderr if err else sys.stdout)
+        bar = self.style("│ ", err=err, dim=True) if fancy else "  "
+        corner = self.style("╭─ ", err=err, dim=True) if fancy else "  "
+        word = self.style(f"{sign} {WORDS[problem.severity]}", err=err, fg=colour, bold=True)
+        message = visible(problem.message)
+        gap = " " * max(2, 76 - len(message)) if fancy else "  "
+        lines = [f"{word}  {message}{gap}{self.style(f'[{problem.code}]', err=err, dim=True)}"]
+        hint, where = visible(problem.hint), problem.where
         if where:
-            lines.append(f"  {self.style('╭─', dim=True)} {self.style(str(where), fg='cyan')}")
-            if where.source and where.line:
-                gutter = f"{where.line:>4}"
-                lines.append(f"  {self.style('│', dim=True)} {self.style(gutter, dim=True)}  {_visible(where.source)}")
-                if where.column:
-                    width = max(1, (where.end_column or where.column + 1) - where.column)
-                    pad = " " * (len(gutter) + 2 + where.column - 1)
-                    caret = self.style("^" * min(width, 60), fg=colour)
-                    lines.append(f"  {self.style('│', dim=True)} {pad}{caret} {problem.hint}".rstrip())
-                    return "\n".join(lines)
-        if problem.hint:
-            lines.append(f"  {self.style('│' if where else ' ', dim=True)} {problem.hint}")
+            lines.append(f"  {corner}{self.style(str(where), err=err, fg='cyan')}")
+        if where and where.source and where.line:
+            source, start, end = _window(where.source, where.column or 1, where.end_column)
+            gutter = f"{where.line:>4}"
+            lines.append(f"  {bar}{self.style(gutter, err=err, dim=True)}  {source}")
+            if where.column:
+                pad = " " * (len(gutter) + 2 + _columns(source[:start]))
+                caret = self.style("^" * max(1, _columns(source[start:end])), err=err, fg=colour)
+                lines.append(f"  {bar}{pad}{caret} {hint}".rstrip())
+                hint = ""
+        if hint:
+            lines.append(f"  {bar if where else '  '}{hint}")
         return "\n".join(lines)
 
 
-def _visible(source: str) -> str:
-    """A source line that a terminal can be trusted with: tabs as one space, control characters shown as ␀."""
-    return "".join(" " if letter == "\t" else letter if letter.isprintable() else "␀" for letter in source)[:300]
+def visible(text: str) -> str:
+    """Text that a terminal can be trusted with: tabs as a space, control characters as ␀ (an escape sequence in
+    a subject or file name must not move the cursor or change a title)."""
+    return "".join(" " if letter == "\t" else letter if letter.isprintable() else "␀" for letter in text)
+
+
+def _window(source: str, column: int, end_column: int | None) -> tuple[str, int, int]:
+    """The part of a source line around a column, and where the marked letters begin and end in it."""
+    text = visible(source)
+    start = min(max(column - 1, 0), len(text))
+    end = min(max(end_column - 1 if end_column else column, start + 1), start + 60)
+    cut = start - WIDTH // 2 if len(text) > WIDTH and start > WIDTH * 2 // 3 else 0
+    shown = ("…" if cut else "") + text[cut : cut + WIDTH] + ("…" if len(text) > cut + WIDTH else "")
+    shift = cut - bool(cut)
+    return shown, start - shift, end - shift
+
+
+def _columns(text: str) -> int:
+    """How many columns a terminal gives to `text`: wide letters two, combining marks none (UAX #11)."""
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
 
 
 def print_json(problems: Iterable[Problem] = (), **more: Any) -> None:
     """The one object of every --json: {"ok", "problems", …}. Nothing else goes to standard output."""
     found = list(problems)
     ok = not any(problem.severity is Severity.ERROR for problem in found)
-    click.echo(
-        json.dumps(
-            {"ok": ok, "problems": [problem.as_json() for problem in found], **more},
-            ensure_ascii=False,
-            indent=2,
-            default=str,
-        )
-    )
+    value = {"ok": ok, "problems": [problem.as_json() for problem in found], **more}
+    letters = "utf" not in (sys.stdout.encoding or "utf-8").lower()
+    click.echo(json.dumps(value, ensure_ascii=letters, indent=2, default=str))
+
+
+def asked(option: str) -> bool:
+    """True when the command line holds this option (needed where no command has run yet)."""
+    words = sys.argv[1:]
+    return option in (words[: words.index("--")] if "--" in words else words)
 
 
 def report_error(error: NewsletterError) -> None:
     """The last words of a command that could not go on, on standard error, or as JSON where --json was asked."""
-    if "--json" in sys.argv:
+    if asked("--json"):
         print_json(error.problems)
     else:
-        Output(Path(), plain="--plain" in sys.argv).problems(error.problems, err=True)
+        Output(Path(), plain=asked("--plain")).problems(error.problems, err=True)
 
 
 def report_bug(error: Exception) -> None:
     """Our fault: a short apology and a file with the details, never a traceback on the screen."""
-    with tempfile.NamedTemporaryFile("w", prefix="newsletter-bug-", suffix=".txt", delete=False) as log:
-        traceback.print_exception(error, file=log)
-    click.echo(f"Sorry, that is a bug in newsletter: {type(error).__name__}.", err=True)
-    click.echo(
-        f"The details are in {log.name}; `--debug` shows them here. Nothing else was changed by this.",
-        err=True,
-    )
+    from newsletter.cli.bug import write_report
+
+    path = write_report(error)
+    message = f"Sorry, that is a bug in newsletter: {type(error).__name__}"
+    hint = f"The details are in {path} (without addresses); `newsletter --debug …` shows them here."
+    report_error(NewsletterError(Problem("our-bug", message, hint=hint)))

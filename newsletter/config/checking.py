@@ -1,0 +1,93 @@
+"""Settings that are the right kind of value and still cannot work: a domain that is none, a port out of range."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from newsletter.config.shape import BUILT_IN_FIELDS, Config
+
+Report = Callable[[str, str, str, tuple[str, ...]], None]  # code, message, hint, path of the key
+DOMAIN = re.compile(r"(?=.{1,253}$)[^\W_]([\w-]{0,62})(\.[^\W_][\w-]{0,62})*")
+
+
+def check(config: Config, report: Report) -> None:
+    """Report every value that cannot work, at its own line."""
+    _site(config, report)
+    _people(config, report)
+    _mail(config, report)
+    for path, value in (
+        (("catch", "smtp"), config.catch.smtp),
+        (("catch", "web"), config.catch.web),
+        (("web", "listen"), config.web.listen),
+    ):
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            message = f"[{path[0]}] {path[1]} must be host:port, not {value!r}"
+            report("bad-value", message, 'For example "127.0.0.1:8025".', path)
+
+
+def _site(config: Config, report: Report) -> None:
+    site = config.site
+    for name, value in (("name", site.name), ("postal_address", site.postal_address)):
+        if not value.strip():
+            report("bad-value", f"[site] {name} is empty", "People must see who writes to them.", ("site", name))
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", site.language):
+        hint = "A language looks like en-GB, cy or ur."
+        report("bad-value", f"[site] language cannot be {site.language!r}", hint, ("site", "language"))
+    try:
+        ZoneInfo(site.time_zone)
+    except (KeyError, ValueError, OSError):
+        hint = "An IANA name such as Europe/London; UTC always works."
+        report("bad-value", f"There is no time zone {site.time_zone!r} on this computer", hint, ("site", "time_zone"))
+    if site.url:
+        url = urlsplit(site.url)
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+            hint = 'Write it like url = "https://news.example.org".'
+            report("bad-value", f"[site] url is not a web address: {site.url!r}", hint, ("site", "url"))
+
+
+def _people(config: Config, report: Report) -> None:
+    for key, sender in config.senders.items():
+        local, _, domain = sender.address.rpartition("@")
+        if not local or re.search(r"[\s<>,;\x00-\x1f]", sender.address) or not DOMAIN.fullmatch(domain):
+            message = f"[senders.{key}] address is not an e-mail address: {sender.address!r}"
+            report("bad-value", message, 'For example address = "news@example.org".', ("senders", key, "address"))
+        if not sender.name.isprintable():
+            message = f"[senders.{key}] name holds a line break or another invisible letter"
+            report("bad-value", message, "Write the name on one line.", ("senders", key, "name"))
+    for key in config.lists:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,99}", key):
+            hint = "Use small letters, digits, - and _, as in all-residents."
+            report("bad-list-name", f"A list cannot be called {key!r}", hint, ("lists", key))
+    for key in config.fields:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", key) or key in BUILT_IN_FIELDS:
+            hint = "Use small letters, digits and _, and no name that is built in."
+            report("bad-field-name", f"A field cannot be called {key!r}", hint, ("fields", key))
+
+
+def _mail(config: Config, report: Report) -> None:
+    mail = config.mail
+    if mail.transport == "smtp":
+        if not config.relays:
+            hint = 'Add [relays.main] with host and port, or set transport = "catcher".'
+            report("no-relay", "Mail is to go by smtp, but there is no relay", hint, ("mail", "transport"))
+        if not config.site.url.startswith("https://"):
+            hint = 'The links in the mail need a public https address: url = "https://news.example.org".'
+            message = "[site] url must start with https:// when mail leaves here"
+            report("needs-https", message, hint, ("site", "url"))
+    for key, value in (("reply_domain", mail.reply_domain), ("bounce_domain", mail.bounce_domain)):
+        if not DOMAIN.fullmatch(value):
+            hint = f'For example {key} = "reply.example.org".'
+            report("bad-value", f"[mail] {key} is not a domain: {value!r}", hint, ("mail", key))
+    if mail.separator not in ("+", "-", "=", "_", "."):
+        hint = "One of + - = _ . : the sign after which your mail server ignores the rest of a mailbox's name."
+        report("bad-value", f"[mail] separator cannot be {mail.separator!r}", hint, ("mail", "separator"))
+    for key, relay in config.relays.items():
+        if not 1 <= relay.port <= 65535:
+            report("bad-value", f"There is no port {relay.port}", "Relays use 25, 465 or 587.", ("relays", key, "port"))
+        if not 1 <= relay.connections <= 100:
+            message = f"[relays.{key}] connections cannot be {relay.connections}"
+            report("bad-value", message, "From 1 to 100; 4 is a good start.", ("relays", key, "connections"))

@@ -1,0 +1,177 @@
+"""Every setting there is: its name, its default, what it may be, and one line that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from newsletter.problems import Exit, NewsletterError, Problem, Where
+
+FILE = "newsletter.toml"
+PREFIX = "NEWSLETTER_"
+
+
+def _help(
+    text: str, default: Any = "", choices: tuple[str, ...] = (), *, required: bool = False, secret: bool = False
+) -> Any:
+    """A field with its line for the reference; a `secret` is taken from the environment only and never shown."""
+    meta = {"help": text, "choices": choices, "required": required, "secret": secret}
+    return field(default=default, metadata=meta, repr=not secret)
+
+
+@dataclass(frozen=True)
+class Site:
+    name: str = _help("The organisation's name, as people know it.", required=True)
+    url: str = _help("Public https address of this installation; may be empty with the catcher.")
+    language: str = _help("Language of the mails unless an issue says otherwise (BCP 47).", "en-GB")
+    time_zone: str = _help("Time zone of dates and schedules (IANA name).", "Europe/London")
+    postal_address: str = _help("Postal address for the footer of every mail.", required=True)
+
+
+@dataclass(frozen=True)
+class Sender:
+    name: str = _help("The name people see in From.", required=True)
+    address: str = _help("The e-mail address in From.", required=True)
+    role: str = _help("Rank or role, shown as “who sent it”.")
+    area: str = _help("The area this sender answers for.")
+    organisation: str = _help("The organisation, where it is not the site's name.")
+
+
+@dataclass(frozen=True)
+class ListConfig:
+    title: str = _help("The list's name, as subscribers see it.", required=True)
+    why: str = _help("The footer's sentence: why you get this.", required=True)
+    urgent: bool = _help("Safety alerts that may rather arrive twice than not at all.", False)
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    type: str = _help("Kind of value.", "text", ("text", "date", "number", "choice"))
+    title: str = _help("What staff call it.")
+    example: str = _help("An example value, used by previews.")
+
+
+@dataclass(frozen=True)
+class Mail:
+    transport: str = _help("Where mail goes: the built-in catcher, or a relay.", "catcher", ("catcher", "smtp"))
+    reply_domain: str = _help("Domain of the reply addresses.", "reply.localhost")
+    bounce_domain: str = _help("Domain of the envelope senders (bounces).", "bounce.localhost")
+    separator: str = _help("Stands between `reply` and the token.", "+")
+
+
+@dataclass(frozen=True)
+class Relay:
+    host: str = _help("Host name of the SMTP server.", required=True)
+    port: int = _help("Port of the SMTP server.", 25)
+    tls: str = _help("TLS policy; a failure never falls back to clear text.", "none", ("none", "starttls", "implicit"))
+    user: str = _help("User name for the relay.")
+    password: str = _help("The password; only from the environment, never from this file.", secret=True)
+    password_file: str = _help("File that holds the password, or the token for xoauth2.")
+    auth: str = _help("How to log in.", "password", ("password", "xoauth2"))
+    connections: int = _help("Connections at the same time.", 4)
+    pipelining: str = _help("Send commands in groups where the relay announces it.", "auto", ("auto", "off"))
+    keeps: tuple[str, ...] = _help(
+        "What the relay keeps as we wrote it.",
+        ("message_id", "envelope_sender"),
+        ("message_id", "envelope_sender"),
+    )
+
+    def secret(self) -> str:
+        """The password, from the environment or from `password_file`; empty where there is none.
+
+        Raises NewsletterError(no-password-file) when the file cannot be read.
+        """
+        if self.password or not self.password_file:
+            return self.password
+        try:
+            return Path(self.password_file).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise NewsletterError(
+                Problem(
+                    "no-password-file",
+                    f"The relay's password file cannot be read: {reason}",
+                    hint="[relays] password_file names a file that holds the password and nothing else.",
+                    where=Where(self.password_file),
+                ),
+                exit=Exit.CONFIG,
+            ) from error
+
+
+@dataclass(frozen=True)
+class Catch:
+    smtp: str = _help("Where the catcher takes mail (host:port).", "127.0.0.1:1025")
+    web: str = _help("Where the catcher shows it (host:port).", "127.0.0.1:8025")
+
+
+@dataclass(frozen=True)
+class Web:
+    listen: str = _help("Where `newsletter web` serves the public pages (host:port).", "127.0.0.1:8000")
+
+
+@dataclass(frozen=True)
+class Database:
+    url: str = _help("Where the database is; a path in it is relative to the workspace.", "sqlite:///var/newsletter.db")
+
+
+@dataclass(frozen=True)
+class Images:
+    carry: str = _help("Pictures by address (url) or inside the mail (cid).", "url", ("url", "cid"))
+
+
+SECTIONS: Mapping[str, type] = MappingProxyType(
+    {"site": Site, "mail": Mail, "catch": Catch, "web": Web, "database": Database, "images": Images}
+)
+TABLES: Mapping[str, type] = MappingProxyType(
+    {"senders": Sender, "lists": ListConfig, "fields": FieldConfig, "relays": Relay}
+)
+BUILT_IN_FIELDS: Mapping[str, FieldConfig] = MappingProxyType(
+    {
+        "email": FieldConfig(title="E-mail address", example="sam@example.org"),
+        "name": FieldConfig(title="Full name", example="Sam Okafor"),
+        "first_name": FieldConfig(title="First name", example="Sam"),
+        "last_name": FieldConfig(title="Last name", example="Okafor"),
+        "language": FieldConfig(title="Language", example="en-GB"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole configuration. `origins` maps a dotted key to `default`, `newsletter.toml:12` or a variable."""
+
+    root: Path
+    site: Site
+    senders: Mapping[str, Sender]
+    lists: Mapping[str, ListConfig]
+    fields: Mapping[str, FieldConfig]
+    mail: Mail
+    relays: Mapping[str, Relay]
+    catch: Catch
+    web: Web
+    database: Database
+    images: Images
+    themes: Mapping[str, Mapping[str, Any]]  # checked against theme.toml by rendering.themes
+    origins: Mapping[str, str]
+
+    @property
+    def base_url(self) -> str:
+        """Address of the public pages, without a slash at the end."""
+        return (self.site.url or f"http://{self.web.listen}").rstrip("/")
+
+    @property
+    def all_fields(self) -> Mapping[str, FieldConfig]:
+        """Every name that may stand in `{{ }}`: the built-in ones and those of `[fields]`."""
+        return {**BUILT_IN_FIELDS, **self.fields}
+
+    @property
+    def var(self) -> Path:
+        """The folder for the database, the key, caught mail and logs."""
+        return self.root / "var"
+
+    def relay(self) -> Relay:
+        """The relay that mail goes to: the first one of `[relays]`."""
+        return next(iter(self.relays.values()))
