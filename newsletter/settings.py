@@ -10,6 +10,7 @@ from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem
 
 APPS = ["newsletter.audience", "newsletter.sending", "newsletter.replies", "newsletter.web"]
+LOCK_WAIT = 20.0  # seconds for another writer; imports and sending hold the lock for a tenth of one at a time
 
 
 def database(config: Config) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def database(config: Config) -> dict[str, Any]:
             "OPTIONS": {
                 # IMMEDIATE takes the write lock at BEGIN: no transaction fails half-way with "locked".
                 "transaction_mode": "IMMEDIATE",
-                "timeout": 20,
+                "timeout": LOCK_WAIT,
                 # NORMAL in WAL survives kill -9; FULL would also survive power loss, at 0.7 of the rate.
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
             },
@@ -65,10 +66,28 @@ def values(config: Config, secret: str) -> dict[str, Any]:
 
 
 def setup(config: Config, secret: str = "unused until staff log in") -> None:  # noqa: S107
-    """Configure Django for this workspace, once per process."""
+    """Configure Django for this workspace; called again for another workspace, turn to that one.
+
+    Django is configured once per process; the second call changes what depends on the workspace and closes this
+    thread's connection to the database that was open.
+    """
     import django
     from django.conf import settings
 
     if not settings.configured:
         settings.configure(**values(config, secret))
         django.setup()
+    elif config != settings.NEWSLETTER:
+        _turn_to(config)
+
+
+def _turn_to(config: Config) -> None:
+    from django.conf import settings
+    from django.db import connections
+    from django.utils import timezone
+
+    connections.close_all()
+    connections.databases["default"].update(database(config))
+    settings.NEWSLETTER = config
+    settings.TIME_ZONE = config.site.time_zone
+    timezone.get_default_timezone.cache_clear()

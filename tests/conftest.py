@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.workspace import folder, migrated, workspace  # noqa: F401 (fixtures for every test)
+
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = ROOT.parent / "shared" / "corpora"
 
