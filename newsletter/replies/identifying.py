@@ -1,0 +1,72 @@
+"""Whose copy is being answered: the signed token in the address, else the signed Message-ID it answers.
+
+A token proves that the writer holds a copy of that mail (mail can be forwarded), never who they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from newsletter.config import Config
+from newsletter.mail import tokens
+from newsletter.mail.incoming import Incoming
+from newsletter.mail.tokens import Keyring, Purpose
+from newsletter.replies.models import Conversation
+
+Identified = Conversation.Identified
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What the addresses and references of a message say; `purpose` None = nothing that we signed."""
+
+    purpose: Purpose | None = None
+    stored: bytes = b""
+    how: Identified = Identified.NOBODY
+    address: str = ""  # the address that held the token
+    forged: bool = False  # shaped like a token of ours, but the check failed
+
+
+def identify(incoming: Incoming, recipient: str, config: Config, keyring: Keyring) -> Copy:
+    """The copy that `incoming` answers.
+
+    Order: envelope recipient, then the addresses in the headers (they count only where the check holds), then
+    In-Reply-To and References. Never by subject, and never by From alone. An envelope recipient that only looks
+    like a token stops the search: such a message is kept, but linked to nobody.
+    """
+    forged = Copy()
+    for address in (recipient, *incoming.recipients):
+        token = token_in(address, config)
+        if token is None:
+            continue
+        read = keyring.read(token)
+        if read:
+            return Copy(*read, how=Identified.TOKEN, address=address)
+        forged = Copy(address=address, forged=True)
+        if address == recipient:
+            return forged
+    if forged.forged:
+        return forged
+    return by_message_id(incoming.references, config, keyring)
+
+
+def by_message_id(message_ids: Iterable[str], config: Config, keyring: Keyring) -> Copy:
+    """The first of these Message-IDs that we signed ourselves."""
+    for message_id in message_ids:
+        local, _, domain = message_id.strip("<> ").rpartition("@")
+        if domain.lower() != config.mail.reply_domain.lower():
+            continue
+        read = keyring.read(local.lower())
+        if read and read[0] in (Purpose.MESSAGE_ID, Purpose.TEST):
+            return Copy(*read, how=Identified.MESSAGE_ID)
+    return Copy()
+
+
+def token_in(address: str, config: Config) -> str | None:
+    """The part of an address of ours that is shaped like a token, or None."""
+    for domain in dict.fromkeys((config.mail.reply_domain, config.mail.bounce_domain)):
+        token = tokens.in_address(address, domain, config.mail.separator)
+        if token:
+            return token
+    return None

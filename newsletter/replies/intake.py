@@ -1,0 +1,98 @@
+"""The one door for incoming mail: kept exactly as it came, then read, then sorted.
+
+Whatever brings a message in (a pipe, the catcher, later LMTP, IMAP and webhooks) calls `accept`. When `accept`
+returns, the message is on the disk; only then may the mail server be told that we have it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+
+from newsletter.problems import NewsletterError
+from newsletter.replies import reading, sorting
+from newsletter.replies.models import Kind, Raw
+from newsletter.replies.sorting import Verdict
+from newsletter.replies.storing import storable
+
+BIGGEST = 50 * 1024 * 1024  # bytes; by mail up to 50 MB is accepted, so that pictures never take the words with them
+TRIES = 2  # a message that twice ended the process that read it goes to quarantine, so that the next one is read
+
+log = logging.getLogger(__name__)
+
+
+def accept(raw: bytes, recipient: str, sender: str = "", channel: str = "pipe") -> Verdict:
+    """Keep one message for good, then sort it.
+
+    `recipient` is the envelope recipient ("" when nobody knows it: then the headers are asked), `sender` the
+    envelope sender ("" = `<>`). Once the bytes are stored nothing is raised any more: what could not be sorted
+    keeps the kind "" and is tried again by `finish_unread`. Raises django.db.Error when storing failed, and then
+    the mail server must keep the message.
+    """
+    stored = store(raw, recipient, sender, channel)
+    if stored.kind == Kind.DUPLICATE:
+        original = stored.duplicate_of
+        if original is not None and original.kind == Kind.UNREAD:
+            _sort_or_leave(original)
+        return Verdict(Kind.DUPLICATE, stored.reason, raw_id=stored.pk)
+    return _sort_or_leave(stored)
+
+
+def store(raw: bytes, recipient: str, sender: str, channel: str) -> Raw:
+    """The message on the disk, in a transaction of its own; the same message again becomes a duplicate."""
+    sha256 = hashlib.sha256(raw).hexdigest()
+    envelope = {"recipient": storable(recipient, 320), "sender": storable(sender, 320)}
+    _to_the_disk(True)
+    try:
+        try:
+            with transaction.atomic(durable=True):
+                return Raw.objects.create(sha256=sha256, channel=channel, data=raw, size=len(raw), **envelope)
+        except IntegrityError:
+            with transaction.atomic(durable=True):
+                first = Raw.objects.exclude(kind=Kind.DUPLICATE).get(sha256=sha256, recipient=envelope["recipient"])
+                return Raw.objects.create(
+                    sha256=sha256,
+                    channel=channel,
+                    data=b"",
+                    size=len(raw),
+                    kind=Kind.DUPLICATE,
+                    reason="the same message again",
+                    duplicate_of=first,
+                    delivery=first.delivery,
+                    **envelope,
+                )
+    finally:
+        _to_the_disk(False)
+
+
+def finish_unread() -> int:
+    """Sort what an interrupted run had stored but not sorted; gives back how many are still unread."""
+    for raw in Raw.objects.filter(kind=Kind.UNREAD).order_by("id").iterator(chunk_size=10):
+        _sort_or_leave(raw)
+    return Raw.objects.filter(kind=Kind.UNREAD).count()
+
+
+def _sort_or_leave(raw: Raw) -> Verdict:
+    """The verdict on a stored message; a fault of ours leaves it unread, because it is safe where it is."""
+    try:
+        if raw.attempts >= TRIES:
+            return sorting.quarantine(raw, "reading it failed twice")
+        Raw.objects.filter(pk=raw.pk).update(attempts=F("attempts") + 1)
+        return sorting.sort(raw, reading.read(bytes(raw.data)))
+    except NewsletterError as error:
+        # A lost key or a locked database says nothing about the message: do not count it as a failed reading.
+        Raw.objects.filter(pk=raw.pk).update(attempts=raw.attempts)
+        return Verdict(Kind.UNREAD, str(error), raw_id=raw.pk)
+    except Exception as error:
+        log.exception("message %s is kept, but could not be sorted", raw.pk)
+        return Verdict(Kind.UNREAD, f"kept, but not sorted: {type(error).__name__}", raw_id=raw.pk)
+
+
+def _to_the_disk(fully: bool) -> None:
+    """SQLite: wait for the disk at this commit, so that an acknowledged message also survives a power cut."""
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA synchronous={'FULL' if fully else 'NORMAL'}")
