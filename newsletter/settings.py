@@ -77,7 +77,7 @@ def setup(config: Config, secret: str = "unused until staff log in") -> None:  #
     if not settings.configured:
         settings.configure(**values(config, secret))
         django.setup()
-    elif config != settings.NEWSLETTER:
+    elif config != settings.NEWSLETTER:  # type: ignore[misc]
         _turn_to(config)
 
 
@@ -90,4 +90,4 @@ def _turn_to(config: Config) -> None:
     connections.databases["default"].update(database(config))
     settings.NEWSLETTER = config
     settings.TIME_ZONE = config.site.time_zone
-    timezone.get_default_timezone.cache_clear()
+    timezone.get_default_timezone.cache_clear()  # type: ignore[attr-defined]

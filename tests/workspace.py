@@ -19,6 +19,7 @@ from unittest import mock
 import pytest
 
 from newsletter import config as configuration
+from newsletter import settings
 from newsletter.config import Config
 
 TOML = """\
@@ -45,6 +46,9 @@ example = "2026-12-08"
 reply_domain = "reply.council.example"
 bounce_domain = "bounce.council.example"
 """
+
+# Modules with models can be imported only once Django is configured, and tests import them in their first lines.
+settings.setup(configuration.load(Path(__file__).parent))
 
 
 @dataclass

@@ -1,0 +1,38 @@
+"""Counts the people for whom a field is empty, so that `check` and `send` can warn before “Hello ,” goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from newsletter.audience import selecting
+from newsletter.config import Config
+
+_COLUMNS = ("name", "first_name", "last_name", "language")
+_LISTS = {"area": "areas", "tag": "tags"}
+
+
+def empty_fields(config: Config, list_keys: Sequence[str], keys: Iterable[str]) -> dict[str, int]:
+    """How many of the people who get a mailing to these lists have nothing in a field; only fields with such gaps.
+
+    `keys` are names that may stand in `{{ }}`; `email` is never empty. One pass over the people for all of them.
+    """
+    from django.db import connection
+
+    selecting.known(config, list_keys)
+    wanted = [key for key in dict.fromkeys(keys) if key != "email"]
+    if not wanted:
+        return {}
+    people, parameters = selecting.sql(list_keys)
+    counts, paths = [], []
+    for key in wanted:
+        if key in _COLUMNS:
+            counts.append(f"count(*) FILTER (WHERE trim(person.{key}) = '')")  # a name of _COLUMNS, never a person's
+        else:
+            counts.append(
+                "count(*) FILTER (WHERE trim(coalesce(json_extract(person.attributes, %s), '')) IN ('', '[]'))"
+            )
+            paths.append('$."' + _LISTS.get(key, key).replace('"', "") + '"')
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(counts)} FROM ({people}) AS person", [*paths, *parameters])  # noqa: S608
+        found = cursor.fetchone()
+    return {key: count for key, count in zip(wanted, found, strict=True) if count}
