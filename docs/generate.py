@@ -52,7 +52,8 @@ def configuration() -> str:
     parts = [
         "# Settings\n\n",
         "`newsletter.toml` in the workspace's folder. A variable overrides a key: ",
-        "`NEWSLETTER_MAIL__TRANSPORT=smtp` sets `[mail] transport`, `NEWSLETTER_RELAYS__MAIN__HOST` sets `host` of `[relays.main]`. ",
+        "`NEWSLETTER_MAIL__TRANSPORT=smtp` sets `[mail] transport`, ",
+        "`NEWSLETTER_RELAYS__MAIN__HOST` sets `host` of `[relays.main]`. ",
         "`newsletter config show` prints every value with where it came from. ",
         "A key that is not listed here is an error with its line and the nearest right name.\n",
     ]
