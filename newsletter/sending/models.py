@@ -20,13 +20,16 @@ class Mailing(models.Model):
     slug = models.CharField(max_length=200, unique=True)  # the issue's folder; one mailing per issue
     state = models.CharField(max_length=10, choices=State.choices, default=State.APPROVED)
     rendered = models.JSONField()  # language → rendering.freeze.to_json(Rendered); "" = the default language
+    public = models.JSONField(default=dict)  # language → the same issue in web mode: the public copy
     checksum = models.CharField(max_length=64)
     audience = models.JSONField()  # list keys, in order
     settings = models.JSONField()  # subject, sender name and address, reply_to, list headers: what building needs
     public_id = models.BinaryField(max_length=9, unique=True)  # stored id of the share_url token (purpose v)
     frozen = models.PositiveIntegerField(default=0)  # people, counted once
     excluded = models.JSONField(default=dict)  # why people are not in it: {"suppressed": 3, …}
+    paused_why = models.TextField(blank=True, default="")  # words when it paused itself; kept after resume
     approved_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
 
@@ -56,6 +59,8 @@ class Delivery(models.Model):
     token = models.BinaryField(max_length=9, unique=True)  # stored id of its r, b, m and v tokens
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     attempt = models.PositiveIntegerField(default=0)  # fencing: results write WHERE attempt = mine
+    tries = models.PositiveIntegerField(default=0)  # real answers "not now" so far; sets the next delay
+    reason = models.CharField(max_length=300, blank=True, default="")  # why it is in this state, in words
     worker = models.CharField(max_length=40, blank=True, default="")
     leased_until = models.DateTimeField(null=True)
     due = models.DateTimeField(null=True)  # deferred: not before
@@ -70,7 +75,13 @@ class Delivery(models.Model):
             models.UniqueConstraint(fields=["mailing", "canonical"], name="one_delivery_per_address"),
         ]
         indexes = [
+            # Partial, and named in the SQL of outbox: without INDEXED BY SQLite walks the primary key past
+            # every finished row (67 ms instead of 0.56 ms a lease at 450,000 done).
             models.Index(fields=["mailing", "id"], condition=models.Q(state="pending"), name="delivery_pending"),
+            models.Index(fields=["mailing", "due"], condition=models.Q(state="deferred"), name="delivery_deferred"),
+            models.Index(fields=["mailing"], condition=models.Q(state="leased"), name="delivery_leased"),
+            models.Index(fields=["mailing"], condition=models.Q(state="inflight"), name="delivery_inflight"),
+            models.Index(fields=["mailing"], condition=models.Q(state="uncertain"), name="delivery_uncertain"),
         ]
 
 

@@ -1,0 +1,63 @@
+"""Draining: carry the waiting people of one mailing until none is left or somebody says stop. Who calls it is free."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.utils import timezone
+
+from newsletter.config import Config
+from newsletter.mail.tokens import Keyring
+from newsletter.sending import lock, mailings
+from newsletter.sending.crew import PATIENCE, Crew, Ended, How, Progress, Transport
+from newsletter.sending.message import Composer
+from newsletter.sending.models import Mailing
+from newsletter.sending.outbox import Outbox
+from newsletter.sending.store import Store
+
+__all__ = ["Ended", "How", "Progress", "drain"]
+
+
+def drain(
+    config: Config,
+    mailing: Mailing,
+    transport_factory: Callable[[], Transport],
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    *,
+    connections: int = 4,
+    patience: timedelta = PATIENCE,
+) -> Ended:
+    """Send to everybody of `mailing` who waits or is due again; the mailing must be sending.
+
+    `transport_factory` is called once per connection, in that connection's thread. `on_progress` is called some 20
+    times a second in the calling thread, `should_stop` as often: when it says True, what is in flight is finished
+    and everybody else goes on waiting. `patience`: how long to stay for people who are to be tried again.
+    First settles what a sender that died had left: see Outbox.recover.
+    Raises NewsletterError: already-sending, lost-key, and the database's problems; nobody is lost by any of them.
+    """
+    keyring = Keyring.load(config.var / "secret.key")
+    with lock.sending(config.var, mailing.slug, timezone.localtime()):
+        composer = Composer.of(config, keyring, mailing)
+        store = Store()
+        try:
+            outbox = Outbox(store, mailing, worker=f"pid {os.getpid()}")
+            crew = Crew(
+                outbox,
+                composer.compose,
+                transport_factory,
+                patience=patience,
+                pause=outbox.pause,
+                already_complained=bool(mailing.paused_why),
+            )
+            ended = crew.run(max(1, connections), on_progress, should_stop)
+        finally:
+            store.close()
+        if mailings.cancel_the_rest(mailing):
+            ended.counts = {state: mailings.status(mailing)[state] for state in ended.counts}
+        if ended.how is How.DONE:
+            mailings.finish(mailing)
+        mailing.refresh_from_db()
+        return ended

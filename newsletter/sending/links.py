@@ -1,0 +1,124 @@
+"""The addresses and links of one person's copy: where to reply, to leave, to read it in the browser, to share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from newsletter.config import Config
+from newsletter.mail.tokens import Keyring, Purpose, address
+
+
+class HasDelivery(Protocol):
+    """What is needed of a delivery; models.Delivery and outbox.Leased both are one."""
+
+    @property
+    def canonical(self) -> str: ...
+    @property
+    def lists(self) -> Any: ...
+    @property
+    def token(self) -> bytes: ...
+
+
+class HasMailing(Protocol):
+    """What is needed of a mailing: models.Mailing, or the stand-in of a test copy."""
+
+    @property
+    def settings(self) -> Any: ...
+    @property
+    def public_id(self) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Links:
+    """Everything signed for one person. The same for every attempt: greylisting and threading rely on it (D15)."""
+
+    reply_address: str
+    envelope_sender: str
+    message_id: str  # token@reply_domain, without brackets
+    unsubscribe_url: str
+    unsubscribe_address: str
+    view_url: str
+    share_url: str
+
+
+def signed(
+    config: Config, keyring: Keyring, token: bytes, unsubscribe_token: bytes, public_id: bytes, *, test: bool = False
+) -> Links:
+    """The links of one person. `test`: every token has purpose `t`, which shows pages and changes nothing."""
+
+    def make(purpose: Purpose, stored: bytes) -> str:
+        return keyring.make(Purpose.TEST if test else purpose, stored)
+
+    mail, base = config.mail, config.base_url
+    leave = make(Purpose.UNSUBSCRIBE, unsubscribe_token)
+    return Links(
+        reply_address=address("reply", make(Purpose.REPLY, token), mail.reply_domain, mail.separator),
+        envelope_sender=address("bounce", make(Purpose.BOUNCE, token), mail.bounce_domain, mail.separator),
+        message_id=f"{make(Purpose.MESSAGE_ID, token)}@{mail.reply_domain}",
+        unsubscribe_url=f"{base}/u/{leave}",
+        unsubscribe_address=address("unsubscribe", leave, mail.reply_domain, mail.separator),
+        view_url=f"{base}/v/{make(Purpose.VIEW, token)}",
+        share_url=f"{base}/v/{make(Purpose.VIEW, public_id)}",
+    )
+
+
+def system_values(
+    config: Config,
+    keyring: Keyring,
+    delivery: HasDelivery,
+    mailing: HasMailing,
+    *,
+    subject: str = "",
+    unsubscribe_token: bytes = b"",
+    test: bool = False,
+) -> dict[str, str]:
+    """The values of content.model.SYSTEM_SLOTS for one delivery, not yet escaped.
+
+    `unsubscribe_token` is looked up in UnsubscribeKey when it is not given; the hot path gives it.
+    """
+    if not unsubscribe_token:
+        unsubscribe_token = unsubscribe_key(delivery.canonical, delivery.lists)
+    links = signed(config, keyring, bytes(delivery.token), unsubscribe_token, bytes(mailing.public_id), test=test)
+    return values(links, mailing.settings, delivery.lists, subject)
+
+
+def values(links: Links, settings: Mapping[str, Any], lists: Sequence[str], subject: str) -> dict[str, str]:
+    """Links and the footer's sentence under the names that themes use."""
+    reply = reply_to(links, settings)
+    return {
+        "reply_url": f"mailto:{quote(reply, safe='@+')}?subject={quote(f'Re: {subject}', safe='')}",
+        "reply_address": reply,
+        "unsubscribe_url": links.unsubscribe_url,
+        "view_url": links.view_url,
+        "share_url": links.share_url,
+        "why": why(settings, lists),
+    }
+
+
+def reply_to(links: Links, settings: Mapping[str, Any]) -> str:
+    """Where an answer goes: the person's signed address, unless the issue names an address of its own."""
+    chosen = settings.get("reply_to") or "inbox"
+    return links.reply_address if chosen == "inbox" else str(chosen)
+
+
+def why(settings: Mapping[str, Any], lists: Sequence[str]) -> str:
+    """The footer's sentence: that of the first list through which the person was chosen."""
+    known: Mapping[str, Any] = settings.get("lists", {})
+    return next((known[key]["why"] for key in lists if key in known), "")
+
+
+def unsubscribe_key(canonical: str, lists: Sequence[str]) -> bytes:
+    """The stored id of this person's `u` token for this set of lists, made when there is none yet."""
+    from newsletter.mail.tokens import new_id
+    from newsletter.sending.models import UnsubscribeKey
+    from newsletter.sending.outbox import lists_key
+
+    key, _ = UnsubscribeKey.objects.get_or_create(
+        canonical=canonical,
+        lists_key=lists_key(lists),
+        defaults={"token": new_id(), "lists": sorted(lists)},
+    )
+    return bytes(key.token)

@@ -1,0 +1,215 @@
+"""The verbs of a mailing: approve, start, pause, resume, stop, and how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count
+from django.utils import timezone
+
+from newsletter.config import Config
+from newsletter.content.model import Issue
+from newsletter.mail.tokens import new_id
+from newsletter.problems import Exit, NewsletterError, Problem
+from newsletter.rendering import freeze
+from newsletter.rendering.model import Rendered
+from newsletter.sending import freezing
+from newsletter.sending.models import Asset, Delivery, Mailing
+from newsletter.sending.store import whole
+
+OPEN = (Delivery.State.PENDING, Delivery.State.LEASED, Delivery.State.INFLIGHT, Delivery.State.DEFERRED)
+
+
+def approve(
+    config: Config,
+    renders: Mapping[str, Rendered],
+    issue: Issue,
+    *,
+    public: Mapping[str, Rendered] | None = None,
+    lists: Sequence[str] | None = None,
+    expect: range | None = None,
+    excluded: Mapping[str, int] | None = None,
+) -> Mailing:
+    """Freeze what is sent and to whom, all in one transaction: from here on edits change nothing.
+
+    `renders`: language → Rendered, "" = the default language. `public`: the same in web mode, for the page
+    that everybody may see. `lists` narrows the issue's audience. `expect`: the numbers of people that were agreed
+    to; another number (somebody joined or left meanwhile) undoes everything.
+    Raises NewsletterError: already-approved, nobody-to-send-to, count-changed, unknown-list.
+    """
+    audience = _audience(issue, lists)
+    with whole():
+        if Mailing.objects.filter(slug=issue.slug).exists():
+            raise NewsletterError(
+                Problem(
+                    "already-approved",
+                    f"{issue.slug} has been approved before; an issue is sent once",
+                    hint="`newsletter status` shows how it stands; `newsletter send` goes on where it stopped. "
+                    "To write to the same people again, start a new issue.",
+                ),
+                exit=Exit.REFUSED,
+            )
+        for rendered in (*renders.values(), *(public or {}).values()):
+            _keep_assets(rendered)
+        mailing = Mailing.objects.create(
+            slug=issue.slug,
+            rendered={language: freeze.to_json(rendered) for language, rendered in renders.items()},
+            public={language: freeze.to_json(rendered) for language, rendered in (public or {}).items()},
+            checksum=renders[""].checksum,
+            audience=list(audience),
+            settings=_settings(config, issue),
+            public_id=new_id(),
+            excluded=dict(excluded or {}),
+        )
+        mailing.frozen = freezing.freeze_people(mailing, audience, freezing.keys_used(renders.values()))
+        freezing.make_unsubscribe_keys(mailing)
+        _must_be_expected(mailing.frozen, expect)
+        mailing.save(update_fields=["frozen"])
+    return mailing
+
+
+def _audience(issue: Issue, lists: Sequence[str] | None) -> tuple[str, ...]:
+    if lists is None:
+        return issue.front.audience
+    stray = [key for key in lists if key not in issue.front.audience]
+    if stray:
+        raise NewsletterError(
+            Problem(
+                "cannot-widen",
+                f"‘{stray[0]}’ is not among the lists of this issue ({', '.join(issue.front.audience)})",
+                hint="--to narrows the audience of the issue; to write to more people, change `audience` in issue.md.",
+            ),
+            exit=Exit.REFUSED,
+        )
+    return tuple(key for key in issue.front.audience if key in lists)
+
+
+def _settings(config: Config, issue: Issue) -> dict[str, Any]:
+    """What building a message needs beside the Rendered, so that a later change of newsletter.toml changes nothing."""
+    sender = config.senders[issue.front.sender]
+    return {
+        "sender_name": sender.name,
+        "sender_address": sender.address,
+        "reply_to": issue.front.reply_to,
+        "source_sha256": issue.sha256,
+        "lists": {
+            key: {"title": config.lists[key].title, "why": config.lists[key].why, "urgent": config.lists[key].urgent}
+            for key in issue.front.audience
+        },
+        "organisation": config.site.name,
+        "archive": issue.front.archive,
+    }
+
+
+def _keep_assets(rendered: Rendered) -> None:
+    for asset in rendered.assets:
+        Asset.objects.get_or_create(
+            sha256=asset.sha256,
+            defaults={"extension": asset.extension, "content_type": asset.content_type, "data": asset.data},
+        )
+
+
+def _must_be_expected(frozen: int, expect: range | None) -> None:
+    if frozen == 0:
+        raise NewsletterError(
+            Problem(
+                "nobody-to-send-to",
+                "Nobody would get this: the lists of this issue have no people who may be mailed",
+                hint="`newsletter recipients count` explains the number; `newsletter recipients import` adds people.",
+            ),
+            exit=Exit.REFUSED,
+        )
+    if expect is not None and frozen not in expect:
+        wanted = str(expect[0]) if len(expect) == 1 else f"{expect[0]} to {expect[-1]}"
+        raise NewsletterError(
+            Problem(
+                "count-changed",
+                f"This would go to {frozen} people, but {wanted} was agreed; nothing was sent",
+                hint="Somebody joined or left meanwhile, or the number is of another list. Look again and repeat.",
+                affected=frozen,
+            ),
+            exit=Exit.REFUSED,
+        )
+
+
+def find(slug: str) -> Mailing | None:
+    """The mailing of an issue, or None when it was never approved."""
+    return Mailing.objects.filter(slug=slug).first()
+
+
+def start(mailing: Mailing) -> None:
+    """From approved to sending; a mailing that is sending already stays so."""
+    if mailing.state == Mailing.State.APPROVED:
+        _move(mailing, (Mailing.State.APPROVED,), Mailing.State.SENDING, started_at=timezone.now())
+
+
+def pause(mailing: Mailing, why: str = "") -> bool:
+    """Stop taking people until resume; what is in flight ends. True when it was sending or approved.
+
+    `why` is kept in words when the mailing paused itself.
+    """
+    more = {"paused_why": why} if why else {}
+    return _move(mailing, (Mailing.State.APPROVED, Mailing.State.SENDING), Mailing.State.PAUSED, **more)
+
+
+def resume(mailing: Mailing) -> bool:
+    """Carry on after a pause. True when it was paused."""
+    moved = _move(mailing, (Mailing.State.PAUSED,), Mailing.State.SENDING)
+    if moved and mailing.started_at is None:
+        Mailing.objects.filter(pk=mailing.pk, started_at=None).update(started_at=timezone.now())
+        mailing.refresh_from_db()
+    return moved
+
+
+def stop(mailing: Mailing) -> int:
+    """End it for good: everybody who still waits is cancelled; what is in flight ends. Returns how many."""
+    with whole():
+        _move(
+            mailing,
+            (Mailing.State.APPROVED, Mailing.State.SENDING, Mailing.State.PAUSED),
+            Mailing.State.STOPPED,
+            finished_at=timezone.now(),
+        )
+        return cancel_the_rest(mailing)
+
+
+def cancel_the_rest(mailing: Mailing) -> int:
+    """Cancel whoever still waits in a stopped mailing; a result that came in after the stop may have left somebody."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE sending_delivery SET state = 'cancelled', reason = 'stopped by staff', due = NULL"
+            " WHERE mailing_id = %s AND state IN ('pending', 'leased', 'deferred')"
+            " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = mailing_id AND m.state = 'stopped')",
+            [mailing.pk],
+        )
+        return cursor.rowcount
+
+
+def finish(mailing: Mailing) -> bool:
+    """Call it finished when, and only when, nobody waits, is in flight, is to be tried again or is uncertain."""
+    unsettled = [*OPEN, Delivery.State.UNCERTAIN]
+    if Delivery.objects.filter(mailing=mailing, state__in=unsettled).exists():
+        return False
+    return _move(mailing, (Mailing.State.SENDING,), Mailing.State.FINISHED, finished_at=timezone.now())
+
+
+def _move(mailing: Mailing, sources: Sequence[str], target: str, **more: Any) -> bool:
+    """One UPDATE that checks the state it starts from, so that two commands at once cannot cross."""
+    moved = Mailing.objects.filter(pk=mailing.pk, state__in=sources).update(state=target, **more)
+    mailing.refresh_from_db()
+    return bool(moved)
+
+
+def status(mailing: Mailing) -> dict[str, Any]:
+    """How it stands, under the names of `status --json`; frozen is the sum of the ten states (law L1)."""
+    found = dict(Delivery.objects.filter(mailing=mailing).order_by().values_list("state").annotate(people=Count("pk")))
+    mailing.refresh_from_db(fields=["state", "frozen"])
+    return {
+        "mailing": mailing.pk,
+        "issue": mailing.slug,
+        "state": mailing.state,
+        "frozen": mailing.frozen,
+        **{state.value: found.get(state.value, 0) for state in Delivery.State},
+    }

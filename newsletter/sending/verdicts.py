@@ -1,0 +1,130 @@
+"""What an answer of a mail server means: for the person, for the sender, for the connection; in words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from newsletter.sending.models import Delivery
+from newsletter.sending.transports.outcome import Accepted, Deferred, Outcome, Phase, Refused, Uncertain
+
+# When to try again after the first, second … "not now". RFC 5321 4.5.4.1 asks for 30 minutes between tries to
+# strangers; the first two are short because a greylisting server wants to see a second try, and soon.
+DELAYS = tuple(timedelta(seconds=s) for s in (30, 5 * 60, 15 * 60, 30 * 60, 3600, 2 * 3600))
+LATER = timedelta(hours=4)
+GIVE_UP = timedelta(days=2)  # a newsletter that is two days late is no news (RFC 5321 allows 4 to 5 days)
+LOST_AT_MOST = 3  # connections lost over one message before that message, not the relay, is thought to be the cause
+
+
+class Fault(StrEnum):
+    """Whose matter the answer is, which decides what a sender does next."""
+
+    NONE = "none"
+    PERSON = "person"  # this one address: the others go on
+    SENDER = "sender"  # our name, address or set-up is refused: pause and say so, never a bounce
+    RELAY = "relay"  # the connection or the server as a whole: wait, then go on
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The new state of a delivery, why in words, whose fault, and after how long to try again."""
+
+    state: str
+    reason: str = ""
+    fault: Fault = Fault.NONE
+    wait: timedelta | None = None
+    tried: bool = False  # counts towards the retry schedule
+
+
+# Enhanced status codes (RFC 3463) that people meet, in their words. X.1.1 and so on: class 4 and 5 alike.
+WORDS = {
+    "1.1": "address does not exist",
+    "1.2": "the address's domain does not exist",
+    "1.3": "the address is not written as their server wants it",
+    "1.6": "the mailbox has moved",
+    "1.10": "the address's domain takes no mail",
+    "2.0": "their mailbox refused it",
+    "2.1": "mailbox is switched off",
+    "2.2": "mailbox is full",
+    "2.3": "message is too large for that mailbox",
+    "3.2": "their server takes no mail at the moment",
+    "3.4": "message is too large for their server",
+    "4.1": "their server does not answer",
+    "4.4": "no way to their server was found",
+    "4.7": "their server could not be reached for too long",
+}
+# Before any person was named: what goes wrong here says nothing about anybody.
+BEFORE_ANYONE = (Phase.CONNECT, Phase.HELLO, Phase.TLS, Phase.AUTH, Phase.RESET)
+PROTOCOL = (500, 501, 502, 503, 504, 555)  # RFC 5321 4.2.2: the command was not understood
+
+
+def judge(outcome: Outcome, tries: int) -> Verdict:
+    """What follows from one outcome, for a person who has been told "not now" `tries` times before."""
+    match outcome:
+        case Accepted():
+            return Verdict(Delivery.State.ACCEPTED)
+        case Uncertain():
+            why = "the connection broke after the whole message was handed over; it may have arrived"
+            return Verdict(Delivery.State.UNCERTAIN, why)
+        case Refused():
+            return _refused(outcome)
+        case Deferred():
+            return _deferred(outcome, tries)
+
+
+def _refused(outcome: Refused) -> Verdict:
+    if outcome.phase is Phase.BUILD:
+        return Verdict(Delivery.State.FAILED, outcome.text, Fault.PERSON)
+    if outcome.phase in BEFORE_ANYONE:
+        fault = Fault.SENDER if outcome.phase is Phase.AUTH else Fault.RELAY
+        return Verdict(Delivery.State.PENDING, words(outcome), fault)
+    if outcome.phase is Phase.MAIL or outcome.enhanced.startswith("5.7."):
+        return Verdict(Delivery.State.DEFERRED, words(outcome), Fault.SENDER, delay(0), tried=True)
+    return Verdict(Delivery.State.FAILED, words(outcome), Fault.PERSON)
+
+
+def _deferred(outcome: Deferred, tries: int) -> Verdict:
+    reason = words(outcome)
+    if outcome.phase in BEFORE_ANYONE:
+        return Verdict(Delivery.State.PENDING, reason, Fault.RELAY)
+    if _is_about_us(outcome.enhanced):
+        return Verdict(Delivery.State.DEFERRED, reason, Fault.SENDER, delay(tries), tried=True)
+    if outcome.code in (None, 0, 421) or outcome.code in PROTOCOL or outcome.phase is Phase.MAIL:
+        # Lost, hung up on or not understood before the final dot: surely not sent. Straight back, unless it keeps
+        # happening to this one message (a filter that hangs up on it), which must not block the others.
+        if tries + 1 < LOST_AT_MOST:
+            return Verdict(Delivery.State.PENDING, reason, Fault.RELAY, tried=True)
+        return Verdict(Delivery.State.DEFERRED, reason, Fault.RELAY, delay(tries), tried=True)
+    return Verdict(Delivery.State.DEFERRED, reason, Fault.PERSON, delay(tries), tried=True)
+
+
+def _is_about_us(status: str) -> bool:
+    """True for a "not now" that time alone will not mend: SPF, DKIM, DMARC, PTR at Gmail are 4.7.20 to 4.7.40.
+
+    Not 4.7.28, which only asks to go slower, and not 4.7.1: that is how greylisting servers say "not now".
+    """
+    detail = re.fullmatch(r"4\.7\.(\d+)", status)
+    return bool(detail and 20 <= int(detail[1]) <= 40 and detail[1] != "28")
+
+
+def delay(tries: int) -> timedelta:
+    """How long to wait after the `tries`-th earlier "not now" (0 = this is the first)."""
+    return DELAYS[tries] if tries < len(DELAYS) else LATER
+
+
+def words(outcome: Refused | Deferred) -> str:
+    """The outcome for a person: plain words first, the server's own in brackets."""
+    said = _one_line(f"{outcome.code} {outcome.text}" if outcome.code else outcome.text)
+    plain = WORDS.get(outcome.enhanced.partition(".")[2], "")
+    if not plain:
+        lost = "the connection was lost" if not outcome.code else "not now, said the mail server"
+        plain = "refused by the mail server" if isinstance(outcome, Refused) else lost
+    return f"{plain} ({said})" if said else plain
+
+
+def _one_line(text: str) -> str:
+    """The server's words on one line, without what could move a cursor, at most 200 letters."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(plain.split())[:200]
