@@ -1,0 +1,45 @@
+"""The pages about this address itself: a neutral front page, the sign of life, and the proof that it is ours."""
+
+from __future__ import annotations
+
+import re
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from newsletter.web import links
+from newsletter.web.answers import page, unknown_link
+
+NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """`/`. Says whose address this is, and nothing that a stranger could use."""
+    return page(request, "message.html", "home_title", paragraphs=("home_text",))
+
+
+def health(request: HttpRequest) -> HttpResponse:
+    """`/healthz`. 200 when the database answers; the middleware makes a 503 of it when not."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM django_migrations LIMIT 1")
+    return HttpResponse("ok\n", "text/plain; charset=utf-8")
+
+
+def well_known(request: HttpRequest) -> HttpResponse:
+    """`/.well-known/newsletter?nonce=…`. Proves that this address is served with our key; `send` asks before it
+    starts. The signature has a label of its own, so it can never become a token."""
+    nonce = request.GET.get("nonce", "")
+    if not NONCE.fullmatch(nonce):
+        return JsonResponse({"newsletter": 1, "problem": "nonce must be 16 to 64 letters, digits, _ or -"}, status=400)
+    proof = links.keyring().sign("well-known", nonce.encode("ascii"))
+    return JsonResponse({"newsletter": 1, "nonce": nonce, "proof": proof})
+
+
+def robots(request: HttpRequest) -> HttpResponse:
+    """`/robots.txt`. Pages carry noindex; here only the personal ones are kept out of the crawl itself."""
+    return HttpResponse("User-agent: *\nDisallow: /u/\n", "text/plain; charset=utf-8")
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Every other address."""
+    return unknown_link(request)

@@ -1,0 +1,33 @@
+"""Making one page: the words of the reader's language, the template, the status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from newsletter.config import Config
+from newsletter.web.words import Words, words_for
+
+
+def page(
+    request: HttpRequest, template: str, title: str, *, words: Words | None = None, status: int = 200, **values: Any
+) -> HttpResponse:
+    """Render `pages/<template>`; `title` is a key of words.toml. Nothing is read from or written to the database."""
+    said = words or words_for(request)
+    config: Config = settings.NEWSLETTER
+    html = render_to_string(template, {"w": said, "title": title, "site": config.site, "tone": "", **values})
+    return HttpResponse(html, status=status, headers={"Content-Language": said.language})
+
+
+def unknown_link(request: HttpRequest) -> HttpResponse:
+    """404 that helps: what may have happened to the link, and how to leave by mail instead."""
+    return page(request, "unknown.html", "unknown_title", contact=contact(), status=404)
+
+
+def contact() -> str:
+    """The address of the first sender, for people whose link is broken."""
+    senders = settings.NEWSLETTER.senders
+    return next(iter(senders.values())).address if senders else ""

@@ -1,0 +1,115 @@
+"""The page to leave: opening it changes nothing, its button leaves at once, and leaving can be undone.
+
+Scanners open every link, run scripts and even press buttons (D10, D11), so only a POST that says what it wants acts.
+The token is the authority: no login, no cookie, and therefore no CSRF token either (T2).
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from newsletter.audience import subscribing
+from newsletter.audience.models import Subscriber
+from newsletter.mail.tokens import Purpose
+from newsletter.sending.models import UnsubscribeKey
+from newsletter.web import links
+from newsletter.web.answers import page, unknown_link
+from newsletter.web.methods import refused
+from newsletter.web.words import Words, words_for
+
+ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058, 3.2: the whole of what the mail service sends
+PLAIN = "text/plain; charset=utf-8"
+
+
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """`/u/<token>`. GET and HEAD show, POST acts; the mail service's one-click POST gets a short plain answer."""
+    if request.method not in ("GET", "HEAD", "POST"):
+        return refused(request, "GET, HEAD, POST, OPTIONS")
+    found = links.read(token, Purpose.UNSUBSCRIBE, Purpose.TEST)
+    one_click = request.method == "POST" and is_one_click(request)
+    if found and found[0] is Purpose.TEST:
+        return test_copy(request, one_click)
+    key = UnsubscribeKey.objects.filter(token=found[1]).first() if found else None
+    if key is None:
+        return HttpResponse("This link is not known here.\n", PLAIN, 404) if one_click else unknown_link(request)
+    if one_click:
+        subscribing.leave(key.canonical, key.lists, "one-click", ONE_CLICK)
+        return HttpResponse("Unsubscribed.\n", PLAIN)
+    said = words_for(request, language_of(key.canonical))
+    action = request.POST.get("action", "") if request.method == "POST" else ""
+    if action == "leave":
+        subscribing.leave(key.canonical, key.lists, "page", f"{said.plain('leave_title')} {said.plain('leave_button')}")
+        return left(request, key, said)
+    if action == "undo":
+        return undo(request, key, said)
+    if subscribing.has_left(key.canonical, key.lists):
+        return left(request, key, said)
+    return choice(request, key, said, "leave", "leave_title", ("leave_to",), action="leave")
+
+
+def is_one_click(request: HttpRequest) -> bool:
+    """True for the RFC 8058 body, as form or multipart; also where a service forgot to name the content type."""
+    body = request.body[:65536]
+    if request.POST.get("List-Unsubscribe", "").strip().lower() == "one-click":
+        return True
+    return not request.POST and body.strip().lower() == ONE_CLICK.lower().encode()
+
+
+def undo(request: HttpRequest, key: UnsubscribeKey, said: Words) -> HttpResponse:
+    """Come back by one's own wish; what a complaint or staff decided stays as it is."""
+    subscribing.rejoin(key.canonical, key.lists, "page", said.plain("undo_button"))
+    if subscribing.has_left(key.canonical, key.lists):
+        return page(request, "message.html", "back_not", words=said, paragraphs=("back_not_text",))
+    return choice(request, key, said, "back", "back_title", (), action="leave", tone="good")
+
+
+def left(request: HttpRequest, key: UnsubscribeKey, said: Words) -> HttpResponse:
+    """They have left (now, or before): what that means, and the way back."""
+    return choice(request, key, said, "left", "left_title", ("left_soon",), action="undo", tone="good")
+
+
+def choice(
+    request: HttpRequest,
+    key: UnsubscribeKey,
+    said: Words,
+    sentence: str,
+    title: str,
+    paragraphs: tuple[str, ...],
+    **more: str,
+) -> HttpResponse:
+    """The page for one person and their set of lists."""
+    facts = {"address": links.masked(key.canonical), "lists": titles(key.lists), "test": False}
+    return page(request, "choice.html", title, words=said, sentence=sentence, paragraphs=paragraphs, **facts, **more)
+
+
+def test_copy(request: HttpRequest, one_click: bool) -> HttpResponse:
+    """A test copy's link: the same page, and the plain statement that it changes nothing."""
+    if one_click:
+        return HttpResponse("This was a test copy: nobody was unsubscribed.\n", PLAIN)
+    said = words_for(request)
+    if request.method == "POST":
+        return page(request, "message.html", "test_title", words=said, paragraphs=("test_done",))
+    lists = titles(list(settings.NEWSLETTER.lists)[:1])
+    facts = {"address": links.masked("sam@example.org"), "lists": lists, "test": True}
+    return page(
+        request,
+        "choice.html",
+        "leave_title",
+        words=said,
+        sentence="leave",
+        paragraphs=("leave_to",),
+        action="leave",
+        **facts,
+    )
+
+
+def language_of(canonical: str) -> str:
+    """The person's own language, or "" when we do not know it (any more)."""
+    return Subscriber.objects.filter(canonical=canonical).values_list("language", flat=True).first() or ""
+
+
+def titles(lists: list[str]) -> list[str]:
+    """The lists as people know them; one that is no longer configured keeps its key."""
+    known = settings.NEWSLETTER.lists
+    return [known[key].title if key in known else key for key in lists]

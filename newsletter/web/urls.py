@@ -1,0 +1,20 @@
+"""The public addresses (docs/reference/web-addresses.md)."""
+
+from django.urls import path, re_path
+
+from newsletter.web.about import health, home, not_found, robots, well_known
+from newsletter.web.copies import view
+from newsletter.web.files import published
+from newsletter.web.methods import reading_only
+from newsletter.web.unsubscribe import unsubscribe
+
+urlpatterns = [
+    path("", reading_only(home)),
+    re_path(r"^u/(?P<token>[^/]{1,200})/?$", unsubscribe),
+    re_path(r"^v/(?P<token>[^/]{1,200})/?$", reading_only(view)),
+    re_path(r"^i/(?P<sha256>[0-9a-f]{64})\.(?P<extension>[a-z]{3,4})$", reading_only(published)),
+    path(".well-known/newsletter", reading_only(well_known)),
+    path("healthz", reading_only(health)),
+    path("robots.txt", reading_only(robots)),
+]
+handler400 = handler404 = not_found

@@ -1,0 +1,57 @@
+"""The fixed words of the public pages, in the language of the person who reads them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of one language. `language` and `direction` are the page's `lang` and `dir`."""
+
+    language: str
+    direction: str
+    texts: Mapping[str, str]
+
+    def __call__(self, key: str, **values: str) -> SafeString:
+        """The sentence, with each value isolated: an address inside Arabic must not reorder the line."""
+        isolated = {name: f"<bdi>{escape(value)}</bdi>" for name, value in values.items()}
+        return mark_safe(str(escape(self.texts[key])).format(**isolated))  # noqa: S308  both parts are escaped
+
+    def plain(self, key: str) -> str:
+        """The sentence without marks, for a title or a plain-text answer."""
+        return self.texts[key]
+
+
+@cache
+def all_words() -> Mapping[str, Mapping[str, str]]:
+    """Every language of words.toml."""
+    with Path(__file__).with_name("words.toml").open("rb") as file:
+        languages: dict[str, dict[str, str]] = tomllib.load(file)
+    return languages
+
+
+def words(*wanted: str) -> Words:
+    """The words for the first of these language tags (`cy`, `en-GB` …) that we speak, else English."""
+    languages = all_words()
+    for tag in wanted:
+        primary = re.split(r"[-_]", tag.strip().lower())[0]
+        if primary in languages:
+            return Words(primary, languages[primary]["direction"], languages[primary])
+    return Words("en", "ltr", languages["en"])
+
+
+def words_for(request: HttpRequest, person: str = "") -> Words:
+    """The person's own language where we know it, else what the browser asks for, else the site's."""
+    asked = [part.split(";")[0] for part in request.headers.get("Accept-Language", "")[:200].split(",")]
+    return words(person, *([] if person else asked), settings.NEWSLETTER.site.language)
