@@ -1,4 +1,4 @@
-"""What every answer carries: no cookie, no referrer, nothing loaded from elsewhere; and our own words for our faults."""
+"""What every answer carries: no cookie, no referrer, nothing from elsewhere; and plain words for our own faults."""
 
 from __future__ import annotations
 
