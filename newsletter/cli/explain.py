@@ -43,7 +43,7 @@ def command(output: Output, code: str | None, as_json: bool) -> int:
         raise NewsletterError(Problem("unknown-code", f"There is no problem code ‘{code}’", hint=hint), exit=Exit.USAGE)
     entry = known[code]
     if as_json:
-        print_json(code=code, **entry)
+        print_json([], **{"code": code, **entry})
         return Exit.FINE
     output.say(f"{output.style(code, bold=True)}  {entry['title']}")
     output.say(f"\n{_wrapped(entry['why'])}\n\n{output.style('What to do', bold=True)}\n{_wrapped(entry['do'])}")

@@ -77,7 +77,7 @@ QUESTIONS: dict[str, tuple[str, Any]] = {
 @click.option("--replies", help="Answer 5: the domain of the reply addresses.")
 @json_option
 @click.pass_obj
-def command(output: Output, folder: Path, defaults: bool, as_json: bool, **given: str | None) -> int:
+def command(output: Output, /, folder: Path, defaults: bool, as_json: bool, **given: str | None) -> int:
     """Make a new newsletter in DIR (default: here). Never writes over a file that is there.
 
     \b

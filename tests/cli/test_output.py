@@ -1,0 +1,113 @@
+"""The command speaks plainly: carets stand under the right letters, and nothing but words reaches a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from newsletter.cli.output import Output, count, visible
+from newsletter.problems import Problem, Severity, Where
+
+
+class Terminal:
+    def isatty(self) -> bool:
+        return True
+
+
+def lines(problem: Problem) -> list[str]:
+    return Output(Path()).problem(problem).splitlines()
+
+
+def test_a_problem_says_what_where_and_what_to_do() -> None:
+    where = Where("issue.md", 51, 4, 10, ":::calout{tone=info}")
+    found = lines(Problem("unknown-block", "There is no block called ‘calout’", "did you mean callout?", where))
+    assert found[0] == "✗ Must fix  There is no block called ‘calout’  [unknown-block]"
+    assert found[1].strip() == "issue.md:51:4"
+    assert found[2].strip() == "51  :::calout{tone=info}"
+    assert found[3].endswith("^^^^^^ did you mean callout?")
+    assert found[3].index("^") == found[2].index("calout")
+
+
+@pytest.mark.parametrize(
+    ("source", "column", "marked"),
+    [("\tname", 2, "name"), ("السلام name", 8, "name"), ("日本 name", 4, "name"), ("e\u0301 name", 4, "name")],
+)
+def test_the_caret_counts_columns_not_letters(source: str, column: int, marked: str) -> None:
+    found = lines(Problem("x-y", "m", "", Where("f", 1, column, column + len(marked), source)))
+    from newsletter.cli.output import _columns
+
+    before = found[2][: found[2].index(marked)]
+    assert _columns(before) == found[3].index("^")
+    assert found[3].count("^") == len(marked)
+
+
+def test_a_very_long_line_is_cut_around_the_caret() -> None:
+    source = "a" * 5000 + "HERE" + "b" * 5000
+    found = lines(Problem("x-y", "m", "", Where("f", 1, 5001, 5005, source)))
+    assert len(found[2]) < 130
+    assert found[2].index("HERE") == found[3].index("^")
+
+
+def test_a_place_beyond_the_end_of_its_line_still_prints() -> None:
+    assert "^" in lines(Problem("x-y", "m", "h", Where("f", 1, 99, 120, "short")))[3]
+
+
+def test_an_escape_sequence_in_a_subject_cannot_move_the_cursor() -> None:
+    text = "\x1b[2J\x1b]0;owned\x07Hello\u202e\r\n"
+    assert not any(letter in visible(text) for letter in "\x1b\x07\r\n\u202e")
+    assert "\x1b" not in Output(Path()).problem(Problem("x-y", text, text, Where("f", 1, 1, 2, text)))
+
+
+def test_the_severities_have_words_that_say_what_to_do() -> None:
+    words = [lines(Problem("x-y", "m", severity=severity))[0] for severity in Severity]
+    assert words == ["✗ Must fix  m  [x-y]", "! Worth a look  m  [x-y]", "· Note  m  [x-y]"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_colours_stay_out_where_they_are_not_wanted(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert Output(Path()).fancy
+    assert not Output(Path(), plain=True).fancy
+    monkeypatch.setenv(name, value)
+    assert not Output(Path()).fancy
+
+
+def test_a_pipe_gets_no_colours() -> None:
+    assert not Output(Path()).fancy
+
+
+def test_the_code_is_dim_and_the_sign_coloured_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout", Terminal())
+    text = Output(Path()).problem(Problem("unknown-block", "m", "h", Where("f", 1, 1, 2, "abc")))
+    assert "\x1b[" in text and "╭─" in text
+    assert "unknown-block" in click.unstyle(text)
+
+
+def test_numbers_have_separators_and_their_word_agrees() -> None:
+    assert count(17742, "person", "people") == "17,742 people"
+    assert count(1, "person", "people") == "1 person"
+    assert count(0, "reply", "replies") == "0 replies"
+
+
+def test_a_table_lines_up_and_numbers_stand_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(Path()).table(("LIST", "PEOPLE"), [("日本", 17742), ("monthly", 8)])
+    assert capsys.readouterr().out.splitlines() == ["LIST     PEOPLE", "日本     17,742", "monthly       8"]
+
+
+def test_a_table_without_rows_is_its_heading(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(Path()).table(("LIST", "PEOPLE"), [])
+    assert capsys.readouterr().out == "LIST  PEOPLE\n"
+
+
+def test_quiet_keeps_problems(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(Path(), quiet=True)
+    output.done("made")
+    output.problems([Problem("x-y", "wrong")])
+    assert "made" not in (text := capsys.readouterr().out)
+    assert "wrong" in text
