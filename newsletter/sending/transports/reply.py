@@ -1,0 +1,83 @@
+"""A server's answers, read safely whatever bytes they are made of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+LONGEST_LINE = 4096  # RFC 5321 4.5.3.1.5 says 512; real servers send policy texts of 2 KB
+MOST_LINES = 200
+_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
+GARBAGE = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer. `code` is 0 for bytes that are no SMTP answer; `text` is one line, printable, at most 500 letters;
+    `enhanced` is its RFC 3463 status (`5.1.1`) or empty."""
+
+    code: int
+    text: str
+    enhanced: str = ""
+
+
+class ReplyReader:
+    """Bytes in, answers out. Once garbage was read there is no telling where the next answer starts."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._lines: list[bytes] = []
+        self._code = b""
+
+    @property
+    def leftover(self) -> bool:
+        """Bytes have come that belong to no answer yet: a server that speaks before it is asked."""
+        return bool(self._buffer or self._lines)
+
+    def feed(self, data: bytes) -> None:
+        """Take what the socket gave."""
+        self._buffer += data
+
+    def next(self) -> Reply | None:
+        """The next whole answer, or None when more bytes are needed."""
+        while True:
+            end = self._buffer.find(b"\n")
+            if end < 0:
+                return self._garbage() if len(self._buffer) > LONGEST_LINE else None
+            line = bytes(self._buffer[:end]).rstrip(b"\r")
+            del self._buffer[: end + 1]
+            found = _LINE.fullmatch(line)
+            if not found or len(line) > LONGEST_LINE or (self._lines and found[1] != self._code):
+                self._lines.append(line)
+                return self._garbage()
+            self._code = found[1]
+            self._lines.append(found[3] or b"")
+            if found[2] != b"-":
+                return self._reply(int(found[1]))
+            if len(self._lines) >= MOST_LINES:
+                return self._garbage()
+
+    def _reply(self, code: int) -> Reply:
+        text = _words(self._lines)
+        self._lines = []
+        found = _ENHANCED.match(text)
+        return Reply(code, text, found[0] if found else "")
+
+    def _garbage(self) -> Reply:
+        text = _words([*self._lines, bytes(self._buffer[:200])])
+        self._lines, self._buffer = [], bytearray()
+        return Reply(GARBAGE, f"not an SMTP answer: {text}"[:500])
+
+
+def _words(lines: list[bytes]) -> str:
+    """One printable line: control characters become blanks, bytes that are no UTF-8 become �."""
+    text = b" ".join(lines)[:4000].decode("utf-8", "replace")
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:500]
+
+
+def parse_lines(words: bytes | str, code: int = GARBAGE) -> Reply:
+    """An answer that smtplib has read already."""
+    text = _words(words.encode("utf-8", "replace").splitlines() if isinstance(words, str) else words.splitlines())
+    found = _ENHANCED.match(text)
+    return Reply(code if 200 <= code <= 599 else GARBAGE, text, found[0] if found else "")
