@@ -279,6 +279,8 @@ class Crew:
         """What an answer means for everybody else: a rest for the relay, or a pause when we ourselves are refused."""
         if verdict.fault is Fault.RELAY:
             self._rest(verdict.reason)
+        elif verdict.fault is Fault.SETUP:
+            self._halt(How.UNREACHABLE, f"The mail server cannot be used: {verdict.reason}")
         elif verdict.fault is Fault.SENDER:
             with self.changed:
                 self.sender_faults += 1

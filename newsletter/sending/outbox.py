@@ -11,16 +11,18 @@ from typing import Any
 
 from django.utils import timezone
 
+from newsletter.audience import selecting
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.store import Store, loaded
 
 LEASE = timedelta(minutes=30)  # far longer than one batch takes; only other workers look at it
 
-# Who may still be mailed, asked twice: when a row is leased and when its body starts (law L4).
-SUPPRESSED = "EXISTS (SELECT 1 FROM audience_suppression s WHERE s.canonical = d.canonical)"
-MEMBER = (
-    "EXISTS (SELECT 1 FROM audience_subscription c JOIN audience_mailinglist l ON l.id = c.list_id"
-    " WHERE c.subscriber_id = d.subscriber_id AND c.state = 'confirmed' AND l.key IN ({keys}))"
+# Who may no longer be mailed, asked twice: when a row is leased and when its body starts (law L4).
+GONE = f"(d.subscriber_id IS NULL OR {selecting.gone_since('d')})"
+WHY = (
+    "CASE WHEN d.subscriber_id IS NULL THEN 'erased since approval'"
+    " WHEN EXISTS (SELECT 1 FROM audience_suppression s WHERE s.canonical = d.canonical) THEN 'on the never-mail list'"
+    f" WHEN {GONE} THEN 'left since approval' ELSE '' END"
 )
 COLUMNS = (
     "id",
@@ -69,8 +71,6 @@ class Outbox:
         self.mailing = mailing.pk
         self.worker = worker[:40]
         self.started = mailing.started_at
-        self.audience = tuple(mailing.audience)
-        self.member = MEMBER.format(keys=", ".join(["%s"] * len(self.audience)) or "NULL")
 
     def lease(self, number: int, now: datetime | None = None) -> tuple[list[Leased], int]:
         """Take up to `number` people who are due: those still waiting, then those to try again.
@@ -105,22 +105,13 @@ class Outbox:
 
     def _lease(self, chosen: str, params: Sequence[Any], now: datetime) -> list[tuple[Any, ...]]:
         sql = (
-            f"UPDATE sending_delivery AS d SET {self._standing('leased')},"
+            f"UPDATE sending_delivery AS d SET state = CASE WHEN {GONE} THEN 'suppressed' ELSE 'leased' END,"
+            f" reason = {WHY},"
             " attempt = attempt + 1, worker = %s, leased_until = %s, changed = %s"
             f" WHERE id IN ({chosen}) RETURNING {RETURNING}"
         )
-        rows = self.store.rows(sql, [*self.audience, *self.audience, self.worker, now + LEASE, now, *params])
+        rows = self.store.rows(sql, [self.worker, now + LEASE, now, *params])
         return sorted(rows, key=lambda row: int(row[0]))
-
-    def _standing(self, good: str) -> str:
-        """SET clauses: `good` for those who may still be mailed, else suppressed with the reason."""
-        return (
-            f" state = CASE WHEN d.subscriber_id IS NULL OR {SUPPRESSED} OR NOT {self.member}"
-            f" THEN 'suppressed' ELSE '{good}' END,"
-            " reason = CASE WHEN d.subscriber_id IS NULL THEN 'erased since approval'"
-            f" WHEN {SUPPRESSED} THEN 'on the never-mail list'"
-            f" WHEN NOT {self.member} THEN 'left since approval' ELSE '' END"
-        )
 
     def _with_keys(self, rows: list[tuple[tuple[Any, ...], bool]]) -> list[Leased]:
         """The rows as values, each with the stored id of its unsubscribe token (made at approval)."""
@@ -162,18 +153,19 @@ class Outbox:
         sql = (
             "UPDATE sending_delivery AS d SET state = 'inflight', changed = %s"
             " WHERE d.id = %s AND d.attempt = %s AND d.state = 'leased' AND d.subscriber_id IS NOT NULL"
-            f" AND NOT {SUPPRESSED} AND {self.member}"
+            f" AND NOT {GONE}"
             " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = d.mailing_id AND m.state = 'sending')"
         )
-        if self.store.change(sql, [timezone.now(), row.id, row.attempt, *self.audience]) != 1:
+        if self.store.change(sql, [timezone.now(), row.id, row.attempt]) != 1:
             raise Withdrawn
 
     def withdraw(self, row: Leased) -> str:
         """After Withdrawn: put the row where it belongs, and return its state ("" = it is no longer ours)."""
         rows = self.store.rows(
-            f"UPDATE sending_delivery AS d SET {self._standing('pending')}, leased_until = NULL, changed = %s"
+            f"UPDATE sending_delivery AS d SET state = CASE WHEN {GONE} THEN 'suppressed' ELSE 'pending' END,"
+            f" reason = {WHY}, leased_until = NULL, changed = %s"
             " WHERE d.id = %s AND d.attempt = %s AND d.state = 'leased' RETURNING state",
-            [*self.audience, *self.audience, timezone.now(), row.id, row.attempt],
+            [timezone.now(), row.id, row.attempt],
         )
         return str(rows[0][0]) if rows else ""
 

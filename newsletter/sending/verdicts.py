@@ -25,6 +25,7 @@ class Fault(StrEnum):
     PERSON = "person"  # this one address: the others go on
     SENDER = "sender"  # our name, address or set-up is refused: pause and say so, never a bounce
     RELAY = "relay"  # the connection or the server as a whole: wait, then go on
+    SETUP = "setup"  # the sign-in or the encryption: trying again changes nothing, and may lock the account
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,6 @@ def judge(outcome: Outcome, tries: int) -> Verdict:
 def _refused(outcome: Refused) -> Verdict:
     if outcome.phase is Phase.BUILD:
         return Verdict(Delivery.State.FAILED, outcome.text, Fault.PERSON)
-    if outcome.phase in BEFORE_ANYONE:
-        fault = Fault.SENDER if outcome.phase is Phase.AUTH else Fault.RELAY
-        return Verdict(Delivery.State.PENDING, words(outcome), fault)
     if outcome.phase is Phase.MAIL or outcome.enhanced.startswith("5.7."):
         return Verdict(Delivery.State.DEFERRED, words(outcome), Fault.SENDER, delay(0), tried=True)
     return Verdict(Delivery.State.FAILED, words(outcome), Fault.PERSON)
@@ -88,7 +86,8 @@ def _refused(outcome: Refused) -> Verdict:
 def _deferred(outcome: Deferred, tries: int) -> Verdict:
     reason = words(outcome)
     if outcome.phase in BEFORE_ANYONE:
-        return Verdict(Delivery.State.PENDING, reason, Fault.RELAY)
+        settled = outcome.phase in (Phase.TLS, Phase.AUTH) and not 400 <= (outcome.code or 0) <= 499
+        return Verdict(Delivery.State.PENDING, reason, Fault.SETUP if settled else Fault.RELAY)
     if _is_about_us(outcome.enhanced):
         return Verdict(Delivery.State.DEFERRED, reason, Fault.SENDER, delay(tries), tried=True)
     if outcome.code in (None, 0, 421) or outcome.code in PROTOCOL or outcome.phase is Phase.MAIL:

@@ -1,0 +1,41 @@
+"""The laws of the ledger, checked by SQL: everybody is somewhere, once, and `finished` means finished."""
+
+from __future__ import annotations
+
+from django.db import connection
+
+from newsletter.sending import mailings
+from newsletter.sending.models import Delivery, Mailing
+
+
+def check(mailing: Mailing) -> list[str]:
+    """What is wrong with the books of this mailing, in words; an empty list when they balance.
+
+    L1: frozen = the sum over all states, and no row is in any other. Finished: nobody waits, is in flight, is to be
+    tried again or is uncertain. L2, seen from here: nobody stands in it twice. (Copies are counted at the server:
+    the books cannot vouch for themselves.)
+    """
+    found = mailings.status(mailing)
+    wrong: list[str] = []
+    total = sum(found[state.value] for state in Delivery.State)
+    if total != found["frozen"]:
+        wrong.append(f"{found['frozen']} people were frozen, but {total} are in the ten states")
+    rows = Delivery.objects.filter(mailing=mailing)
+    if rows.count() != total:
+        wrong.append(f"{rows.count() - total} rows are in a state that does not exist")
+    open_states = [*mailings.OPEN, Delivery.State.UNCERTAIN]
+    left = sum(found[state] for state in open_states)
+    if found["state"] == Mailing.State.FINISHED and left:
+        wrong.append(f"it is called finished, but {left} people are not settled")
+    if found["state"] == Mailing.State.STOPPED and found[Delivery.State.PENDING]:
+        wrong.append(f"it was stopped, but {found[Delivery.State.PENDING]} people still wait")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COUNT(*) - COUNT(DISTINCT canonical) FROM sending_delivery WHERE mailing_id = %s", [mailing.pk]
+        )
+        if twice := cursor.fetchone()[0]:
+            wrong.append(f"{twice} people stand in it twice")
+    no_answer = rows.filter(state=Delivery.State.ACCEPTED, reply_code=None).count()
+    if no_answer:
+        wrong.append(f"{no_answer} people are called accepted without an answer of a server")
+    return wrong
