@@ -15,10 +15,8 @@ from newsletter.cli.output import Output, asked, print_json, report_bug, report_
 from newsletter.problems import Exit, NewsletterError, Problem
 
 # What a machine can refuse anywhere, and a person can put right; every other OSError that gets here is our bug.
-MACHINE = {
-    getattr(errno, name)
-    for name in "EACCES EPERM EROFS ENOSPC EDQUOT EMFILE ENFILE EIO ENOTDIR ENAMETOOLONG ELOOP".split()
-}
+MACHINE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)
+MACHINE += (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)  # a path that cannot be
 _NOBODY = Problem(
     "no-answer",
     "This needs an answer, and nobody is here to give one",
