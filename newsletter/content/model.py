@@ -26,8 +26,8 @@ class Slot:
     number: int
     key: str  # field key such as "first_name", or a name of SYSTEM_SLOTS
     kind: SlotKind = SlotKind.FIELD
-    fallback: str | None = None  # the text after `or`; None = no fallback was written
-    filters: tuple[str, ...] = ()  # title, upper, lower, date, number; applied left to right
+    fallback: str | None = None  # the text after `or`, used as it stands (its filters are applied); None = none
+    filters: tuple[str, ...] = ()  # title, upper, lower, date, number; applied to the value, left to right
     where: Where | None = None
 
 
@@ -95,14 +95,14 @@ class Button(Node):
     label: str
     href: str
     style: str = "primary"  # primary | secondary
-    align: str = "left"
+    align: str = "start"  # start (of the reading direction) | left | center | right
 
 
 @dataclass(frozen=True)
 class ReplyButton(Node):
     label: str
     style: str = "primary"
-    align: str = "left"
+    align: str = "start"
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Shown(Node):
 class LinkedFile:
     """A local file (PDF) behind a link: published under /i/<sha256>.<ext>, type and size said in the link text."""
 
-    href: str  # as written
+    href: str  # as it stands in tokens, buttons and cards: the path relative to the issue's folder
     path: Path
     sha256: str
     extension: str

@@ -1,0 +1,72 @@
+"""Where a link goes: a web page, a mail address, a telephone, or a PDF of the issue."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import PurePath
+
+from newsletter.content.context import Context
+from newsletter.content.model import LinkedFile
+from newsletter.content.places import kilobytes, linked
+from newsletter.content.source import Source
+from newsletter.problems import Where
+
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+SCHEMES = ("http", "https", "mailto", "tel")
+
+
+def checked(ctx: Context, source: Source, href: str, where: Where) -> str | None:
+    """The address to use, or None after a Problem. A local file comes back as its key in `ctx.files`."""
+    href = ctx.fields.settle(href, quote=True).strip()
+    slot = rf"Zq{ctx.fields.nonce}v\d{{4,}}qZ"
+    if re.fullmatch(slot, href):
+        return href  # the whole address is a person's own; its scheme is checked when it is filled
+    trouble, hint = _trouble(href, slot)
+    if trouble:
+        code = "empty-link" if not href else "bad-link"
+        ctx.problem(code, trouble, hint, where)
+        return None
+    if SCHEME.match(href):
+        return href
+    return _file(ctx, source, href, where)
+
+
+def size_note(file: LinkedFile) -> str:
+    """` (PDF, 34 KB)`: what a link to a file must say before anyone presses it (WCAG technique G201's kin)."""
+    return f" ({file.extension.upper()}, {kilobytes(file.size)})"
+
+
+def _trouble(href: str, slot: str) -> tuple[str, str]:
+    if not href:
+        return "This link goes nowhere", "Write the address in the round brackets: [text](https://…)"
+    if re.search(r"[\s\x00-\x1f]", href):
+        return "There is a blank in this address", "Write %20 for a blank, or take the address from the browser again."
+    if re.match(slot, href):
+        return "An address cannot begin with a field", "Begin it with https:// and put the field after the first /"
+    scheme = SCHEME.match(href)
+    if scheme and scheme[1].lower() not in SCHEMES:
+        return f"A link cannot begin with ‘{scheme[0]}’", "Links begin with https://, mailto: or tel:"
+    if re.match(rf"(?i)https?://[^/?#]*{slot}", href):
+        return "A field cannot be part of a website's name", "Put it after the first / of the address."
+    if re.match(r"(?i)https?:", href) and not re.match(r"(?i)https?://[^/?#\s]", href):
+        return "This address has no website in it", "Write https://www.example.org/page"
+    if scheme and not href[scheme.end() :].strip("/"):
+        return "This link goes nowhere", f"Write the address after {scheme[0]}"
+    if href.startswith("#"):
+        return "A link cannot jump inside a mail", "Many mail apps ignore it; link to a web page instead."
+    if href.startswith("//") or re.match(r"(?i)www\.", href):
+        return "This address does not say how to get there", f"Write https://{href.lstrip('/')}"
+    return "", ""
+
+
+def _file(ctx: Context, source: Source, href: str, where: Where) -> str | None:
+    if re.search(rf"Zq{ctx.fields.nonce}v\d{{4,}}qZ", href):
+        ctx.problem("bad-link", "A file's name cannot hold a field", "Web addresses begin with https://", where)
+        return None
+    file = linked(ctx, source, href, where)
+    if file is None:
+        return None
+    key = PurePath(os.path.relpath(file.path, ctx.folder)).as_posix()
+    ctx.files.setdefault(key, LinkedFile(key, file.path, file.sha256, file.extension, file.size))
+    return key
