@@ -25,6 +25,7 @@ class Context(StrEnum):
     URL = "url"  # the whole of an href or src: scheme is checked
     URL_PART = "url-part"  # part of an address: percent-encoded
     PLAIN = "plain"  # the text part
+    PLAIN_URL = "plain-url"  # a whole address in the text part: scheme is checked, nothing is escaped
     SUBJECT = "subject"  # a header: one line
 
 

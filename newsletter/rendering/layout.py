@@ -1,0 +1,241 @@
+"""Lays the blocks of an issue out as MJML: what stands in a column, what is a section, where ranges begin and end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+from markupsafe import Markup
+
+from newsletter.content import model as content
+from newsletter.rendering import languages, prose, styles
+from newsletter.rendering.material import Material
+from newsletter.rendering.model import Condition, Mode
+from newsletter.rendering.templating import Macros
+
+SECTIONS = (content.Callout, content.Columns, content.Card)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block stands: the language around it, and whether that is a column or the body."""
+
+    lang: str
+    position: str = "body"
+
+    def inside(self, node: content.Node, position: str = "") -> Place:
+        return Place(node.lang or self.lang, position or self.position)
+
+
+def words_of(parts: Iterable[str], words: Callable[..., str]) -> str:
+    """`A, B and C` in the words of the language."""
+    listed = list(parts)
+    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} {words('and')} {listed[-1]}"
+
+
+class Layout:
+    """Builds the body out of the issue's nodes with the theme's macros."""
+
+    def __init__(self, macros: Macros, material: Material) -> None:
+        self.macros, self.material = macros, material
+        self.tokens, self.mode, self.words = material.tokens, material.mode, material.words
+        self.first = True
+
+    def banner(self) -> Markup:
+        """The section that says: this is a test."""
+        return self._macro("test_banner", Place(self.material.language))
+
+    # -- body level: a list of sections, runs of plain blocks gathered in one section each
+
+    def body(self, nodes: Iterable[content.Node], place: Place) -> Markup:
+        """Whole sections for the body."""
+        parts: list[str] = []
+        run: list[content.Node] = []
+
+        def close_run() -> None:
+            inner = self.column(run, place)
+            run.clear()
+            if inner:
+                parts.append(self._macro("section", place, inner=inner))
+
+        for node in self._shown(nodes):
+            if not needs_sections(node):
+                run.append(node)
+                continue
+            close_run()
+            parts.append(self._section(node, place))
+        close_run()
+        return Markup("\n".join(parts))  # noqa: S704
+
+    def _section(self, node: content.Node, place: Place) -> Markup:
+        inside = place.inside(node)
+        match node:
+            case content.Only():
+                return self._only(node, inside, self.body)
+            case content.Group() | content.Shown():
+                return self.body(node.children, inside)
+            case content.Callout():
+                inner = self.column(node.children, inside.inside(node, "column"))
+                return self._macro("callout", inside, tone=_tone(node), title=node.title, inner=inner)
+            case content.Columns():
+                columns = [self._column(column, width, inside) for column, width in _with_widths(node)]
+                return self._macro("columns", inside, columns=columns)
+            case content.Card():
+                return self._card("card", node, inside)
+        raise AssertionError(f"no section for {type(node).__name__}")
+
+    def _column(self, column: content.Column, width: int, place: Place) -> SimpleNamespace:
+        inner = self.column(column.children, place.inside(column, "column"))
+        return SimpleNamespace(width=styles.percent(width), inner=inner)
+
+    # -- column level
+
+    def column(self, nodes: Iterable[content.Node], place: Place) -> Markup:
+        """What stands in one column: mj-text, mj-image, mj-button …"""
+        return Markup("\n".join(filter(None, (self._block(node, place) for node in self._shown(nodes)))))  # noqa: S704
+
+    def _block(self, node: content.Node, place: Place) -> Markup:
+        inside = place.inside(node)
+        match node:
+            case content.Prose():
+                return self._text("text", node.tokens, inside)
+            case content.Heading():
+                return self._heading(node, inside)
+            case content.Table():
+                return self._text("table", node.tokens, inside)
+            case content.Picture():
+                return self._picture(node, inside)
+            case content.Button():
+                href = self.material.address(node.href)
+                return self._macro("button", inside, label=node.label, href=href, **_look(node, inside))
+            case content.ReplyButton():
+                return self._reply(node, inside)
+            case content.Divider():
+                return self._macro("divider", inside)
+            case content.Spacer():
+                return self._macro("spacer", inside, height=node.height)
+            case content.Only():
+                return self._only(node, inside, self.column)
+            case content.Callout():
+                inner = self.column(node.children, inside.inside(node, "column"))
+                return self._macro("callout_inner", inside, tone=_tone(node), title=node.title, inner=inner)
+            case content.Card():
+                return self._card("card_inner", node, inside)
+            case content.Columns():
+                return self.column([child for column in node.columns for child in column.children], inside)
+            case content.Group() | content.Shown() | content.Column():
+                return self.column(node.children, inside)
+        raise AssertionError(f"no block for {type(node).__name__}")
+
+    def _text(self, macro: str, tokens: Any, place: Place) -> Markup:
+        html = self._writer(place).html(tokens)
+        return self._macro(macro, place, html=self._in_language(html, place))
+
+    def _heading(self, node: content.Heading, place: Place) -> Markup:
+        html = Markup(f"<h{node.level}>{self._writer(place).html(node.tokens)}</h{node.level}>")  # noqa: S704
+        return self._macro("heading", place, level=node.level, html=self._in_language(html, place))
+
+    def _picture(self, node: content.Picture, place: Place) -> Markup:
+        found = self.material.picture(node)
+        return self._macro("picture", place, **vars(found)) if found else Markup("")
+
+    def _reply(self, node: content.ReplyButton, place: Place) -> Markup:
+        if not self.material.can.reply:
+            return Markup("")
+        href, address = self.material.slot("reply_url"), self.material.slot("reply_address")
+        return self._macro("reply", place, label=node.label, href=href, address=address, **_look(node, place))
+
+    def _card(self, macro: str, node: content.Card, place: Place) -> Markup:
+        inner = self.column(node.children, place.inside(node, "column"))
+        found = self.material.picture(node.picture) if node.picture else None
+        href = self.material.address(node.href) if node.href else ""
+        return self._macro(macro, place, title=node.title, picture=found, href=href, inner=inner)
+
+    # -- ranges
+
+    def _only(self, node: content.Only, place: Place, lay: Callable[..., Markup]) -> Markup:
+        """Children between two marks, `otherwise` between the marks of the opposite; on the web both, with labels."""
+        if self.mode is Mode.WEB:
+            return self._for_everybody(node, place, lay)
+        condition = Condition(node.terms, node.negated)
+        parts = self._marked(condition, lay(node.children, place))
+        if node.otherwise:
+            opposite = replace(condition, negated=not condition.negated)
+            parts += self._marked(opposite, lay(node.otherwise, place))
+        return Markup("\n".join(parts))  # noqa: S704
+
+    def _marked(self, condition: Condition, inner: Markup) -> list[str]:
+        if not inner:
+            return []
+        number = self.tokens.condition(condition)
+        opens, closes = (self.tokens.mark(number, opens=opens) for opens in (True, False))
+        return [f"<mj-raw>{opens}</mj-raw>", inner, f"<mj-raw>{closes}</mj-raw>"]
+
+    def _for_everybody(self, node: content.Only, place: Place, lay: Callable[..., Markup]) -> Markup:
+        places = words_of([value for _, values in node.terms for value in values], self.words)
+        label = self.words("for_people_not_in" if node.negated else "for_people_in", places=places)
+        parts = [self._label(label, place, lay), lay(node.children, place)]
+        if node.otherwise:
+            parts += [self._label(self.words("for_everyone_else"), place, lay), lay(node.otherwise, place)]
+        return Markup("\n".join(parts))  # noqa: S704
+
+    def _label(self, text: str, place: Place, lay: Callable[..., Markup]) -> Markup:
+        label = self._macro("label", place, text=text)
+        return label if lay == self.column else self._macro("section", place, inner=label)
+
+    def _shown(self, nodes: Iterable[content.Node]) -> Iterable[content.Node]:
+        for node in nodes:
+            if not isinstance(node, content.Shown) or node.mail is not (self.mode is Mode.WEB):
+                yield node
+
+    # -- small things
+
+    def _macro(self, name: str, place: Place, **facts: Any) -> Markup:
+        rtl = languages.direction(place.lang) == "rtl"
+        facts |= {
+            "lang": styles.language(place.lang),
+            "dir": styles.keyword("rtl" if rtl else "ltr"),
+            "start": styles.keyword("right" if rtl else "left"),
+            "end": styles.keyword("left" if rtl else "right"),
+            "position": place.position,
+            "first": self.first,
+        }
+        self.first = False
+        return self.macros(name, facts)
+
+    def _writer(self, place: Place) -> prose.Writer:
+        return prose.Writer(self.tokens, languages.direction(place.lang), self.material.address, self._inline_picture)
+
+    def _inline_picture(self, src: str, alt: str) -> tuple[str, int, int] | None:
+        found = self.material.picture(content.Picture(0, src=src, path=None, alt=alt))
+        return (found.src, found.width, found.height) if found else None
+
+    def _in_language(self, html: Markup, place: Place) -> Markup:
+        return prose.wrapped(html, place.lang, self.material.language)
+
+
+def needs_sections(node: content.Node) -> bool:
+    """True for a block that is a section of its own, or a range or group that holds one, or holds nothing."""
+    if isinstance(node, SECTIONS):
+        return True
+    if isinstance(node, content.Only):
+        return any(needs_sections(child) for child in (*node.children, *node.otherwise))
+    if isinstance(node, content.Group | content.Shown):
+        return not node.children or any(needs_sections(child) for child in node.children)
+    return False
+
+
+def _tone(node: content.Callout) -> Markup:
+    return styles.keyword(node.tone)
+
+
+def _look(node: content.Button | content.ReplyButton, place: Place) -> dict[str, Markup]:
+    return {"style": styles.keyword(node.style), "align": styles.keyword(node.align)}
+
+
+def _with_widths(node: content.Columns) -> list[tuple[content.Column, int]]:
+    widths = node.widths if len(node.widths) == len(node.columns) else ()
+    even = round(100 / max(1, len(node.columns)))
+    return [(column, widths[number] if widths else even) for number, column in enumerate(node.columns)]

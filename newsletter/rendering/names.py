@@ -1,0 +1,71 @@
+"""Every name that a theme's templates may use, with its value for this issue (docs/reference/theme-format.md)."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from markupsafe import Markup
+
+from newsletter.content import model as content
+from newsletter.rendering import languages, styles
+from newsletter.rendering.material import Material
+
+
+def names(material: Material) -> dict[str, Any]:
+    """The names of theme, blocks and style sheets; `blocks` and `banner` are added by the pipeline."""
+    config, issue, rtl = material.config, material.issue, material.direction == "rtl"
+    nobody = SimpleNamespace(name=config.site.name, address="", role="", area="", organisation="")
+    sender = config.senders.get(issue.front.sender) or nobody
+    first_list = config.lists.get(issue.front.audience[0]) if issue.front.audience else None
+    return {
+        "lang": styles.language(material.language),
+        "dir": styles.keyword(material.direction),
+        "start": styles.keyword("right" if rtl else "left"),
+        "end": styles.keyword("left" if rtl else "right"),
+        "mode": material.mode.value,
+        "issue": _facts(material),
+        "by": issue.front.by or content.By(sender.name, sender.role, sender.area, sender.organisation),
+        "sender": sender,
+        "site": config.site,
+        "list_title": first_list.title if first_list else "",
+        "has_h1": any(isinstance(node, content.Heading) and node.level == 1 for node in issue.walk()),
+        "has_reply": any(isinstance(node, content.ReplyButton) for node in issue.walk()),
+        "option": SimpleNamespace(**_options(material)),
+        "slot": material.slot,
+        "can": material.can,
+        "t": material.words,
+        "banner": Markup(""),
+        "blocks": Markup(""),
+    }
+
+
+def _facts(material: Material) -> SimpleNamespace:
+    issue, front = material.issue, material.issue.front
+    day = languages.parse_date(issue.slug[:10]) or languages.parse_date(front.send_at)
+    until = languages.parse_date(front.useful_until)
+    return SimpleNamespace(
+        title=material.without_person(front.title or front.subject),
+        preheader=front.preheader,
+        number=front.number,
+        kind=front.kind,
+        kind_label=material.words(f"kind_{front.kind}", default=front.kind) if front.kind else "",
+        priority=front.priority,
+        priority_label=material.words(f"priority_{front.priority}", default=front.priority) if front.priority else "",
+        date=languages.long_date(day, material.language) if day else "",
+        iso_date=day.isoformat() if day else "",
+        slug=issue.slug,
+        topic=front.topic,
+        sensitive=front.sensitive,
+        useful_until=languages.long_date(until, material.language) if until else front.useful_until,
+        language=material.language,
+        hero=material.picture(front.hero) if front.hero else None,
+    )
+
+
+def _options(material: Material) -> dict[str, Any]:
+    found = dict(material.theme.options)
+    for key, option in material.theme.known.items():
+        if option.kind == "image":
+            found[key] = material.logo(key, str(found[key]))
+    return found
