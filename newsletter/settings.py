@@ -81,6 +81,14 @@ def setup(config: Config, secret: str = "unused until staff log in") -> None:  #
         _turn_to(config)
 
 
+def current() -> Config:
+    """The configuration of the workspace that Django is set up for."""
+    from django.conf import settings
+
+    config: Config = settings.NEWSLETTER  # type: ignore[misc]
+    return config
+
+
 def _turn_to(config: Config) -> None:
     from django.conf import settings
     from django.db import connections

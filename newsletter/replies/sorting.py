@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from newsletter import settings
 from newsletter.audience import subscribing
-from newsletter.config import Config
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.replies import conversations
@@ -37,7 +36,7 @@ def sort(raw: Raw, incoming: Incoming) -> Verdict:
 
     Raises NewsletterError(lost-key) when tokens cannot be checked.
     """
-    config: Config = settings.NEWSLETTER
+    config = settings.current()
     keyring = Keyring.load(config.var / "secret.key")
     copy = identify(incoming, raw.recipient, config, keyring)
     ours = by_message_id([incoming.message_id], config, keyring).purpose is not None
