@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from newsletter.config import Config
+from newsletter import settings
 from newsletter.web.words import Words, words_for
 
 
@@ -17,7 +16,7 @@ def page(
 ) -> HttpResponse:
     """Render `pages/<template>`; `title` is a key of words.toml. Nothing is read from or written to the database."""
     said = words or words_for(request)
-    config: Config = settings.NEWSLETTER
+    config = settings.current()
     html = render_to_string(template, {"w": said, "title": title, "site": config.site, "tone": "", **values})
     return HttpResponse(html, status=status, headers={"Content-Language": said.language})
 
@@ -29,5 +28,5 @@ def unknown_link(request: HttpRequest) -> HttpResponse:
 
 def contact() -> str:
     """The address of the first sender, for people whose link is broken."""
-    senders = settings.NEWSLETTER.senders
+    senders = settings.current().senders
     return next(iter(senders.values())).address if senders else ""

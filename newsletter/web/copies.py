@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from newsletter import settings
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import copies
 from newsletter.sending.models import Delivery, Mailing
@@ -40,7 +40,7 @@ def shown(html: str, cache: str, *, hidden: bool) -> HttpResponse:
 
 def policy() -> str:
     """Pictures from here only; styles inline, as mail has them; links work, `mailto:` included."""
-    base = urlsplit(settings.NEWSLETTER.base_url)
+    base = urlsplit(settings.current().base_url)
     return (
         f"default-src 'none'; img-src 'self' {base.scheme}://{base.netloc} data:; style-src 'unsafe-inline'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "

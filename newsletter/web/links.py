@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from django.conf import settings
-
-from newsletter.config import Config
+from newsletter import settings
 from newsletter.mail.tokens import Keyring, Purpose
 
 
@@ -19,7 +17,7 @@ def read(token: str, *purposes: Purpose) -> tuple[Purpose, bytes] | None:
 
 def keyring() -> Keyring:
     """The keys of this workspace, read anew each time: a key put back from a backup works at once (30 µs)."""
-    config: Config = settings.NEWSLETTER
+    config = settings.current()
     return Keyring.load(config.var / "secret.key")
 
 

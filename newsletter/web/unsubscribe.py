@@ -6,9 +6,11 @@ The token is the authority: no login, no cookie, and therefore no CSRF token eit
 
 from __future__ import annotations
 
-from django.conf import settings
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 
+from newsletter import settings
 from newsletter.audience import subscribing
 from newsletter.audience.models import Subscriber
 from newsletter.mail.tokens import Purpose
@@ -79,8 +81,8 @@ def choice(
     **more: str,
 ) -> HttpResponse:
     """The page for one person and their set of lists."""
-    facts = {"address": links.masked(key.canonical), "lists": titles(key.lists), "test": False}
-    return page(request, "choice.html", title, words=said, sentence=sentence, paragraphs=paragraphs, **facts, **more)
+    facts: dict[str, Any] = {"address": links.masked(key.canonical), "lists": titles(key.lists), "test": False, **more}
+    return page(request, "choice.html", title, words=said, sentence=sentence, paragraphs=paragraphs, **facts)
 
 
 def test_copy(request: HttpRequest, one_click: bool) -> HttpResponse:
@@ -90,8 +92,8 @@ def test_copy(request: HttpRequest, one_click: bool) -> HttpResponse:
     said = words_for(request)
     if request.method == "POST":
         return page(request, "message.html", "test_title", words=said, paragraphs=("test_done",))
-    lists = titles(list(settings.NEWSLETTER.lists)[:1])
-    facts = {"address": links.masked("sam@example.org"), "lists": lists, "test": True}
+    lists = titles(list(settings.current().lists)[:1])
+    facts: dict[str, Any] = {"address": links.masked("sam@example.org"), "lists": lists, "test": True}
     return page(
         request,
         "choice.html",
@@ -111,5 +113,5 @@ def language_of(canonical: str) -> str:
 
 def titles(lists: list[str]) -> list[str]:
     """The lists as people know them; one that is no longer configured keeps its key."""
-    known = settings.NEWSLETTER.lists
+    known = settings.current().lists
     return [known[key].title if key in known else key for key in lists]

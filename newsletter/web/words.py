@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
+
+from newsletter import settings
 
 
 @dataclass(frozen=True)
@@ -54,4 +55,4 @@ def words(*wanted: str) -> Words:
 def words_for(request: HttpRequest, person: str = "") -> Words:
     """The person's own language where we know it, else what the browser asks for, else the site's."""
     asked = [part.split(";")[0] for part in request.headers.get("Accept-Language", "")[:200].split(",")]
-    return words(person, *([] if person else asked), settings.NEWSLETTER.site.language)
+    return words(person, *([] if person else asked), settings.current().site.language)
