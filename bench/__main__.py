@@ -22,9 +22,8 @@ def main() -> int:
             print(
                 f"  {sign} {row['what']:<58} {row['ours']:>12} {row['other']:>12}  {row['ratio']:>9}  aim {row['aim']}"
             )
-    print(
-        f"\n{'Every aim is met.' if not missed else f'{missed} missed.'} Ratios within one run; trust those, not the times."
-    )
+    verdict = f"{missed} missed." if missed else "Every aim is met."
+    print(f"\n{verdict} Ratios within one run; trust those, not the times.")
     return 1 if missed else 0
 
 

@@ -15,8 +15,8 @@ from newsletter.cli.output import Output, asked, print_json, report_bug, report_
 from newsletter.problems import Exit, NewsletterError, Problem
 
 # What a machine can refuse anywhere, and a person can put right; every other OSError that gets here is our bug.
-MACHINE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)
-MACHINE += (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)  # a path that cannot be
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)
+MACHINE = (*REFUSED, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)  # the last three: a path that cannot be
 _NOBODY = Problem(
     "no-answer",
     "This needs an answer, and nobody is here to give one",
@@ -96,6 +96,8 @@ def group(ctx: click.Context, folder: Path, plain: bool, quiet: bool, debug: boo
 
 def main() -> None:
     """Run the command and turn every ending into its exit code; never shows a person a traceback."""
+    if sys.platform == "win32":
+        sys.exit("newsletter runs on Linux and macOS, and on Windows inside WSL: https://aka.ms/wsl")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without ✓ shows ?, and lives
     try:
@@ -132,12 +134,22 @@ def _run() -> int:
         problem = Problem("machine-refused", f"This computer refused: {error.strerror}{place}", hint=hint)
         return _end(NewsletterError(problem, exit=Exit.CONFIG))
     except Exception as error:
-        return _bug(error)
+        return _database_trouble(error) or _bug(error)
 
 
 def _end(error: NewsletterError) -> int:
     report_error(error)
     return error.exit
+
+
+def _database_trouble(error: Exception) -> int:
+    """A full disk or a lock can meet any query; 0 when the error is something else."""
+    if "django.db" not in sys.modules:
+        return 0
+    from newsletter.audience.database import explained
+
+    plain = explained(error)
+    return _end(plain) if plain else 0
 
 
 def _bug(error: Exception) -> int:

@@ -1,0 +1,162 @@
+"""What `newsletter doctor` looks at, one function for each thing; every finding is a line and, if bad, a Problem."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from newsletter.cli.output import count
+from newsletter.problems import NewsletterError, Problem, Severity, Where
+
+if TYPE_CHECKING:
+    from newsletter.config import Config
+
+LITTLE_SPACE = 200_000_000  # bytes; 10,000 people's ledger and answers need about 20 MB, caught mail 40 KB each
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: `area` is what was looked at, `text` what was found; a `problem` says what to do."""
+
+    area: str
+    text: str
+    problem: Problem | None = None
+
+
+def failed(area: str, error: NewsletterError) -> Iterator[Finding]:
+    """The findings for an error of another part: its own words are the best ones."""
+    for problem in error.problems:
+        yield Finding(area, problem.message, problem)
+
+
+def place(config: Config, key: str) -> Where:
+    """Where a setting stands: its line in newsletter.toml, the variable, or the file alone for a default."""
+    origin = config.origins.get(key, "default")
+    file, _, line = origin.rpartition(":")
+    if line.isdigit():
+        return Where(file, int(line))
+    return Where("newsletter.toml" if origin == "default" else f"environment: {origin}")
+
+
+def worth_a_look(area: str, code: str, text: str, hint: str, where: Where | None = None) -> Finding:
+    return Finding(area, text, Problem(code, text, hint, where, Severity.WARNING))
+
+
+def machine(root: Path) -> Iterator[Finding]:
+    """Python, disk, and a browser for pictures (which nothing else needs)."""
+    version = platform.python_version()
+    yield Finding("Python", f"{version} on {platform.system()}")
+    free = shutil.disk_usage(root).free
+    text = f"{free / 1e9:,.1f} GB free"
+    if free < LITTLE_SPACE:
+        text = f"Only {free // 1_000_000} MB are free on the disk"
+        hint = (
+            "Make room before you send; a full disk stops a mailing in the middle (nothing is lost, it goes on later)."
+        )
+        yield Finding("Disk", text, Problem("little-space", text, hint, Where(str(root))))
+    else:
+        yield Finding("Disk", text)
+    found = os.environ.get("NEWSLETTER_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), "")
+    yield Finding("Browser", found or "none; not needed, only pictures of an issue are made with one (Chromium)")
+
+
+def settings(config: Config) -> Iterator[Finding]:
+    """The settings load; is anything in them still what `init` wrote?"""
+    from newsletter.cli.init import POSTAL_ADDRESS
+
+    lists, senders = count(len(config.lists), "list"), count(len(config.senders), "sender")
+    yield Finding("Settings", f"newsletter.toml is right: {config.site.name}, {lists}, {senders}")
+    if config.site.postal_address == POSTAL_ADDRESS:
+        text = "The postal address is still the one that `init` wrote"
+        where = place(config, "site.postal_address")
+        yield worth_a_look("Settings", "no-postal-address", text, "Put yours in; it is in every mail's footer.", where)
+    for key, missing in (("lists", not config.lists), ("senders", not config.senders)):
+        if missing:
+            text = f"There is no section [{key}.…] yet"
+            yield worth_a_look("Settings", "nothing-set", text, "docs/reference/configuration.md shows one.")
+
+
+def folders(config: Config) -> Iterator[Finding]:
+    """Each folder is tried by writing a file: what permissions say is not what a read-only disk does."""
+    good = []
+    for name in ("issues", "recipients", "var", "build"):
+        folder = config.root / name
+        there = folder if folder.exists() else config.root
+        try:
+            with tempfile.TemporaryFile(dir=there):
+                good.append(name)
+        except OSError as error:
+            text = f"Cannot write into {there}: {error.strerror}"
+            hint = f"Let your user write there, for example: sudo chown -R $USER {there}"
+            yield Finding("Folders", text, Problem("cannot-write", text, hint, Where(str(there))))
+    if good:
+        yield Finding("Folders", f"{', '.join(good)} can be written")
+
+
+def key(config: Config) -> Iterator[Finding]:
+    """The key that signs every address; losing it makes those already sent dead."""
+    from newsletter.mail.tokens import Keyring
+
+    try:
+        ring = Keyring.load(config.var / "secret.key")
+    except NewsletterError as error:
+        yield from failed("Key", error)
+        return
+    for problem in ring.problems:
+        yield Finding("Key", problem.message, problem)
+    if not ring.problems:
+        yield Finding("Key", "var/secret.key is there and only you can read it; is it in your backup?")
+
+
+def database(config: Config) -> Iterator[Finding]:
+    """Open it, bring it up to date, count the people."""
+    from newsletter.audience import database as opening
+
+    try:
+        opening.ready(config)
+        with opening.problems_of():
+            from newsletter.audience.models import Subscriber
+
+            people = Subscriber.objects.count()
+    except NewsletterError as error:
+        yield from failed("Database", error)
+        return
+    yield Finding("Database", f"{config.database.url} is up to date: {count(people, 'person', 'people')}")
+
+
+def themes(config: Config) -> Iterator[Finding]:
+    """Every theme of the workspace and of the program can be read."""
+    from newsletter.rendering import themes as looking
+
+    good = []
+    for name in looking.names(config):
+        try:
+            good.append(looking.load(name, config).name)
+        except NewsletterError as error:
+            yield from failed("Themes", error)
+    if good:
+        yield Finding("Themes", ", ".join(good))
+
+
+def pages(config: Config) -> Iterator[Finding]:
+    """The public address answers, and it is this installation that does."""
+    from newsletter.mail.tokens import Keyring
+    from newsletter.sending import sitecheck
+
+    if not config.site.url:
+        text = "no [site] url yet; links in the mail work on this computer only, while `newsletter web` runs"
+        yield Finding("Pages", text)
+        return
+    try:
+        sitecheck.check(config, Keyring.load(config.var / "secret.key"), loopback_http=True)
+    except NewsletterError as error:
+        yield from failed("Pages", error)
+        return
+    yield Finding("Pages", f"{config.base_url} answers, and it is ours")
