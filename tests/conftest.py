@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.browsing import browser, find_chromium  # noqa: F401 (a fixture for every test)
 from tests.workspace import folder, migrated, workspace  # noqa: F401 (fixtures for every test)
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,12 +20,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="also run browser and integration suites; nothing may be skipped for want of a program",
     )
-
-
-def find_chromium() -> str | None:
-    """The system's Chromium or Chrome, or None."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return os.environ.get("NEWSLETTER_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
