@@ -26,11 +26,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Attribute:
-    """A value of `{key=value}`, which may hold slot markers; columns are those of the line as written."""
+    """A value of `{key=value}`, which may hold slot markers.
+
+    `key` and `place` are the columns of its name and of its value in the line as written: first, one past the last.
+    """
 
     value: str
-    column: int
-    end: int
+    key: tuple[int, int]
+    place: tuple[int, int]
 
 
 @dataclass
@@ -141,7 +144,7 @@ class Scanner:
             begin, end = match.span(1)
             if match[1] in found:
                 self._problem("bad-attribute", f"‘{match[1]}’ stands here twice", "Keep one.", line, begin, end)
-            found[match[1]] = Attribute(value, line.column(begin), line.column(end - 1) + 1)
+            found[match[1]] = Attribute(value, _columns(line, begin, end), _columns(line, *match.span(group)))
             at = match.end()
         at += len(line.text[at:]) - len(line.text[at:].lstrip())
         if line.text[at : at + 1] == "}":
@@ -195,5 +198,10 @@ class Scanner:
         self.problems.append(Problem("unclosed-block", f"The block ‘{block.name}’ is never closed", hint, where))
 
     def _problem(self, code: str, message: str, hint: str, line: Line, start: int, end: int) -> None:
-        where = self.source.where(line.number, line.column(start), line.column(max(end - 1, start)) + 1)
+        where = self.source.where(line.number, *_columns(line, start, end))
         self.problems.append(Problem(code, message, hint, where))
+
+
+def _columns(line: Line, start: int, end: int) -> tuple[int, int]:
+    """From places in the line with slots to columns of the line as written, at least one letter wide."""
+    return line.column(start), line.column(max(end - 1, start)) + 1

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from newsletter.content.blocks import LANGUAGE
+from newsletter.content.building import LANGUAGE
 from newsletter.content.context import Context
 from newsletter.content.frontmatter import Entries, Entry, Items, Place, Text, Value
 from newsletter.content.model import By, FrontMatter, Picture

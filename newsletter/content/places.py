@@ -120,6 +120,8 @@ def linked(ctx: Context, source: Source, href: str, where: Where) -> LinkedFile 
     if not data.startswith(b"%PDF-"):
         ctx.problem("attachment", f"‘{path.name}’ is no PDF inside", "Export it as PDF again.", where)
         return None
+    if any(file.path == path for file in ctx.files.values()):
+        return LinkedFile(href, path, hashlib.sha256(data).hexdigest(), "pdf", len(data))  # warned of already
     how = "it has no tags for screen readers" if b"/StructTreeRoot" not in data else "it is hard to read on a phone"
     ctx.problem(
         "accessible-format",
