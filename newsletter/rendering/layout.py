@@ -213,7 +213,7 @@ class Layout:
         return (found.src, found.width, found.height) if found else None
 
     def _in_language(self, html: Markup, place: Place) -> Markup:
-        return prose.wrapped(html, place.lang, self.material.language)
+        return Markup(self.tokens.html(prose.wrapped(html, place.lang, self.material.language)))  # noqa: S704
 
 
 def needs_sections(node: content.Node) -> bool:

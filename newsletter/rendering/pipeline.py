@@ -80,10 +80,14 @@ def mjml(material: Material) -> tuple[str, str]:
 
 def _html(material: Material) -> tuple[tuple[Piece, ...], list[tuple[Piece, ...]]]:
     source, css = mjml(material)
-    html = engine.compile_mjml(material.theme, source)
-    html = finishing.collapse(engine.inline(html, css))
-    html = finishing.languages(html, material.language, material.direction)
-    html = finishing.heights(finishing.color_schemes(html), material.tokens, material.sizes)
+    html = material.tokens.with_html(engine.compile_mjml(material.theme, source, material.issue.nonce))
+
+    def finish(root: Any) -> None:
+        finishing.languages(root, material.language, material.direction)
+        finishing.heights(root, material.tokens, material.sizes)
+        finishing.color_schemes(root)
+
+    html = finishing.collapse(engine.inline(html, css, finish))
     restorer = Restorer(material.tokens)
     pieces = restorer.pieces(html)
     material.problems += restorer.problems

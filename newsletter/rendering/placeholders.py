@@ -12,7 +12,8 @@ from newsletter.rendering.model import Condition, Context, Hole, Piece
 class Placeholders:
     """What the tokens of one rendering stand for.
 
-    A *literal* (`Zq<nonce>l0007qZ`) is a text known today that must not be read as MJML or HTML; a *mark*
+    A *literal* (`Zq<nonce>l0007qZ`) is a text known today that must not be read as MJML or HTML; *html*
+    (`Zq<nonce>h0007qZ`) is running text that MJML need not see, so that typing in it compiles no MJML; a *mark*
     (`<!--Zq<nonce>o0002qZ-->` … `c0002`) is one end of a range that only some people get. Slots of the issue
     (`Zq<nonce>v0007qZ`, content.model.marker) may stand inside a literal.
     """
@@ -20,6 +21,7 @@ class Placeholders:
     def __init__(self, nonce: str) -> None:
         self.nonce = nonce
         self.literals: list[str] = []
+        self.htmls: list[str] = []
         self.conditions: list[Condition] = []
         self._numbers: dict[str, int] = {}
 
@@ -29,6 +31,15 @@ class Placeholders:
         if number == len(self.literals):
             self.literals.append(text)
         return f"Zq{self.nonce}l{number:04d}qZ"
+
+    def html(self, html: str) -> str:
+        """A token for a piece of finished HTML; `with_html` puts it back after MJML and before inlining."""
+        self.htmls.append(html)
+        return f"Zq{self.nonce}h{len(self.htmls) - 1:04d}qZ"
+
+    def with_html(self, text: str) -> str:
+        """`text` with every piece of HTML put back."""
+        return re.sub(rf"Zq{self.nonce}h(\d{{4,}})qZ", lambda match: self.htmls[int(match[1])], text)
 
     def condition(self, condition: Condition) -> int:
         """Index of a condition; an equal one is used again, so that equal ranges make no new variants."""
