@@ -1,0 +1,147 @@
+"""The words of an HTML mail, for the one who only reads text: in one pass, whatever the HTML is like."""
+
+from __future__ import annotations
+
+import html
+import re
+
+LONGEST = 1_000_000  # letters; more is cut
+_DEEPEST_QUOTE = 5
+_BLOCKS = frozenset(
+    # fmt: off
+    {
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "html",
+        "li",
+        "main",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "tfoot",
+        "thead",
+        "tr",
+        "ul",
+    }
+    # fmt: on
+)
+_PARAGRAPHS = frozenset({"blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"})
+_UNSEEN = frozenset({"head", "noscript", "object", "script", "style", "template", "title"})
+_TAG = re.compile(r"(/?)([A-Za-z][A-Za-z0-9:]{0,30})")
+# Where Outlook and its web sisters put the message that is answered; our text carries the sign instead.
+_ANSWERED = re.compile(
+    r"\b(?:id|class)\s*=\s*[\"']?(?:divRplyFwdMsg|appendonsend|OLK_SRC_BODY_SECTION|yahoo_quoted|"
+    r"protonmail_quote|moz-forward-container)",
+    re.IGNORECASE,
+)
+SEPARATOR = "-----Original Message-----"
+
+
+def to_text(source: str) -> str:
+    """Plain text of `source`: paragraphs and list items on their own lines, quotes behind `> `, no addresses of links.
+
+    A parser of the standard library took 55 s for 60 KB of `<a <a <a`; this looks at each letter once.
+    """
+    source = source[:LONGEST].replace("\0", "")
+    lowered = source.lower() if len(source.lower()) == len(source) else source
+    out = _Lines()
+    at, end = 0, len(source)
+    while at < end:
+        start = source.find("<", at)
+        if start < 0:
+            out.words(source[at:])
+            break
+        out.words(source[at:start])
+        if source.startswith("<!--", start):
+            close = source.find("-->", start + 4)
+            at = close + 3 if close >= 0 else end
+            continue
+        tag = _TAG.match(source, start + 1)
+        if not tag and source[start + 1 : start + 2] not in ("!", "?", "/"):
+            out.words("<")
+            at = start + 1
+            continue
+        close = source.find(">", start)
+        if close < 0:
+            break
+        at = close + 1
+        if not tag:
+            continue
+        name = tag[2].lower()
+        if name in _UNSEEN and not tag[1]:
+            stop = lowered.find(f"</{name}", at)
+            at = stop if stop >= 0 else end
+            continue
+        out.tag(name, bool(tag[1]), source[tag.end() : min(close, tag.end() + 300)])
+    return out.text()
+
+
+class _Lines:
+    """Lines being written, with the depth of quotes around them."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._line: list[str] = []
+        self._depth = 0
+        self._gap = False
+
+    def words(self, raw: str) -> None:
+        if raw:
+            self._line.append(raw)
+
+    def tag(self, name: str, closing: bool, attributes: str) -> None:
+        if name == "br":
+            self._break(always=True)
+        elif name in _BLOCKS:
+            self._break()
+            self._gap = self._gap or name in _PARAGRAPHS
+            if name == "blockquote":
+                self._depth = max(0, self._depth + (-1 if closing else 1))
+            elif name == "li" and not closing:
+                self._line.append("- ")
+        elif name in ("td", "th") and not closing:
+            self._line.append(" ")
+        if not closing and attributes and _ANSWERED.search(attributes):
+            self._break()
+            self._lines.append(SEPARATOR)
+
+    def text(self) -> str:
+        self._break()
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(self._lines)).strip("\n")
+
+    def _break(self, always: bool = False) -> None:
+        line = " ".join(html.unescape("".join(self._line)).split())
+        self._line = []
+        if not line and not always:
+            return
+        quote = "> " * min(self._depth, _DEEPEST_QUOTE)
+        if self._gap and self._lines and self._lines[-1]:
+            self._lines.append(quote.rstrip())
+        self._gap = False
+        self._lines.append(f"{quote}{line}".rstrip())
