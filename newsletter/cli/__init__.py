@@ -56,6 +56,10 @@ GROUPS = ("Start", "Write", "People", "Send", "Answers", "Run")
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, never for --help (89 ms against 720 ms)."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`newsletter status -C demo` means `newsletter -C demo status`: nobody should have to know the order."""
+        return super().parse_args(ctx, hoisted(args))
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -70,6 +74,23 @@ class LazyGroup(click.Group):
         for group in GROUPS:
             with formatter.section(group):
                 formatter.write_dl([(name, line) for name, (_, where, line) in COMMANDS.items() if where == group])
+
+
+def hoisted(args: list[str]) -> list[str]:
+    """The words with -C DIR, --plain and --debug moved to the front; what follows `--` is left alone."""
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            return [*front, *rest, word, *words]
+        if word in ("--plain", "--debug"):
+            front.append(word)
+        elif word == "-C":
+            front += [word, *([value] if (value := next(words, None)) is not None else [])]
+        else:
+            rest.append(word)
+    return [*front, *rest]
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -1,0 +1,205 @@
+"""The whole story on made-up people: import, check, send, answers, one who leaves. Nothing leaves this computer."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli.output import Output, count, json_option, number, print_json
+from newsletter.problems import Exit
+
+if TYPE_CHECKING:
+    from newsletter.cli.demo_people import Copy
+    from newsletter.cli.demo_workspace import Workspace
+
+
+@click.command()
+@click.argument("folder", default="demo", type=click.Path(path_type=Path), metavar="[DIR]")
+@json_option
+@click.pass_obj
+def command(output: Output, folder: Path, as_json: bool) -> int:
+    """Show the whole story in DIR (default: demo) on 500 made-up people, and end by itself.
+
+    It types the commands that you would type, and sends by real SMTP into a catcher on this computer.
+    A former demo in DIR is replaced; any other folder is left alone.
+    """
+    if as_json:
+        output.quiet = True
+    began = time.monotonic()
+    story = _Story(output, (output.folder / folder).resolve())
+    facts = story.tell()
+    facts["seconds"] = round(time.monotonic() - began, 1)
+    if as_json:
+        print_json(**facts)
+    else:
+        story.where_to_look(folder if str(output.folder) == "." else story.root)
+        output.say(f"\nThat took {facts['seconds']} s. Run it again whenever you like; the folder is made anew.")
+    return Exit.FINE
+
+
+class _Story:
+    """One run; each step says what it did and keeps its numbers in `facts`."""
+
+    def __init__(self, output: Output, root: Path) -> None:
+        self.output, self.root = output, root
+        self.facts: dict[str, Any] = {"workspace": str(root)}
+        self.mine = root  # the caught mail that the steps look at
+
+    def tell(self) -> dict[str, Any]:
+        from newsletter.cli import demo_people, demo_workspace
+
+        workspace, replaced = demo_workspace.make(self.root)
+        self.make_people(workspace, replaced)
+        self.check(workspace)
+        with workspace.servers():
+            self.send(workspace)
+            caught = demo_people.copies(self.root / "var" / "mail")
+            self.mine = caught[0].path
+            self.follow(workspace, caught[0])
+            self.answers(workspace, caught)
+            self.leave(workspace, caught)
+        self.sums(workspace)
+        return self.facts
+
+    def make_people(self, workspace: Workspace, replaced: bool) -> None:
+        """Import recipients/demo.csv with the command."""
+        workspace.run("recipients", "import", str(self.root / "recipients" / "demo.csv"), "--yes")
+        people = self.people(workspace)
+        issues = len(list(self.root.glob("issues/*/issue.md")))
+        themes = len(list(self.root.glob("templates/*/theme.toml")))
+        self.facts |= {"people": people, "replaced": replaced}
+        made = (
+            f"{count(issues, 'issue')}, {count(themes, 'theme')}, {count(people, 'made-up person', 'made-up people')}"
+        )
+        word = "Made anew" if replaced else "Made"
+        self.output.done(
+            f"{word} {self.style(self.root.name + '/')}: {made}, a mail catcher. Nothing leaves this computer."
+        )
+
+    def people(self, workspace: Workspace) -> int:
+        from newsletter.cli.demo_workspace import LIST
+
+        return int(workspace.run("recipients", "count", LIST)["will_get"])
+
+    def check(self, workspace: Workspace) -> None:
+        """Check the seed issue and write its HTML, text and .eml."""
+        from newsletter.cli.demo_workspace import ISSUE
+
+        found = workspace.run("check", ISSUE)["problems"]
+        workspace.run("render", ISSUE)
+        looks = sum(problem["severity"] == "warning" for problem in found)
+        more = f", {looks} worth a look" if looks else ""
+        self.output.done(f"Checked issues/{ISSUE}: nothing must be fixed{more}")
+
+    def send(self, workspace: Workspace) -> None:
+        """Send it, to exactly as many as were counted."""
+        from newsletter.cli.demo_workspace import ISSUE, stopped
+
+        began = time.monotonic()
+        workspace.run("send", ISSUE, "--yes", "--expect", str(self.facts["people"]))
+        seconds = time.monotonic() - began
+        caught = len(list((self.root / "var" / "mail").glob("*.eml")))
+        accepted = workspace.run("status", ISSUE)["accepted"]
+        if not caught == accepted == self.facts["people"]:
+            raise stopped(f"{accepted} of {self.facts['people']} people were accepted, the catcher has {caught} mails")
+        self.facts |= {"accepted": accepted, "caught": caught}
+        pace = self.output.style(f"({number(round(caught / seconds))} a second)", dim=True)
+        self.output.done(f"Sent it to {count(caught, 'person', 'people')} over SMTP in {seconds:.1f} s {pace}")
+
+    def follow(self, workspace: Workspace, copy: Copy) -> None:
+        """Every link of one mail leads somewhere."""
+        from newsletter.cli import demo_people
+        from newsletter.mail.tokens import Keyring
+
+        followed = demo_people.follow(workspace, copy, Keyring.load(self.root / "var" / "secret.key"))
+        self.facts["links"] = {"pages": followed.pages, "addresses": followed.addresses, "outside": followed.outside}
+        self.output.done(
+            f"Followed the {followed.total} links in the mail to {copy.name}: {count(followed.pages, 'page')} of ours "
+            f"answered, {count(followed.addresses, 'reply address', 'reply addresses')} signed for this person, "
+            f"{followed.outside} to made-up hosts"
+        )
+
+    def answers(self, workspace: Workspace, caught: list[Copy]) -> None:
+        """A few people write back, and one is out of office."""
+        from newsletter.cli import demo_people
+        from newsletter.cli.demo_workspace import stopped
+
+        for copy, words in zip(caught, demo_people.ANSWERS, strict=False):
+            demo_people.answer(workspace, copy, words)
+        demo_people.answer(workspace, caught[len(demo_people.ANSWERS)], demo_people.AWAY, away=True)
+        wrote = len(demo_people.ANSWERS)
+        found = self.conversations(workspace)
+        if found != wrote:
+            raise stopped(f"{wrote} people wrote, but `replies list` shows {found} conversations")
+        self.output.done(
+            f"{wrote} people replied over SMTP: {found} conversations; an out-of-office note was put aside"
+        )
+
+    def conversations(self, workspace: Workspace) -> int:
+        return len(workspace.run("replies", "list")["conversations"])
+
+    def leave(self, workspace: Workspace, caught: list[Copy]) -> None:
+        """One leaves with a click, is left out from then on, and can still write to us."""
+        from newsletter.cli import demo_people
+        from newsletter.cli.demo_workspace import stopped
+
+        copy, before = caught[-1], self.conversations(workspace)
+        status = demo_people.leave(copy)
+        left = self.people(workspace)
+        if status != 200 or left != self.facts["people"] - 1:
+            raise stopped(f"{copy.to} left (the page answered {status}), but {left} people would get the next mail")
+        self.output.done(
+            f"{copy.name} unsubscribed with one click: the next mail goes to {count(left, 'person', 'people')}"
+        )
+        demo_people.answer(workspace, copy, demo_people.LATE)
+        if (after := self.conversations(workspace)) != before + 1:
+            raise stopped(
+                f"{copy.to} wrote in after leaving, and there are {after} conversations instead of {before + 1}"
+            )
+        self.output.done(f"{copy.name} wrote in afterwards, and was heard: {count(after, 'conversation')}")
+        self.facts |= {"left": 1, "next_time": left, "conversations": after}
+
+    def sums(self, workspace: Workspace) -> None:
+        """The ledger's law, as `status` prints it: frozen = the sum of the states."""
+        from newsletter.cli.demo_workspace import ISSUE, stopped
+
+        status = workspace.run("status", ISSUE)
+        states = (
+            "pending", "leased", "inflight", "accepted", "deferred", "failed", "suppressed", "expired", "cancelled",
+            "uncertain",
+        )  # fmt: skip
+        if status["frozen"] != sum(status[state] for state in states):
+            raise stopped(f"The ledger does not add up: {status}")
+        self.facts["ledger"] = {"frozen": status["frozen"], **{state: status[state] for state in states}}
+        counted = " + ".join(f"{number(status[state])} {state}" for state in states if status[state])
+        self.output.done(f"The ledger adds up: {number(status['frozen'])} people = {counted}")
+
+    def style(self, text: str) -> str:
+        return self.output.style(text, bold=True)
+
+    def where_to_look(self, folder: Path) -> None:
+        """Paths and commands to go on with."""
+        from newsletter.cli.demo_pictures import pictures
+        from newsletter.cli.demo_workspace import ISSUE
+
+        build = self.root / "build" / ISSUE
+        page = next(iter(sorted(build.glob("*.html"))), build)
+        rows: list[tuple[str, object]] = [("The mail, as HTML", page), ("One of them, as sent", self.mine)]
+        made = pictures(page)
+        rows.append(
+            ("Pictures of it", ", ".join(map(str, made)) or "none: there is no Chromium here, and none is needed")
+        )
+        self.output.say("\nWhere to look next")
+        self.output.facts(rows)
+        self.output.facts(
+            [
+                ("Read all the mail", f"newsletter catch -C {folder}"),
+                ("Read the answers", f"newsletter replies list -C {folder}"),
+                ("Serve its links", f"newsletter web -C {folder}"),
+                ("See it change", f"newsletter preview -C {folder} {ISSUE}"),
+                ("Start your own", "newsletter init our-news"),
+            ]
+        )
