@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ def _relay(config: Config, name: str) -> Iterator[Finding]:
     from newsletter.sending.transports.opening import Unready, open_relay
 
     relay = config.relays[name]
+    began = time.monotonic()
     area, where = "Relay", place(config, f"relays.{name}.host")
     try:
         open_relay(relay, config.root, _timeouts(), None).close()
@@ -68,7 +70,7 @@ def _relay(config: Config, name: str) -> Iterator[Finding]:
         yield from failed(area, error)
         return
     except Unready as error:
-        code, text, hint = in_words(relay, error)
+        code, text, hint = in_words(relay, error, waited=time.monotonic() - began)
         yield Finding(area, text, Problem(code, text, hint, where))
         return
     safe = {"none": "in clear", "starttls": "encrypted (STARTTLS)", "implicit": "encrypted (TLS)"}[relay.tls]
@@ -76,8 +78,9 @@ def _relay(config: Config, name: str) -> Iterator[Finding]:
     yield Finding(area, f"{relay.host}:{relay.port} answers, {safe}{login}")
 
 
-def in_words(relay: Relay, error: Unready) -> tuple[str, str, str]:
-    """(code, what is wrong, what to do) for a relay that could not be reached, by what the network really said."""
+def in_words(relay: Relay, error: Unready, waited: float) -> tuple[str, str, str]:
+    """(code, what is wrong, what to do) for a relay that could not be reached, by what the network really said;
+    `waited` seconds tell a server that hung up at once from one that we cut off."""
     cause, place = error.__cause__, f"{relay.host}:{relay.port}"
     if isinstance(cause, smtplib.SMTPAuthenticationError):
         text = f"{relay.host} refused the login of {relay.user}: {error.outcome.text}"
@@ -89,8 +92,8 @@ def in_words(relay: Relay, error: Unready) -> tuple[str, str, str]:
     if isinstance(cause, ConnectionRefusedError):
         text = f"{place} refuses the connection: no mail server listens there"
         return "relay-refused", text, "Check the port: 587 with starttls and 465 with implicit are usual."
-    if isinstance(cause, TimeoutError):
-        text = f"{place} did not answer within {CONNECT:.0f} seconds"
+    if isinstance(cause, TimeoutError) or waited >= ANSWER:
+        text = f"{place} did not answer in time (we waited {waited:.0f} seconds)"
         hint = "A firewall may be in the way; many networks block port 25. Try 587, or ask who runs the network."
         return "relay-timeout", text, hint
     if isinstance(cause, ssl.SSLCertVerificationError):
