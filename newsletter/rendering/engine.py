@@ -89,7 +89,7 @@ def _engine() -> Any:
     from mjml.helpers import skeleton
 
     # The port compiles the template of its outer page anew for every mail: a tenth of the time, always the same text.
-    skeleton.Template = cache(skeleton.Template)
+    vars(skeleton)["Template"] = cache(vars(skeleton)["Template"])
     return mjml_to_html
 
 

@@ -139,7 +139,12 @@ class Layout:
 
     def _picture(self, node: content.Picture, place: Place) -> Markup:
         found = self.material.picture(node)
-        return self._macro("picture", place, **vars(found)) if found else Markup("")
+        if found:
+            return self._macro("picture", place, **vars(found))
+        if not node.alt:
+            return Markup("")
+        words = f"[{self.words('picture')}: {node.alt}]"  # it cannot be sent so, but its place should be seen
+        return self._macro("label", place, text=words)
 
     def _reply(self, node: content.ReplyButton, place: Place) -> Markup:
         if not self.material.can.reply:
@@ -232,7 +237,9 @@ def _tone(node: content.Callout) -> Markup:
 
 
 def _look(node: content.Button | content.ReplyButton, place: Place) -> dict[str, Markup]:
-    return {"style": styles.keyword(node.style), "align": styles.keyword(node.align)}
+    rtl = languages.direction(place.lang) == "rtl"
+    align = {"start": "right" if rtl else "left", "end": "left" if rtl else "right"}.get(node.align, node.align)
+    return {"style": styles.keyword(node.style), "align": styles.keyword(align)}
 
 
 def _with_widths(node: content.Columns) -> list[tuple[content.Column, int]]:

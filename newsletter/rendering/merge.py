@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from newsletter.content.model import Issue, Slot, SlotKind
+from newsletter.content.values import formatted
 from newsletter.problems import NewsletterError, Problem
-from newsletter.rendering import languages
 from newsletter.rendering.model import Condition, Context, Hole, Mark, Piece, Rendered, Variant
 from newsletter.rendering.restoring import SCHEMES, clean, is_safe
 
@@ -133,26 +133,12 @@ def one_line(slot: Slot, text: str) -> str:
 
 
 def filtered(slot: Slot, text: str, language: str) -> str:
-    """The value after its filters, left to right."""
-    for name in slot.filters:
-        if name == "date":
-            day = languages.parse_date(text)
-            if day is None:
-                raise _refused(slot, f"‘{text[:40]}’ is no date; write it as 2026-12-08")
-            text = languages.long_date(day, language)
-        elif name == "number":
-            number = languages.number(text, language)
-            if number is None:
-                raise _refused(slot, f"‘{text[:40]}’ is no number")
-            text = number
-        else:
-            text = {"title": _titled, "upper": str.upper, "lower": str.lower}[name](text)
-    return text
-
-
-def _titled(text: str) -> str:
-    """`Mary O'Neill` of `mary o'neill`; str.title() would write `Mary's` as `Mary'S`."""
-    return re.sub(r"(?:^|(?<=[\s\-]))(\w)", lambda match: match[1].upper(), text.lower())
+    """The value after its filters, left to right, as `content` writes constants."""
+    shown = formatted(text, slot.filters, language)
+    if not shown:
+        kind = "date; write it as 2026-12-08" if "date" in slot.filters else "number; write it as 12345.5"
+        raise _refused(slot, f"‘{text[:40]}’ is no {kind}")
+    return shown
 
 
 def has_rtl(text: str) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from newsletter.content import model as content
-from newsletter.rendering import languages, styles
+from newsletter.content.values import long_date
+from newsletter.rendering import styles
 from newsletter.rendering.material import Material
 
 
@@ -42,8 +43,8 @@ def names(material: Material) -> dict[str, Any]:
 
 def _facts(material: Material) -> SimpleNamespace:
     issue, front = material.issue, material.issue.front
-    day = languages.parse_date(issue.slug[:10]) or languages.parse_date(front.send_at)
-    until = languages.parse_date(front.useful_until)
+    day = long_date(issue.slug[:10], material.language)
+    until = long_date(front.useful_until, material.language)
     return SimpleNamespace(
         title=material.without_person(front.title or front.subject),
         preheader=front.preheader,
@@ -52,12 +53,12 @@ def _facts(material: Material) -> SimpleNamespace:
         kind_label=material.words(f"kind_{front.kind}", default=front.kind) if front.kind else "",
         priority=front.priority,
         priority_label=material.words(f"priority_{front.priority}", default=front.priority) if front.priority else "",
-        date=languages.long_date(day, material.language) if day else "",
-        iso_date=day.isoformat() if day else "",
+        date=day,
+        iso_date=issue.slug[:10] if day else "",
         slug=issue.slug,
         topic=front.topic,
         sensitive=front.sensitive,
-        useful_until=languages.long_date(until, material.language) if until else front.useful_until,
+        useful_until=until or front.useful_until,
         language=material.language,
         hero=material.picture(front.hero) if front.hero else None,
     )

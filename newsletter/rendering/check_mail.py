@@ -1,0 +1,119 @@
+"""Checks of the finished mail: its size against Gmail's clip, its colours, and the number of its versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from newsletter.config import Config
+from newsletter.content.model import Issue
+from newsletter.problems import Problem, Severity, Where
+from newsletter.rendering import languages, styles
+from newsletter.rendering.model import Mark, Piece, Rendered
+
+CLIP = 102  # KB: Gmail hides the rest behind “view entire message”
+WARN_AT, STOP_AT = 80 * 1024, 100 * 1024  # bytes of the encoded HTML part
+HOLE = 90  # letters that a filled slot takes on average: a signed address has about 80
+MOST_VARIANTS = 64
+READABLE, READABLE_LARGE = 4.5, 3.0  # WCAG 2.2, 1.4.3
+
+
+def encoded_size(pieces: tuple[Piece, ...]) -> int:
+    """Bytes of the part as it is sent: quoted-printable, or base64 where that is smaller by a third.
+
+    Counts every range, so it is the size of the longest copy.
+    """
+    texts = [piece for piece in pieces if isinstance(piece, str)]
+    holes = sum(not isinstance(piece, str | Mark) for piece in pieces) * HOLE
+    raw = "".join(texts).encode("utf-8", "surrogatepass")
+    plain = sum(1 for byte in raw if (32 <= byte < 127 and byte != 61) or byte == 10)
+    lines = raw.count(b"\n")
+    quoted = plain + lines + 3 * (len(raw) - plain)
+    quoted += 3 * quoted // 76 + holes  # soft line breaks
+    based = (len(raw) + holes) * 4 // 3 * 78 // 76
+    return based if based * 3 < quoted * 2 else quoted
+
+
+def size(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Problem]:
+    """Gmail cuts a mail at about 102 KB, with the unsubscribe link at its end."""
+    found = encoded_size(rendered.html)
+    shown = f"{found / 1024:.0f} KB of {CLIP} KB"
+    hint = "Gmail cuts the rest off, the way to leave included. Move parts to a web page and link to it."
+    if found > STOP_AT:
+        yield Problem("mail-too-large", f"The mail is too long: {shown}", hint, Where(issue.file))
+    elif found > WARN_AT:
+        yield Problem("mail-large", f"The mail is long: {shown}", hint, Where(issue.file), Severity.WARNING)
+
+
+def variants(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Problem]:
+    """Many independent `only` blocks make many versions that nobody can look at; unknown languages speak English."""
+    terms = {condition.terms for condition in rendered.conditions}
+    if 2 ** len(terms) > MOST_VARIANTS:
+        hint = "Look at the main ones in `newsletter preview --as`."
+        message = f"{len(terms)} different `only` blocks make up to {2 ** len(terms):,} versions"
+        yield Problem("many-versions", message, hint, Where(issue.file), Severity.WARNING)
+    if languages.primary(rendered.language) not in languages.own_words():
+        known = ", ".join(languages.own_words())
+        hint = f"Buttons and the footer are in English; fixed words exist in {known}."
+        message = f"There are no fixed words in ‘{rendered.language}’"
+        yield Problem("no-fixed-words", message, hint, Where(issue.file), Severity.WARNING)
+
+
+def contrast(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Problem]:
+    """Every text against the colour behind it, as written into the finished HTML: 4.5 to 1, large text 3 to 1."""
+    from lxml import etree
+
+    html = "".join(piece if isinstance(piece, str) else "x" for piece in rendered.html if not isinstance(piece, Mark))
+    if not html:
+        return
+    root = etree.fromstring(html, etree.HTMLParser())
+    seen: set[tuple[str, str]] = set()
+    for body in root.iter("body"):
+        for element, front, back, large in _painted(body, "#000000", "#ffffff", False, 16.0, 400):
+            needed = READABLE_LARGE if large else READABLE
+            ratio = styles.contrast(front, back)
+            if ratio >= needed or (front, back) in seen:
+                continue
+            seen.add((front, back))
+            words = " ".join((element.text or "").split())[:40]
+            hint = f"{front} on {back}; it takes {needed:g}:1. Change the theme's colours in newsletter.toml."
+            message = f"“{words}” is hard to read: contrast {ratio:.1f}:1"
+            yield Problem("low-contrast", message, hint, Where("newsletter.toml"), Severity.WARNING)
+
+
+def _painted(
+    element: Any, front: str, back: str, hidden: bool, size: float, weight: int
+) -> Iterator[tuple[Any, str, str, bool]]:
+    """Each element that shows text, with its colours as inherited."""
+    parts = (part.partition(":") for part in (element.get("style") or "").lower().split(";"))
+    style = {name.strip(): value.strip() for name, _, value in parts}
+    front = _hex(style.get("color", "")) or front
+    back = (
+        _hex(style.get("background-color", ""))
+        or _hex(style.get("background", ""))
+        or _hex(element.get("bgcolor", ""))
+        or back
+    )
+    pixels = re.fullmatch(r"([\d.]+)px", style.get("font-size", ""))
+    size = float(pixels[1]) if pixels else size
+    if element.tag in ("b", "strong", "h1", "h2", "h3", "th"):
+        weight = 700
+    if style.get("font-weight", "").isdigit():
+        weight = int(style["font-weight"])
+    elif style.get("font-weight") in ("bold", "normal"):
+        weight = 700 if style["font-weight"] == "bold" else 400
+    hidden = hidden or style.get("display") == "none" or size < 4 or "mso-hide" in style or "clip" in style
+    if not hidden and (element.text or "").strip():
+        yield element, front, back, size >= 24 or (size >= 18.66 and weight >= 700)
+    for child in element.iterchildren():
+        if isinstance(child.tag, str) and child.tag not in ("style", "script", "title", "img"):
+            yield from _painted(child, front, back, hidden, size, weight)
+
+
+def _hex(value: str) -> str:
+    match = re.match(r"#([0-9a-f]{6}|[0-9a-f]{3})\b", value.strip().lower())
+    if not match:
+        return {"white": "#ffffff", "black": "#000000"}.get(value.strip().lower(), "")
+    digits = match[1] if len(match[1]) == 6 else "".join(digit * 2 for digit in match[1])
+    return f"#{digits}"
