@@ -65,7 +65,7 @@ def existing(raw: Raw, incoming: Incoming, copy: Copy, writer: str) -> Conversat
     """The conversation of the same delivery and writer; for the unverified, the one whose message is answered."""
     if raw.delivery is not None:
         return Conversation.objects.filter(delivery=raw.delivery, writer=writer).order_by("-id").first()
-    known = [incoming.message_id, *incoming.references]
+    known = [incoming.message_id, *incoming.in_reply_to, *incoming.references]
     unverified = Conversation.objects.filter(delivery=None, identified=how(raw, copy), writer=writer)
     return unverified.filter(messages__message_id__in=[name for name in known if name]).order_by("-id").first()
 

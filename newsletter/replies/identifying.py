@@ -48,7 +48,7 @@ def identify(incoming: Incoming, recipient: str, config: Config, keyring: Keyrin
             return forged
     if forged.forged:
         return forged
-    return by_message_id(incoming.references, config, keyring)
+    return by_message_id((*incoming.in_reply_to, *reversed(incoming.references)), config, keyring)
 
 
 def by_message_id(message_ids: Iterable[str], config: Config, keyring: Keyring) -> Copy:

@@ -12,7 +12,7 @@ from newsletter import settings
 from newsletter.audience import subscribing
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Keyring, Purpose
-from newsletter.replies import conversations
+from newsletter.replies import conversations, signs
 from newsletter.replies.identifying import Copy, by_message_id, identify
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.storing import storable
@@ -64,19 +64,22 @@ def kind_of(incoming: Incoming, copy: Copy, raw: Raw, ours: bool) -> tuple[Kind,
         return Kind.UNSUBSCRIBE, ""
     if ours:
         return Kind.AUTO, "our own mail came back to us"
-    if incoming.report == "feedback-report":
+    report = signs.report(incoming)
+    automatic = signs.automatic(incoming)
+    if report == "feedback-report":
         return Kind.COMPLAINT, "a complaint report (RFC 5965)"
-    if incoming.report == "disposition-notification":
+    if report == "disposition-notification":
         return Kind.AUTO, "a read receipt"
-    if incoming.report == "delivery-status":
+    if report == "delivery-status":
         return Kind.BOUNCE, "a delivery report (RFC 3464)"
-    if incoming.automatic and not (at_bounce_address and robot):
-        return Kind.AUTO, incoming.automatic
-    if at_bounce_address and not (raw.sender and not robot and wrote_it(raw.delivery, incoming)):
+    if automatic and not (at_bounce_address and robot):
+        return Kind.AUTO, automatic
+    if at_bounce_address and (robot or not raw.sender or not wrote_it(raw.delivery, incoming)):
         return Kind.BOUNCE, "sent to the bounce address"
-    if incoming.unreadable:
-        return Kind.QUARANTINE, incoming.unreadable
-    return Kind.PERSON, ""
+    if incoming.header("return-path").strip() == "<>":
+        return Kind.AUTO, "it has no return address"
+    fault = signs.unreadable(incoming)
+    return (Kind.QUARANTINE, fault) if fault else (Kind.PERSON, "")
 
 
 def leave(copy: Copy) -> tuple[Kind, str]:
