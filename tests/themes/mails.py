@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from newsletter import config as configuration
 from newsletter.content import finding, reading
@@ -43,7 +46,7 @@ class Mail:
 
 
 @cache
-def config(**options: str) -> configuration.Config:
+def config() -> configuration.Config:
     """The configuration of this repository's example workspace."""
     return configuration.load(ROOT, MappingProxyType({}))
 
@@ -61,7 +64,26 @@ def mail(theme: str, issue: str, language: str = "", mode: Mode = Mode.SEND) -> 
     return merged(made, {})
 
 
-def merged(made: Rendered, fields: Mapping[str, str]) -> Mail:
+def variation(theme: str, issue: str, old: str, new: str, **options: Any) -> Mail:
+    """As `mail`, of a copy of the issue in which `old` is `new`; `archive: unlisted` is put in where nothing is said.
+
+    `options` are the theme's, as `[themes.NAME]` would set them.
+    """
+    source = slug(issue)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "issues" / source.name
+        shutil.copytree(source, folder)
+        text = (folder / "issue.md").read_text(encoding="utf-8")
+        if "archive:" not in text:
+            text = text.replace("\nlanguage:", "\narchive: unlisted\nlanguage:", 1)
+        assert old in text
+        (folder / "issue.md").write_text(text.replace(old, new), encoding="utf-8")
+        here = replace(config(), root=Path(name), themes={theme: options})
+        made = pipeline.render(reading.read(folder, here), themes.load(theme, here), here)
+    return merged(made, {})
+
+
+def merged(made: Rendered, fields: Mapping[str, Any]) -> Mail:
     """`made` for one person. The person's system values are made up, but have the shape of real ones."""
     person = {**EXAMPLE, **fields}
     variant = merge.variant(made, merge.truths(made, person))
