@@ -86,11 +86,11 @@ def make_unsubscribe_keys(mailing: Mailing) -> None:
                 "INSERT INTO sending_unsubscribekey (token, canonical, lists, lists_key)"
                 f" SELECT {RANDOM_TOKEN}, d.canonical, json(%s), %s FROM sending_delivery d"
                 " WHERE d.mailing_id = %s AND d.lists = %s ON CONFLICT DO NOTHING",
-                [_json(chosen), lists_key(chosen), mailing.pk, lists],
+                [as_json(chosen), lists_key(chosen), mailing.pk, lists],
             )
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 

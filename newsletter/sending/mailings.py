@@ -13,7 +13,7 @@ from newsletter.config import Config
 from newsletter.content.model import Issue
 from newsletter.mail.tokens import new_id
 from newsletter.problems import Exit, NewsletterError, Problem
-from newsletter.rendering import freeze
+from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Rendered
 from newsletter.sending import freezing
 from newsletter.sending.models import Asset, Delivery, Mailing
@@ -39,7 +39,7 @@ def approve(
     to; another number (somebody joined or left meanwhile) undoes everything.
     Raises NewsletterError: already-approved, nobody-to-send-to, count-changed, unknown-list.
     """
-    audience = _audience(issue, lists)
+    audience = narrowed(issue, lists)
     with whole():
         if Mailing.objects.filter(slug=issue.slug).exists():
             raise NewsletterError(
@@ -59,18 +59,19 @@ def approve(
             public={language: freeze.to_json(rendered) for language, rendered in (public or {}).items()},
             checksum=renders[""].checksum,
             audience=list(audience),
-            settings=_settings(config, issue),
+            settings={**settings_of(config, issue), "subject": plain_subject(renders[""])},
             public_id=new_id(),
             excluded=dict(excluded or {}),
         )
         mailing.frozen = freezing.freeze_people(mailing, audience, freezing.keys_used(renders.values()))
         freezing.make_unsubscribe_keys(mailing)
-        _must_be_expected(mailing.frozen, expect)
+        must_be_expected(mailing.frozen, expect)
         mailing.save(update_fields=["frozen"])
     return mailing
 
 
-def _audience(issue: Issue, lists: Sequence[str] | None) -> tuple[str, ...]:
+def narrowed(issue: Issue, lists: Sequence[str] | None) -> tuple[str, ...]:
+    """The lists of the issue, or those of them that are named. Raises NewsletterError(cannot-widen)."""
     if lists is None:
         return issue.front.audience
     stray = [key for key in lists if key not in issue.front.audience]
@@ -86,7 +87,7 @@ def _audience(issue: Issue, lists: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(key for key in issue.front.audience if key in lists)
 
 
-def _settings(config: Config, issue: Issue) -> dict[str, Any]:
+def settings_of(config: Config, issue: Issue) -> dict[str, Any]:
     """What building a message needs beside the Rendered, so that a later change of newsletter.toml changes nothing."""
     sender = config.senders[issue.front.sender]
     return {
@@ -103,6 +104,12 @@ def _settings(config: Config, issue: Issue) -> dict[str, Any]:
     }
 
 
+def plain_subject(rendered: Rendered) -> str:
+    """The subject as staff know it: every field at its fallback."""
+    variant = merge.variant(rendered, merge.truths(rendered, {}))
+    return merge.join(variant.subject, merge.fill(rendered, variant, {}, {}))
+
+
 def _keep_assets(rendered: Rendered) -> None:
     for asset in rendered.assets:
         Asset.objects.get_or_create(
@@ -111,7 +118,8 @@ def _keep_assets(rendered: Rendered) -> None:
         )
 
 
-def _must_be_expected(frozen: int, expect: range | None) -> None:
+def must_be_expected(frozen: int, expect: range | None) -> None:
+    """Raises NewsletterError: nobody-to-send-to, or count-changed when it is another number than was agreed."""
     if frozen == 0:
         raise NewsletterError(
             Problem(
@@ -184,7 +192,7 @@ def cancel_the_rest(mailing: Mailing) -> int:
             " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = mailing_id AND m.state = 'stopped')",
             [mailing.pk],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def finish(mailing: Mailing) -> bool:

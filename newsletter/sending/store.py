@@ -41,7 +41,7 @@ class Store:
         """Run one statement that writes; returns the number of rows it touched, durable when it returns."""
         with self.lock, database.problems_of(), self.connection.cursor() as cursor:
             cursor.execute(sql, self._adapted(params))
-            return cursor.rowcount
+            return int(cursor.rowcount)
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows; also for UPDATE … RETURNING."""

@@ -78,7 +78,7 @@ def judge(outcome: Outcome, tries: int) -> Verdict:
 def _refused(outcome: Refused) -> Verdict:
     if outcome.phase is Phase.BUILD:
         return Verdict(Delivery.State.FAILED, outcome.text, Fault.PERSON)
-    if outcome.phase is Phase.MAIL or outcome.enhanced.startswith("5.7."):
+    if outcome.enhanced.startswith("5.7."):
         return Verdict(Delivery.State.DEFERRED, words(outcome), Fault.SENDER, delay(0), tried=True)
     return Verdict(Delivery.State.FAILED, words(outcome), Fault.PERSON)
 
@@ -88,7 +88,8 @@ def _deferred(outcome: Deferred, tries: int) -> Verdict:
     if outcome.phase in BEFORE_ANYONE:
         settled = outcome.phase in (Phase.TLS, Phase.AUTH) and not 400 <= (outcome.code or 0) <= 499
         return Verdict(Delivery.State.PENDING, reason, Fault.SETUP if settled else Fault.RELAY)
-    if _is_about_us(outcome.enhanced):
+    for_good = outcome.phase is Phase.MAIL and (outcome.code or 0) >= 500 and outcome.code not in PROTOCOL
+    if for_good or _is_about_us(outcome.enhanced):  # MAIL FROM names nobody but us
         return Verdict(Delivery.State.DEFERRED, reason, Fault.SENDER, delay(tries), tried=True)
     if outcome.code in (None, 0, 421) or outcome.code in PROTOCOL or outcome.phase is Phase.MAIL:
         # Lost, hung up on or not understood before the final dot: surely not sent. Straight back, unless it keeps
@@ -96,7 +97,9 @@ def _deferred(outcome: Deferred, tries: int) -> Verdict:
         if tries + 1 < LOST_AT_MOST:
             return Verdict(Delivery.State.PENDING, reason, Fault.RELAY, tried=True)
         return Verdict(Delivery.State.DEFERRED, reason, Fault.RELAY, delay(tries), tried=True)
-    return Verdict(Delivery.State.DEFERRED, reason, Fault.PERSON, delay(tries), tried=True)
+    # 4.3.x is about the server as a whole (its disk is full, it is shutting down): let it rest.
+    fault = Fault.RELAY if outcome.enhanced.startswith("4.3.") else Fault.PERSON
+    return Verdict(Delivery.State.DEFERRED, reason, fault, delay(tries), tried=True)
 
 
 def _is_about_us(status: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections import Counter
@@ -48,10 +49,8 @@ class Sink:
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for talk in list(self._open):
-            try:
+            with contextlib.suppress(OSError):
                 talk.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
         for thread in (self._accepting, *self._threads):
             thread.join(10)
 

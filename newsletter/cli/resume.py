@@ -1,0 +1,41 @@
+"""`newsletter resume`: carry on with a paused mailing, here or in the window where `send` still waits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from newsletter.cli import sending_words as words
+from newsletter.cli.output import Output, json_option, print_json
+from newsletter.problems import Exit
+
+
+@click.command()
+@click.argument("issue", required=False)
+@json_option
+@click.pass_obj
+def command(output: Output, issue: str | None, as_json: bool) -> int:
+    """Carry on with a paused mailing: in the window where newsletter send still waits, else right here."""
+    from newsletter.cli.sending_mailing import which, wrong_state
+    from newsletter.cli.sending_run import carry
+    from newsletter.sending import carrier, lock, mailings
+
+    if as_json:
+        output = replace(output, quiet=True)
+    config = output.config()
+    mailing = which(output, config, issue)
+    if not mailings.resume(mailing) and mailing.state != "sending":
+        raise wrong_state(mailing, "resumed", "newsletter status shows how it ended; newsletter send starts one.")
+    status = mailings.status(mailing)
+    waiting = sum(status[state] for state in (*words.WAITING, "deferred"))
+    output.done(f"Going on with {mailing.slug}: {words.people(waiting)} to go.")
+    code = int(Exit.FINE)
+    if lock.is_held(config.var):
+        output.say("  The window where newsletter send runs carries on; newsletter status --follow shows it here.")
+    else:
+        with carrier.opened(config) as way:
+            _, code = carry(output, config, mailing, way)
+    if as_json:
+        print_json((), **mailings.status(mailing), exit=code)
+    return code

@@ -1,0 +1,300 @@
+"""`newsletter send`: say to whom and why so many, ask, freeze, and carry; run again, it goes on where it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli import sending_words as words
+from newsletter.cli.output import Output, json_option, number, print_json, visible
+from newsletter.config import Config
+from newsletter.problems import Exit, NewsletterError, Problem
+
+if TYPE_CHECKING:
+    from newsletter.cli.sending_issue import Prepared
+    from newsletter.sending.models import Mailing
+
+SAMPLES = 5  # messages that --dry-run writes
+
+
+@click.command()
+@click.argument("issue", required=False)
+@click.option("--to", "lists", multiple=True, metavar="LIST", help="Only people of this list (narrows, never widens).")
+@click.option(
+    "-n", "--dry-run", is_flag=True, help="Say all that would be done, write the first 5 mails, send nothing."
+)
+@click.option("--yes", is_flag=True, help="Do not ask; needs --expect.")
+@click.option("--expect", metavar="N", help="The number of people, or N..M; any other number is refused.")
+@click.option("--at", metavar="WHEN", help="Needs the worker, which is not built yet.")
+@json_option
+@click.pass_obj
+def command(
+    output: Output,
+    issue: str | None,
+    lists: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    expect: str | None,
+    at: str | None,
+    as_json: bool,
+) -> int:
+    """Send an issue to its audience. Says how many people first, and asks you to type the number.
+
+    \b
+    newsletter send 2026-11-24 --dry-run     look first; nothing is sent
+    newsletter send 2026-11-24               asks, then sends; Ctrl-C stops safely, the same command goes on
+    newsletter send --yes --expect 17742     without a terminal
+    """
+    from newsletter.audience import database
+    from newsletter.content import finding
+    from newsletter.sending import mailings
+
+    if at:
+        raise needs_worker()
+    expected = parse_expect(expect)
+    if as_json:
+        output = replace(output, quiet=True)
+    config = output.config()
+    database.ready(config)
+    folder = finding.find(config, issue, output.folder)
+    mailing = mailings.find(folder.name)
+    if mailing and not dry_run:
+        return _again(output, config, mailing, folder, lists, expected, as_json)
+    return _first(output, config, folder, lists, dry_run, yes, expected, as_json)
+
+
+def _first(
+    output: Output,
+    config: Config,
+    folder: Path,
+    lists: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    expected: range | None,
+    as_json: bool,
+) -> int:
+    from newsletter.audience import selecting
+    from newsletter.cli.sending_issue import empty_fields, prepare, public_copies
+    from newsletter.mail.tokens import Keyring
+    from newsletter.rendering.model import Mode
+    from newsletter.sending import carrier, mailings, sitecheck
+
+    prepared = prepare(config, folder, Mode.SEND)
+    if prepared.broken:
+        return _blocked(output, prepared, as_json)
+    if prepared.issue.front.send_at:
+        raise needs_worker()
+    audience = mailings.narrowed(prepared.issue, lists or None)
+    explanation = selecting.explain(config, audience)
+    keyring = Keyring.load(config.var / "secret.key")
+    warnings = (*prepared.problems, *empty_fields(config, prepared, audience, explanation.will_get))
+    _say_what(output, config, prepared, audience, explanation)
+    if not as_json:
+        output.problems(warnings)
+    if dry_run:
+        where = _write_samples(config, keyring, prepared, audience)
+        output.say(f"  Nothing was sent. The first {SAMPLES} messages are in {where.relative_to(config.root)}/")
+        if as_json:
+            print_json(warnings, issue=folder.name, dry_run=str(where), audience=explanation.as_json())
+        return Exit.FINE
+    if config.mail.transport == "smtp":
+        sitecheck.check(config, keyring)
+    agreed = _agreed(output, explanation.will_get, yes, expected)
+    mailing = mailings.approve(
+        config,
+        prepared.renders,
+        prepared.issue,
+        public=public_copies(config, prepared),
+        lists=audience,
+        expect=agreed,
+        excluded=explanation.left_out,
+    )
+    mailings.start(mailing)
+    with carrier.opened(config) as way:
+        return _carry(output, config, mailing, way, warnings, as_json)
+
+
+def _carry(
+    output: Output, config: Config, mailing: Mailing, way: Any, warnings: tuple[Problem, ...], as_json: bool
+) -> int:
+    from newsletter.cli.sending_run import carry
+    from newsletter.sending import mailings
+
+    ended, code = carry(output, config, mailing, way)
+    if as_json:
+        more = {"ended": ended.how.value, "words": ended.words, "seconds": round(ended.seconds, 3), "exit": int(code)}
+        print_json(warnings, **mailings.status(mailing), **more)
+    elif not way.leaves and ended.sent:
+        output.say(f"  Mail      {way.words}")
+        output.next("newsletter catch", "to read it")
+    return code
+
+
+def _again(
+    output: Output,
+    config: Config,
+    mailing: Mailing,
+    folder: Path,
+    lists: tuple[str, ...],
+    expected: range | None,
+    as_json: bool,
+) -> int:
+    """The issue has been approved before: go on where it stopped, or say why there is nothing to do."""
+    from newsletter.sending import carrier, mailings
+    from newsletter.sending.models import Mailing as Model
+
+    counts = mailings.status(mailing)
+    if lists and set(lists) != set(mailing.audience):
+        raise _refused(
+            "already-approved",
+            f"{mailing.slug} was approved for {', '.join(mailing.audience)}; that cannot be changed now",
+            "Run newsletter send without --to to go on.",
+        )
+    mailings.must_be_expected(mailing.frozen, expected)
+    if mailing.state == Model.State.FINISHED:
+        output.say(f"{mailing.slug} was sent before, to {words.people(mailing.frozen)}. Nobody is sent it again.")
+        output.say(f"  {words.numbers(counts)}")
+        if as_json:
+            print_json((), **counts, exit=0)
+        return Exit.FINE
+    if mailing.state == Model.State.STOPPED:
+        raise _refused(
+            "mailing-stopped",
+            f"{mailing.slug} was stopped for good; {words.people(counts['cancelled'])} did not get it",
+            "To write to them, start a new issue. newsletter status shows the numbers.",
+        )
+    if mailing.state == Model.State.PAUSED:
+        why = f": {visible(mailing.paused_why)}" if mailing.paused_why else ""
+        raise _refused("mailing-paused", f"{mailing.slug} is paused{why}", "newsletter resume carries on.")
+    if _differs(mailing, folder):
+        output.say("  The file has changed since approval. What was approved is sent; the changes are not.")
+    mailings.start(mailing)
+    waiting = sum(counts[state] for state in (*words.WAITING, "deferred"))
+    output.say(f"Going on with {mailing.slug}: {words.people(waiting)} of {number(mailing.frozen)} to go.")
+    with carrier.opened(config) as way:
+        return _carry(output, config, mailing, way, (), as_json)
+
+
+def _differs(mailing: Mailing, folder: Path) -> bool:
+    import hashlib
+
+    try:
+        now = hashlib.sha256((folder / "issue.md").read_bytes()).hexdigest()
+    except OSError:
+        return True
+    return now != str(mailing.settings["source_sha256"])
+
+
+def _blocked(output: Output, prepared: Prepared, as_json: bool) -> int:
+    if as_json:
+        print_json(prepared.problems, issue=prepared.folder.name)
+    else:
+        output.problems(prepared.problems)
+        output.failed("Not sent: something must be fixed first.")
+        output.next("newsletter check", "shows it again after you have changed the file")
+    return Exit.PROBLEMS
+
+
+def _say_what(output: Output, config: Config, prepared: Prepared, audience: tuple[str, ...], explanation: Any) -> None:
+    """The number and why it is so, From, replies, variants, time: all that a person decides on."""
+    from newsletter.sending import mailings, preview
+
+    front = prepared.issue.front
+    sender = config.senders[front.sender]
+    found = preview.variants(prepared.renders[""], audience)
+    blocks = [f"{who}: {number(count)}" for who, count in found.blocks]
+    replies = "to the inbox" if front.reply_to == "inbox" else f"to {front.reply_to}"
+    seconds, rate = _estimate(config, explanation.will_get, preview.rate())
+    languages = ", ".join(filter(None, prepared.renders))
+    output.facts(
+        [
+            ("People", visible(explanation.sentence())),
+            ("From", f"{visible(sender.name)} <{sender.address}>   replies {visible(replies)}"),
+            ("Subject", visible(mailings.plain_subject(prepared.renders[""]))),
+            ("Variants", f"{found.number} ({visible('; '.join(blocks))})" if blocks else found.number),
+            *([("Also in", languages)] if languages else []),
+            ("Time", f"about {words.duration(seconds)} at {rate:.0f} a second"),
+        ]
+    )
+
+
+def _estimate(config: Config, people: int, rate: float | None) -> tuple[float, float]:
+    """Seconds and messages a second: as fast as the last mailing was, else reckoned (a relay takes 0.2 s a mail)."""
+    if rate is None:
+        rate = config.relay().connections * 5.0 if config.mail.transport == "smtp" else 200.0
+    return people / rate, rate
+
+
+def _agreed(output: Output, people: int, yes: bool, expected: range | None) -> range | None:
+    """The number that somebody has agreed to, by typing it or by --yes --expect. Raises NewsletterError, exit 4."""
+    import sys
+
+    from newsletter.cli.sending_run import confirmed
+    from newsletter.sending import mailings
+
+    mailings.must_be_expected(people, expected)
+    if yes and expected is not None:
+        return expected
+    if not sys.stdin.isatty():
+        raise _refused(
+            "must-be-agreed",
+            f"This would e-mail {words.people(people)} and cannot be undone; without a terminal nobody can agree to it",
+            f"Say the number: newsletter send --yes --expect {people}   (or N..M)",
+        )
+    question = (
+        f"This will e-mail {output.style(words.people(people), bold=True)} and cannot be undone. Type {people} to send:"
+    )
+    if not confirmed(output, question, people):
+        raise _refused("must-be-agreed", "That is not the number; nothing was sent", "Run newsletter send again.")
+    return range(people, people + 1)
+
+
+def _write_samples(config: Config, keyring: Any, prepared: Prepared, audience: tuple[str, ...]) -> Path:
+    """The first messages as .eml, with test tokens: their links show pages and change nothing."""
+    from django.utils import timezone
+
+    from newsletter.files import write_atomically
+    from newsletter.mail.tokens import new_id
+    from newsletter.sending import mailings, preview
+    from newsletter.sending.message import Composer
+
+    where = config.root / "build" / prepared.folder.name / "dry-run"
+    settings = mailings.settings_of(config, prepared.issue)
+    composer = Composer(config, keyring, prepared.renders, settings, new_id(), timezone.localtime(), test=True)
+    for old in where.glob("*.eml"):
+        old.unlink()
+    for index, row in enumerate(preview.first_people(audience, prepared.renders, SAMPLES), 1):
+        write_atomically(where / f"{index}.eml", composer.compose(row).data)
+    return where
+
+
+def parse_expect(text: str | None) -> range | None:
+    """`17742` or `17700..17800` as the numbers that are agreed to. Raises NewsletterError(bad-number, exit 2)."""
+    if text is None:
+        return None
+    first, dots, last = text.replace(",", "").partition("..")
+    try:
+        low = int(first)
+        high = int(last) if dots else low
+    except ValueError:
+        low, high = 1, 0
+    if high < low:
+        problem = Problem("bad-number", f"--expect cannot be {text!r}", hint="Write a number, or two with .. between.")
+        raise NewsletterError(problem, exit=Exit.USAGE)
+    return range(low, high + 1)
+
+
+def needs_worker() -> NewsletterError:
+    """The answer to `--at` and `send_at` until the worker exists."""
+    return _refused(
+        "needs-worker",
+        "Scheduling needs the worker, which this version does not have yet",
+        "Take out send_at (or --at) and run newsletter send at the time itself.",
+    )
+
+
+def _refused(code: str, message: str, hint: str) -> NewsletterError:
+    return NewsletterError(Problem(code, message, hint=hint), exit=Exit.REFUSED)

@@ -1,0 +1,91 @@
+"""What `test` and `send` start from: the issue read, rendered in every language, with all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from newsletter.config import Config
+from newsletter.problems import Problem, has_errors
+
+if TYPE_CHECKING:
+    from newsletter.content.model import Issue
+    from newsletter.rendering.model import Mode, Rendered
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One issue, ready to be approved: language → Issue and Rendered, "" = the default language."""
+
+    folder: Path
+    issues: Mapping[str, Issue]
+    renders: Mapping[str, Rendered]
+    problems: tuple[Problem, ...]
+
+    @property
+    def issue(self) -> Issue:
+        return self.issues[""]
+
+    @property
+    def broken(self) -> bool:
+        """True when something must be fixed before this may be sent."""
+        return has_errors(self.problems)
+
+
+def prepare(config: Config, folder: Path, mode: Mode) -> Prepared:
+    """Read, render and check the issue in all its languages. Raises NewsletterError where there is nothing to read."""
+    from newsletter.content import finding, reading
+    from newsletter.rendering import checks, pipeline, themes
+
+    issues: dict[str, Issue] = {}
+    renders: dict[str, Rendered] = {}
+    problems: dict[Problem, None] = {}
+    for language in finding.languages(folder):
+        issue = issues[language] = reading.read(folder, config, language)
+        theme = themes.load(issue.front.template, config)
+        rendered = renders[language] = pipeline.render(issue, theme, config, mode)
+        found = (*issue.problems, *rendered.problems, *checks.check(issue, rendered, config))
+        problems.update(dict.fromkeys(found))
+    return Prepared(folder, issues, renders, tuple(problems))
+
+
+def public_copies(config: Config, prepared: Prepared) -> dict[str, Rendered]:
+    """The same issue for the page that everybody may see; nothing where the issue says `archive: none`."""
+    from newsletter.rendering import pipeline, themes
+    from newsletter.rendering.model import Mode
+
+    if prepared.issue.front.archive == "none":
+        return {}
+    return {
+        language: pipeline.render(issue, themes.load(issue.front.template, config), config, Mode.WEB)
+        for language, issue in prepared.issues.items()
+    }
+
+
+def empty_fields(config: Config, prepared: Prepared, lists: tuple[str, ...], people: int) -> list[Problem]:
+    """A warning for every field that has no `or "…"` and is empty for somebody, with the number of people."""
+    from newsletter.audience import checking
+    from newsletter.content.model import SlotKind
+    from newsletter.problems import Severity
+
+    bare = {
+        slot.key: slot
+        for rendered in prepared.renders.values()
+        for slot in rendered.slots
+        if slot.kind is SlotKind.FIELD and slot.fallback is None
+    }
+    empty = checking.empty_fields(config, lists, tuple(bare)) if bare else {}
+    return [
+        Problem(
+            "empty-field",
+            f"‘{key}’ is empty for {count:,} of {people:,} people",
+            hint=f'write {{{{ {key} or "…" }}}}',
+            where=bare[key].where,
+            severity=Severity.WARNING,
+            affected=count,
+        )
+        for key, count in empty.items()
+        if count
+    ]

@@ -1,0 +1,47 @@
+"""Which mailing a command is about: the one named, the one that is under way, or the only one there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from newsletter.cli.output import Output
+from newsletter.config import Config
+from newsletter.problems import Exit, NewsletterError, Problem
+
+if TYPE_CHECKING:
+    from newsletter.sending.models import Mailing
+
+
+def which(output: Output, config: Config, name: str | None) -> Mailing:
+    """The mailing of the issue `name` (or the beginning of its slug); without a name the one under way, else the
+    issue you stand in, else the only mailing. Raises NewsletterError(which-issue | not-approved, exit 2)."""
+    from newsletter.audience import database
+    from newsletter.content import finding
+    from newsletter.sending import mailings
+    from newsletter.sending.models import Mailing
+
+    database.ready(config)
+    if name is None:
+        under_way = Mailing.objects.filter(state__in=("approved", "sending", "paused"))
+        for known in (under_way, Mailing.objects.all()):
+            if known.count() == 1:
+                return known.get()
+    else:
+        slug = name.rstrip("/").removeprefix("issues/")
+        begun = list(Mailing.objects.filter(slug__startswith=slug)[:2])
+        if len(begun) == 1:
+            return begun[0]  # also when its folder is gone: the ledger does not need it
+    folder = finding.find(config, name, output.folder)
+    mailing = mailings.find(folder.name)
+    if mailing is None:
+        raise NewsletterError(
+            Problem("not-approved", f"{folder.name} has not been sent", hint="newsletter send sends it, after asking."),
+            exit=Exit.USAGE,
+        )
+    return mailing
+
+
+def wrong_state(mailing: Mailing, wish: str, hint: str) -> NewsletterError:
+    """`cannot be paused: it is finished`."""
+    message = f"{mailing.slug} cannot be {wish}: it is {mailing.state}"
+    return NewsletterError(Problem("wrong-state", message, hint=hint), exit=Exit.REFUSED)

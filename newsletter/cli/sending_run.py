@@ -1,0 +1,213 @@
+"""Carrying a mailing in the foreground: the bar, Ctrl-C that loses nobody, and last words that say what to do."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli import sending_words as words
+from newsletter.cli.output import Output, count, number, visible
+from newsletter.config import Config
+from newsletter.problems import Exit
+
+if TYPE_CHECKING:
+    from newsletter.sending.carrier import Carrier
+    from newsletter.sending.drain import Ended, Progress
+    from newsletter.sending.models import Mailing
+
+PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+def carry(output: Output, config: Config, mailing: Mailing, carrier: Carrier) -> tuple[Ended, int]:
+    """Drain with everything a person wants to see; returns how it ended and the exit code."""
+    from newsletter.sending.drain import drain
+
+    show = _Screen(output) if output.fancy else _Lines(output)
+    with _interrupts(show) as interrupted:
+        ended = drain(
+            config,
+            mailing,
+            carrier.factory,
+            show.progress,
+            interrupted.is_set,
+            connections=carrier.connections,
+        )
+    show.end()
+    _remember_rate(mailing, ended)
+    tell(output, mailing, ended)
+    return ended, exit_code(ended)
+
+
+def exit_code(ended: Ended) -> int:
+    """0 when everybody was accepted or had left; 5 with failures; 75 try again; 130 interrupted."""
+    from newsletter.sending.drain import How
+
+    special = {How.INTERRUPTED: Exit.INTERRUPTED, How.UNREACHABLE: Exit.TRY_AGAIN}
+    if ended.how in special:
+        return special[ended.how]
+    bad = sum(
+        ended.counts[state] for state in ("failed", "expired", "uncertain", "deferred", "cancelled", *words.WAITING)
+    )
+    return Exit.FAILURES if bad else Exit.FINE
+
+
+def tell(output: Output, mailing: Mailing, ended: Ended) -> None:
+    """The end, in words: what was done, what is left, and the one command that goes on."""
+    from newsletter.sending.drain import How
+
+    counts = ended.counts
+    waiting = sum(counts[state] for state in words.WAITING)
+    again, uncertain = counts["deferred"], counts["uncertain"]
+    if ended.recovered[1]:
+        output.say(f"  The last sender was cut off: {words.people(ended.recovered[1])} may or may not have got it.")
+    rate = f"  ({ended.sent / ended.seconds:.0f} a second)" if ended.seconds > 0.2 and ended.sent else ""
+    sent = f"Sent “{visible(subject(mailing))}” to {words.people(ended.sent)} in {words.duration(ended.seconds)}{rate}"
+    if ended.sent or ended.how is How.DONE:
+        output.done(sent)
+    if counts["accepted"] != mailing.frozen:
+        output.say(f"  {words.numbers(counts)}   of {number(mailing.frozen)}")
+    reasons(output, mailing)
+    if ended.words:
+        output.failed(visible(ended.words))
+    if ended.how is How.INTERRUPTED:
+        output.say(f"Stopped between two messages. {words.people(waiting)} still wait; nobody is forgotten.")
+        output.next("newsletter send", "goes on where it stopped; nobody gets it twice")
+    elif ended.how is How.UNREACHABLE:
+        output.say(f"{words.people(waiting)} still wait; nothing is lost.")
+        output.next("newsletter send", "when the mail server is back; goes on where it stopped")
+    elif ended.how is How.PAUSED:
+        output.say(f"The mailing has paused itself. {words.people(waiting)} still wait.")
+        output.next("newsletter resume", "when that is put right")
+    elif ended.how is How.STOPPED:
+        output.say(f"Stopped for good: {words.people(counts['cancelled'])} will not get it.")
+    elif again:
+        output.say(f"{words.people(again)} to try again: run newsletter send after {words.clock(ended.next_due)}.")
+    if uncertain:
+        output.say(f"{words.people(uncertain)} uncertain; they are not sent it again by themselves.")
+        output.next("newsletter status", "lists them and says what can be done")
+
+
+def reasons(output: Output, mailing: Mailing, most: int = 5) -> None:
+    """Why people failed, the commonest reason first."""
+    from django.db.models import Count
+
+    from newsletter.sending.models import Delivery
+
+    rows = (
+        Delivery.objects.filter(mailing=mailing, state=Delivery.State.FAILED)
+        .order_by()
+        .values_list("reason")
+        .annotate(people=Count("pk"))
+        .order_by("-people", "reason")
+    )
+    for reason, affected in rows[:most]:
+        output.say(f"  failed {number(affected)}: {visible(reason)}")
+    if rows[most:].exists():
+        output.say("  newsletter status --people failed lists them all")
+
+
+def subject(mailing: Mailing) -> str:
+    """The subject with every field at its fallback."""
+    return str(mailing.settings.get("subject") or mailing.slug)
+
+
+def _remember_rate(mailing: Mailing, ended: Ended) -> None:
+    """For the time estimate of the next mailing."""
+    if ended.sent >= 20 and ended.seconds > 0:
+        mailing.settings["rate"] = round(ended.sent / ended.seconds, 1)
+        mailing.save(update_fields=["settings"])
+
+
+class _Lines:
+    """For pipes and logs: a line now and then."""
+
+    def __init__(self, output: Output) -> None:
+        self.output, self.last, self.note = output, time.monotonic(), ""
+
+    def progress(self, progress: Progress) -> None:
+        if progress.note and progress.note != self.note:
+            self.output.say(f"  {visible(progress.note)}")
+        self.note = progress.note
+        if time.monotonic() - self.last >= PLAIN_EVERY:
+            self.last = time.monotonic()
+            self.output.say(f"  {words.numbers(progress.counts)}   {progress.rate:.0f}/s")
+
+    def interrupt(self) -> None:
+        self.output.say("Finishing what is in flight …")
+
+    def end(self) -> None:
+        pass
+
+
+class _Screen(_Lines):
+    """For a terminal: three lines that are drawn anew, ten times a second."""
+
+    drawn = False
+    stopping = False
+
+    def progress(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if self.output.quiet or (now - self.last < 0.1 and self.drawn):
+            return
+        self.last = now
+        total, done = sum(progress.counts.values()), words.settled(progress.counts)
+        left = words.duration((total - done) / progress.rate) if progress.rate and done < total else ""
+        lines = [
+            words.bar(self.output, progress.counts, progress.rate, left),
+            f"  {words.numbers(progress.counts)}",
+            self.output.style(self._last_line(progress), dim=True),
+        ]
+        up = "\x1b[3F" if self.drawn else ""
+        sys.stdout.write(up + "".join(f"\x1b[2K{line}\n" for line in lines))
+        sys.stdout.flush()
+        self.drawn = True
+
+    def _last_line(self, progress: Progress) -> str:
+        if self.stopping:
+            return "Finishing what is in flight … Ctrl-C again gives that up; it would be listed as uncertain."
+        if progress.held:
+            return "Paused. newsletter resume (in another window) carries on; Ctrl-C leaves it paused."
+        return visible(progress.note) or "Ctrl-C finishes what is in flight and stops; newsletter send goes on later."
+
+    def interrupt(self) -> None:
+        self.stopping = True
+
+    def end(self) -> None:
+        if self.drawn:
+            sys.stdout.write("\x1b[1F\x1b[2K")
+            sys.stdout.flush()
+
+
+@contextmanager
+def _interrupts(show: _Lines) -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM set the event once; a second one ends the command at once, as a crash would."""
+    asked = threading.Event()
+
+    def on_signal(number: int, frame: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        show.interrupt()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def confirmed(output: Output, question: str, expected: int) -> bool:
+    """Ask a person to type a number; False when another answer came."""
+    answer = click.prompt(question, default="", show_default=False, prompt_suffix=" ")
+    return answer.strip().replace(",", "").replace(" ", "") == str(expected)
+
+
+__all__ = ["carry", "confirmed", "count", "exit_code", "tell"]

@@ -1,0 +1,87 @@
+"""How a mailing stands, in words and as a bar; every line of numbers adds up to the people it was sent to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from newsletter.cli.output import Output, count, number
+
+WAITING = ("pending", "leased", "inflight")
+# In the order in which they are said. The words for `state` on screens; reports and --json keep the names.
+WORDS = {
+    "accepted": "accepted",
+    "deferred": "trying again",
+    "failed": "failed",
+    "suppressed": "left since",
+    "uncertain": "uncertain",
+    "expired": "given up",
+    "cancelled": "cancelled",
+}
+STATES = {
+    "approved": "Approved, not started",
+    "sending": "Sending",
+    "paused": "Paused",
+    "stopped": "Stopped for good",
+    "finished": "Finished",
+}
+BAR = 40
+
+
+def split(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """(words, people), whose sum is everybody: accepted and waiting always, the others where there are any."""
+    waiting = sum(counts[state] for state in WAITING)
+    said = [(words, counts[state]) for state, words in WORDS.items() if counts[state] or state == "accepted"]
+    return [*said, ("waiting", waiting)] if waiting else said
+
+
+def numbers(counts: Mapping[str, int]) -> str:
+    """`accepted 11,640   trying again 338   failed 86   waiting 5,678`."""
+    return "   ".join(f"{words} {number(people)}" for words, people in split(counts))
+
+
+def settled(counts: Mapping[str, int]) -> int:
+    """People of whom nothing more is to be done or awaited."""
+    return sum(counts[state] for state in WORDS if state != "deferred")
+
+
+def bar(output: Output, counts: Mapping[str, int], rate: float, left: str = "") -> str:
+    """`━━━━━━━━ 68%  12,064/17,742  21/s  4 min 30 s left`."""
+    total = sum(counts.values()) or 1
+    done = settled(counts)
+    full = BAR * done // total
+    drawn = output.style("━" * full, fg="cyan") + output.style("━" * (BAR - full), dim=True)
+    parts = [f"{100 * done // total}%", f"{number(done)}/{number(total)}"]
+    if rate:
+        parts.append(f"{rate:.0f}/s")
+    if left:
+        parts.append(f"{left} left")
+    return f"{drawn}  {'  '.join(parts)}"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `7 min 24 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def clock(moment: datetime | None) -> str:
+    """`14:05` today, `25 Nov 14:05` on another day, in the site's time zone."""
+    from django.utils import timezone
+
+    if moment is None:
+        return ""
+    local = timezone.localtime(moment)
+    if local.date() == timezone.localtime().date():
+        return f"{local:%H:%M}"
+    return f"{local.day} {local:%b %H:%M}"
+
+
+def people(value: int) -> str:
+    return count(value, "person", "people")

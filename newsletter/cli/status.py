@@ -1,0 +1,156 @@
+"""`newsletter status`: how a mailing is going, in numbers that add up; who is uncertain; do the books balance."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli import sending_words as words
+from newsletter.cli.output import Output, json_option, number, print_json, visible
+from newsletter.config import Config
+from newsletter.problems import Exit, Problem
+
+if TYPE_CHECKING:
+    from newsletter.sending.models import Mailing
+
+STATES = ("accepted", "deferred", "failed", "suppressed", "uncertain", "expired", "cancelled", "pending")
+LISTED = 20  # uncertain people shown before the rest is only counted
+
+
+@click.command()
+@click.argument("issue", required=False)
+@click.option("--follow", is_flag=True, help="Keep looking until it ends.")
+@click.option("--people", "state", type=click.Choice(STATES), help="List the people in this state, and why.")
+@click.option("--verify", is_flag=True, help="Check that the books balance; exit 5 when they do not.")
+@json_option
+@click.pass_obj
+def command(output: Output, issue: str | None, follow: bool, state: str | None, verify: bool, as_json: bool) -> int:
+    """Show how a mailing is going: how many people were accepted, wait, failed, and who is uncertain.
+
+    \b
+    newsletter status --follow
+    newsletter status --people failed
+    newsletter status --verify
+    """
+    from newsletter.cli.sending_mailing import which
+    from newsletter.sending import laws
+
+    config = output.config()
+    mailing = which(output, config, issue)
+    if follow and not as_json:
+        _follow(output, config, mailing)
+    wrong = (
+        [Problem("books-do-not-balance", visible(what), hint=_BOOKS) for what in laws.check(mailing)] if verify else []
+    )
+    if as_json:
+        _as_json(mailing, wrong, state)
+    elif state:
+        _list(mailing, state)
+    else:
+        _show(output, config, mailing)
+    if verify and not as_json:
+        output.problems(wrong)
+        if not wrong:
+            output.done(f"The books balance: {words.people(mailing.frozen)}, each in one state.")
+    return Exit.FAILURES if wrong else Exit.FINE
+
+
+_BOOKS = "Do not send on. Keep a copy of var/newsletter.db and tell us: this must never happen."
+
+
+def _show(output: Output, config: Config, mailing: Mailing) -> None:
+    from newsletter.sending import lock, mailings
+
+    counts = _counts(mailings.status(mailing))
+    sender = lock.holder(config.var) if lock.is_held(config.var) else None
+    state = words.STATES[mailing.state]
+    if mailing.state == "sending" and not (sender and sender.slug == mailing.slug):
+        left = sum(counts[state] for state in (*words.WAITING, "deferred"))
+        state = "Not running now" if left else "Everybody was handed over"
+    output.say(f"{output.style(mailing.slug, bold=True)}  {state}")
+    output.say(f"  {words.bar(output, counts, 0)}")
+    output.say(f"  {words.numbers(counts)}   = {number(mailing.frozen)}")
+    if mailing.paused_why and mailing.state == "paused":
+        output.say(f"  Paused because: {visible(mailing.paused_why)}")
+    _uncertain(output, mailing, counts["uncertain"])
+    _next(output, mailing, counts, running=bool(sender and sender.slug == mailing.slug))
+
+
+def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: bool) -> None:
+    from newsletter.sending.models import Delivery
+
+    if mailing.state == "paused":
+        output.next("newsletter resume", "carries on; nobody is missed or sent twice")
+    elif mailing.state in ("approved", "sending") and not running:
+        if any(counts[state] for state in words.WAITING):
+            output.next("newsletter send", "goes on where it stopped; nobody gets it twice")
+        elif counts["deferred"]:
+            due = (
+                Delivery.objects.filter(mailing=mailing, state="deferred").order_by("due").values_list("due", flat=True)
+            )
+            output.next("newsletter send", f"after {words.clock(due[0])}, for {words.people(counts['deferred'])}")
+    elif running:
+        output.next("newsletter pause", "halts it safely; newsletter stop ends it for good")
+
+
+def _uncertain(output: Output, mailing: Mailing, people: int) -> None:
+    """Who may or may not have got it, and what a person can do about that."""
+    from newsletter.sending.models import Delivery
+
+    if not people:
+        return
+    output.say(f"  {words.people(people)} may or may not have got it. They are not sent it again by themselves:")
+    rows = Delivery.objects.filter(mailing=mailing, state=Delivery.State.UNCERTAIN).order_by("id")
+    for address, reason in rows.values_list("address", "reason")[:LISTED]:
+        output.say(f"    {visible(address)}   {visible(reason)}")
+    if people > LISTED:
+        output.say(f"    and {number(people - LISTED)} more: newsletter status --people uncertain")
+    output.say("  Look for the address in the mail server's log, or ask the person.")
+
+
+def _list(mailing: Mailing, state: str) -> None:
+    """Address and reason, a line each, for a person or for `cut`; said even with --quiet."""
+    from newsletter.sending.models import Delivery
+
+    rows = Delivery.objects.filter(mailing=mailing, state=state).order_by("id")
+    for address, reason in rows.values_list("address", "reason").iterator(2000):
+        click.echo(f"{visible(address)}\t{visible(reason)}")
+
+
+def _as_json(mailing: Mailing, wrong: list[Problem], state: str | None) -> None:
+    from newsletter.sending import mailings
+    from newsletter.sending.models import Delivery
+
+    more: dict[str, Any] = dict(mailings.status(mailing))
+    for name in filter(None, {"uncertain", state or ""}):
+        rows = Delivery.objects.filter(mailing=mailing, state=name).order_by("id").values_list("address", "reason")
+        more.setdefault("people", {})[name] = [{"address": address, "reason": reason} for address, reason in rows]
+    print_json(wrong, **more, paused_why=mailing.paused_why)
+
+
+def _follow(output: Output, config: Config, mailing: Mailing) -> None:
+    """Look twice a second for as long as somebody is sending it; lines on a terminal are drawn anew."""
+    from newsletter.sending import lock, mailings
+
+    before, began, first = "", time.monotonic(), None
+    while lock.is_held(config.var):
+        counts = _counts(mailings.status(mailing))
+        first = counts["accepted"] if first is None else first
+        rate = (counts["accepted"] - first) / max(time.monotonic() - began, 0.5)
+        line = f"{words.bar(output, counts, rate)}   {words.numbers(counts)}"
+        if line != before and output.fancy:
+            click.echo(f"\r\x1b[2K{line}", nl=False)
+        elif line != before:
+            output.say(words.numbers(counts))
+        before = line
+        if mailing.state in ("finished", "stopped"):
+            break
+        time.sleep(0.5)
+    if before and output.fancy:
+        click.echo()
+
+
+def _counts(status: dict[str, Any]) -> dict[str, int]:
+    return {state: status[state] for state in (*words.WAITING, *words.WORDS)}

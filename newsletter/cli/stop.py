@@ -1,0 +1,51 @@
+"""`newsletter stop`: end a mailing for good; whoever has not got it will not get it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from newsletter.cli import sending_words as words
+from newsletter.cli.output import Output, json_option, print_json
+from newsletter.problems import Exit, NewsletterError, Problem
+
+
+@click.command()
+@click.argument("issue", required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def command(output: Output, issue: str | None, yes: bool, as_json: bool) -> int:
+    """Stop a mailing for good: the people who still wait are cancelled. newsletter pause only halts it.
+
+    \b
+    newsletter stop          says how many people will not get it, and asks
+    newsletter stop --yes    without a terminal
+    """
+    from newsletter.cli.sending_mailing import which, wrong_state
+    from newsletter.cli.sending_run import confirmed
+    from newsletter.sending import mailings
+
+    mailing = which(output, output.config(), issue)
+    if mailing.state in ("finished", "stopped"):
+        raise wrong_state(mailing, "stopped", "newsletter status shows how it ended.")
+    status = mailings.status(mailing)
+    waiting = sum(status[state] for state in (*words.WAITING, "deferred"))
+    if not yes:
+        said = f"{words.people(waiting)} will not get it, and that cannot be undone"
+        if not sys.stdin.isatty():
+            raise _not_agreed(f"Stopping {mailing.slug}: {said}", "Without a terminal: newsletter stop --yes")
+        if not confirmed(output, f"{said[0].upper()}{said[1:]}. Type {waiting} to stop:", waiting):
+            raise _not_agreed("That is not the number; nothing was stopped", "newsletter pause halts it meanwhile.")
+    cancelled = mailings.stop(mailing)
+    if as_json:
+        print_json((), **mailings.status(mailing))
+        return Exit.FINE
+    output.done(f"Stopped {mailing.slug} for good. {words.people(cancelled)} will not get it.")
+    output.say(f"  {words.numbers(mailings.status(mailing))}")
+    return Exit.FINE
+
+
+def _not_agreed(message: str, hint: str) -> NewsletterError:
+    return NewsletterError(Problem("must-be-agreed", message, hint=hint), exit=Exit.REFUSED)

@@ -1,0 +1,128 @@
+"""`newsletter test`: one marked copy to yourself, by the same road as the real thing, and not in the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli.output import Output, json_option, print_json, visible
+from newsletter.problems import Exit, NewsletterError, Problem
+
+if TYPE_CHECKING:
+    from newsletter.cli.sending_issue import Prepared
+    from newsletter.config import Config
+    from newsletter.sending.outbox import Leased
+
+MOST = 10  # addresses; more is a mailing, and that has a ledger
+
+
+@click.command()
+@click.argument("issue", required=False)
+@click.option("--to", "addresses", multiple=True, required=True, metavar="ADDRESS", help="Where to; up to 10 times.")
+@click.option("--language", default="", metavar="CODE", help="The translation to send, such as cy.")
+@json_option
+@click.pass_obj
+def command(output: Output, issue: str | None, addresses: tuple[str, ...], language: str, as_json: bool) -> int:
+    """Send a test copy: [TEST] in the subject, a banner on top, links that change nothing, nothing in the ledger.
+
+    \b
+    newsletter test --to me@example.org
+    """
+    from newsletter.audience import database
+    from newsletter.cli.sending_issue import prepare
+    from newsletter.content import finding
+    from newsletter.rendering.model import Mode
+    from newsletter.sending import carrier, verdicts
+
+    if as_json:
+        output = replace(output, quiet=True)
+    config = output.config()
+    database.ready(config)
+    wanted = _parsed(addresses)
+    folder = finding.find(config, issue, output.folder)
+    prepared = prepare(config, folder, Mode.TEST)
+    rows = [_row(config, prepared, address, language) for address in wanted]
+    composer = _composer(config, prepared)
+    sent: list[dict[str, Any]] = []
+    with carrier.opened(config) as way:
+        transport = way.factory()
+        try:
+            for row in rows:
+                ready = composer.compose(row)
+                outcome = transport.send(ready.envelope_sender, ready.recipient.wire, ready.data, lambda: None)
+                verdict = verdicts.judge(outcome, 0)
+                sent.append({"address": row.address, "state": str(verdict.state), "reason": verdict.reason})
+        finally:
+            transport.close()
+    _tell(output, sent, way.words)
+    if as_json:
+        print_json(prepared.problems, issue=folder.name, copies=sent)
+    else:
+        output.problems(prepared.problems)
+        if prepared.broken:
+            output.say("  newsletter send will refuse this until what must be fixed is fixed.")
+    return Exit.FINE if all(copy["state"] == "accepted" for copy in sent) else Exit.FAILURES
+
+
+def _tell(output: Output, sent: list[dict[str, Any]], where: str) -> None:
+    for copy in sent:
+        if copy["state"] == "accepted":
+            output.done(f"Sent a test copy to {visible(copy['address'])}   {where}")
+        else:
+            output.failed(f"{visible(copy['address'])}: {visible(copy['reason'])}")
+
+
+def _parsed(addresses: tuple[str, ...]) -> list[str]:
+    """The addresses, each once; commas may stand between them. Raises NewsletterError, exit 2."""
+    from newsletter.mail.addresses import parse
+
+    typed = [part.strip() for text in addresses for part in text.split(",") if part.strip()]
+    problems = []
+    found: dict[str, str] = {}
+    for text in typed:
+        try:
+            found.setdefault(parse(text).canonical, text)
+        except ValueError as error:
+            problems.append(Problem("bad-address", f"‘{text}’ is not an address: {error}", hint="--to me@example.org"))
+    if len(found) > MOST:
+        problems.append(
+            Problem(
+                "too-many-test-copies",
+                f"{len(found)} addresses are more than a test; {MOST} at most",
+                hint="To write to many people, put them on a list and use newsletter send.",
+            )
+        )
+    if problems or not found:
+        raise NewsletterError(*problems or [Problem("bad-address", "--to is empty")], exit=Exit.USAGE)
+    return list(found.values())
+
+
+def _row(config: Config, prepared: Prepared, address: str, language: str) -> Leased:
+    """The person behind the address with their own values, or a made-up one with the example values."""
+    from newsletter.mail.addresses import parse
+    from newsletter.mail.tokens import new_id
+    from newsletter.rendering import merge
+    from newsletter.sending import preview
+    from newsletter.sending.outbox import Leased
+
+    canonical = parse(address).canonical
+    lists = prepared.issue.front.audience
+    row = preview.one_person(canonical, prepared.renders, lists)
+    if row is None:
+        values = dict(merge.preview_fields(config, prepared.issue))
+        row = Leased(0, 0, 0, canonical, address, "", "", values, tuple(lists), new_id(), new_id())
+    return replace(row, address=address, language=language or row.language)
+
+
+def _composer(config: Config, prepared: Prepared) -> Any:
+    from django.utils import timezone
+
+    from newsletter.mail.tokens import Keyring, new_id
+    from newsletter.sending import mailings
+    from newsletter.sending.message import Composer
+
+    keyring = Keyring.load(config.var / "secret.key")
+    settings = mailings.settings_of(config, prepared.issue)
+    return Composer(config, keyring, prepared.renders, settings, new_id(), timezone.localtime(), test=True)

@@ -1,0 +1,58 @@
+"""The copies that a browser shows: the one a person was sent, and the public one with nobody in it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from django.conf import settings
+
+from newsletter.config import Config
+from newsletter.mail.tokens import Keyring
+from newsletter.rendering import freeze, merge
+from newsletter.rendering.model import Rendered
+from newsletter.sending import links, message
+from newsletter.sending.models import Delivery, Mailing
+
+
+def personal(delivery: Delivery) -> str:
+    """The HTML that this person was sent, word for word, with pictures by address instead of inside the mail."""
+    config: Config = settings.NEWSLETTER
+    mailing = delivery.mailing
+    language = message.best_language(delivery.language, mailing.rendered)
+    rendered = _rendered(mailing.pk, mailing.checksum, language, public=False)
+    truths = merge.truths(rendered, message.condition_values(delivery.values, delivery.lists))
+    variant = merge.variant(rendered, truths)
+    fields = message.field_values(delivery.values)
+    keyring = Keyring.load(config.var / "secret.key")
+    system = links.system_values(config, keyring, delivery, mailing)
+    if any(isinstance(piece, int) for piece in variant.subject):
+        subject = merge.join(variant.subject, merge.fill(rendered, variant, fields, system))
+    else:
+        subject = "".join(str(piece) for piece in variant.subject)
+    system = links.system_values(config, keyring, delivery, mailing, subject=subject)
+    html = merge.join(variant.html, merge.fill(rendered, variant, fields, system))
+    return _pictures_by_address(html, rendered, config)
+
+
+def public(mailing: Mailing, language: str = "") -> str:
+    """The HTML for everybody: fields show their fallback, and no link belongs to a person."""
+    config: Config = settings.NEWSLETTER
+    held = mailing.public or mailing.rendered
+    key = message.best_language(language, held)
+    rendered = _rendered(mailing.pk, mailing.checksum, key, public=bool(mailing.public))
+    variant = merge.variant(rendered, merge.truths(rendered, {}))
+    html = merge.join(variant.html, merge.fill(rendered, variant, {}, {}))
+    return _pictures_by_address(html, rendered, config)
+
+
+@lru_cache(maxsize=16)
+def _rendered(mailing: int, checksum: str, language: str, *, public: bool) -> Rendered:
+    """A frozen rendering read once; the checksum is there so that another database's mailing 1 is another one."""
+    found = Mailing.objects.get(pk=mailing)
+    return freeze.from_json((found.public if public else found.rendered)[language])
+
+
+def _pictures_by_address(html: str, rendered: Rendered, config: Config) -> str:
+    for asset in rendered.assets:
+        html = html.replace(f"cid:{asset.sha256}", f"{config.base_url}{asset.path}")
+    return html

@@ -1,0 +1,160 @@
+"""The ledger's rows: leased with a second look, begun durably, settled only by whoever holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from newsletter.audience import subscribing
+from newsletter.audience.models import Subscriber
+from newsletter.sending import laws, mailings
+from newsletter.sending.models import Delivery, Mailing
+from newsletter.sending.outbox import Outbox, Withdrawn
+from newsletter.sending.store import Store
+from tests.sending.made import a_rendered, an_issue
+from tests.workspace import Workspace
+
+PEOPLE = [f"person{n}@home.example" for n in range(10)]
+
+
+@pytest.fixture
+def mailing(workspace: Workspace) -> Mailing:
+    workspace.people(*PEOPLE)
+    made = mailings.approve(workspace.config, {"": a_rendered()}, an_issue())
+    mailings.start(made)
+    return made
+
+
+@pytest.fixture
+def outbox(mailing: Mailing) -> Iterator[Outbox]:
+    store = Store()
+    yield Outbox(store, mailing, "test")
+    store.close()
+    assert laws.check(mailing) == []
+
+
+def state_of(canonical: str) -> str:
+    return Delivery.objects.get(canonical=canonical).state
+
+
+def test_a_lease_takes_people_in_order_and_never_twice(outbox: Outbox) -> None:
+    first, _ = outbox.lease(4)
+    second, _ = outbox.lease(100)
+    assert [row.address for row in (*first, *second)] == PEOPLE
+    assert outbox.lease(100) == ([], 0)
+
+
+def test_the_unsubscribe_key_comes_with_the_row(outbox: Outbox) -> None:
+    rows, _ = outbox.lease(2)
+    assert all(len(row.unsubscribe_token) == 9 for row in rows)
+    assert rows[0].unsubscribe_token != rows[1].unsubscribe_token
+
+
+def test_a_person_who_left_since_approval_is_not_leased(outbox: Outbox) -> None:
+    subscribing.leave(PEOPLE[3], ["all-residents"], "page")
+    rows, suppressed = outbox.lease(100)
+    assert suppressed == 1
+    assert PEOPLE[3] not in [row.address for row in rows]
+    assert Delivery.objects.get(canonical=PEOPLE[3]).reason == "left since approval"
+
+
+def test_a_person_suppressed_since_approval_is_not_leased(outbox: Outbox) -> None:
+    subscribing.suppress(PEOPLE[0], "all", "gone", "staff")
+    assert outbox.lease(100)[1] == 1
+    assert Delivery.objects.get(canonical=PEOPLE[0]).reason == "on the never-mail list"
+
+
+def test_an_erased_person_is_not_leased(outbox: Outbox) -> None:
+    Subscriber.objects.get(canonical=PEOPLE[0]).delete()
+    assert outbox.lease(100)[1] == 1
+    assert state_of(PEOPLE[0]) == Delivery.State.SUPPRESSED
+
+
+def test_who_leaves_between_lease_and_body_is_not_sent_to(outbox: Outbox) -> None:
+    (row, *_), _ = outbox.lease(10)
+    subscribing.leave(row.canonical, ["all-residents"], "one-click")
+    with pytest.raises(Withdrawn):
+        outbox.begin(row)
+    assert outbox.withdraw(row) == Delivery.State.SUPPRESSED
+
+
+def test_no_body_starts_after_a_pause(outbox: Outbox, mailing: Mailing) -> None:
+    (row, *_), _ = outbox.lease(10)
+    mailings.pause(mailing)
+    with pytest.raises(Withdrawn):
+        outbox.begin(row)
+    assert outbox.withdraw(row) == Delivery.State.PENDING
+
+
+def test_a_result_of_an_older_attempt_changes_nothing(outbox: Outbox) -> None:
+    (row, *_), _ = outbox.lease(10)
+    outbox.begin(row)
+    outbox.recover()
+    assert not outbox.settle(row, "accepted", code=250)
+    assert state_of(row.canonical) == Delivery.State.UNCERTAIN
+
+
+def test_a_result_is_written_once(outbox: Outbox) -> None:
+    (row, *_), _ = outbox.lease(1)
+    outbox.begin(row)
+    assert outbox.settle(row, "accepted", code=250, text="Ok: queued as A1", remote_id="A1")
+    assert not outbox.settle(row, "failed", code=550)
+    kept = Delivery.objects.get(pk=row.id)
+    assert (kept.state, kept.reply_code, kept.remote_id) == ("accepted", 250, "A1")
+
+
+def test_a_row_begins_once(outbox: Outbox) -> None:
+    (row, *_), _ = outbox.lease(1)
+    outbox.begin(row)
+    with pytest.raises(Withdrawn):
+        outbox.begin(row)
+
+
+def test_after_a_crash_leased_people_wait_and_begun_ones_are_uncertain(outbox: Outbox) -> None:
+    rows, _ = outbox.lease(5)
+    outbox.begin(rows[0])
+    outbox.begin(rows[1])
+    assert outbox.recover() == (3, 2)
+    counts = outbox.counts()
+    assert (counts["pending"], counts["uncertain"]) == (8, 2)
+    again, _ = outbox.lease(100)
+    assert {row.address for row in again}.isdisjoint({rows[0].address, rows[1].address})
+
+
+def test_people_to_try_again_are_leased_when_they_are_due(outbox: Outbox) -> None:
+    rows, _ = outbox.lease(10)
+    now = timezone.now()
+    outbox.settle(rows[0], "deferred", due=now + timedelta(minutes=5), tried=True)
+    for row in rows[1:]:
+        outbox.begin(row)
+        outbox.settle(row, "accepted", code=250)
+    assert outbox.lease(10, now) == ([], 0)
+    assert outbox.next_due() == now + timedelta(minutes=5)
+    (row,), _ = outbox.lease(10, now + timedelta(minutes=6))
+    assert (row.address, row.tries, row.again) == (rows[0].address, 1, True)
+
+
+def test_rows_given_back_wait_again(outbox: Outbox) -> None:
+    rows, _ = outbox.lease(10)
+    outbox.begin(rows[0])
+    outbox.give_back(rows)
+    counts = outbox.counts()
+    assert (counts["pending"], counts["inflight"]) == (9, 1)
+    outbox.settle(rows[0], "accepted", code=250)
+
+
+def test_a_lease_walks_the_partial_index_and_nothing_else(outbox: Outbox) -> None:
+    """SQLite by itself walks the primary key past every finished row: O(n²) over a mailing."""
+    for sql, index, params in (
+        (outbox._pending(), "delivery_pending", [1, 50]),
+        (outbox._deferred(), "delivery_deferred", [1, "2026-01-01", 50]),
+    ):
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)
+            plan = " | ".join(row[3] for row in cursor.fetchall())
+        assert index in plan
+        assert "SCAN" not in plan and "TEMP B-TREE" not in plan, plan
