@@ -1,0 +1,222 @@
+"""Makes one reader's copy of an issue for the screen: with example values, a row of a CSV file, or a subscriber."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from newsletter.config import Config
+from newsletter.problems import Exit, NewsletterError, Problem, Severity
+
+if TYPE_CHECKING:
+    from newsletter.content.model import Issue
+    from newsletter.rendering.model import Rendered
+
+LARGEST_CSV = 20 * 1024 * 1024  # bytes; a larger file is searched in the database only
+SEVERAL = {"lists": "list", "areas": "area", "area": "area", "tags": "tag"}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Whose copy it is. `fields` as rendering.merge takes them."""
+
+    label: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One reader's mail as text. `values` fill the holes of the variant it was joined from."""
+
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass
+class Loaded:
+    """One language of an issue, read, rendered and checked. `rendered` is None where the theme is broken."""
+
+    language: str
+    issue: Issue
+    rendered: Rendered | None
+    problems: list[Problem] = field(default_factory=list)
+
+
+def load(config: Config, folder: Path, language: str) -> Loaded:
+    """Read, render and check; a broken or unknown theme is one of the Problems, not the end."""
+    from datetime import UTC, datetime
+
+    from newsletter.content import reading
+    from newsletter.rendering import checks, pipeline, themes
+
+    issue = reading.read(folder, config, language)
+    try:
+        theme = themes.load(issue.front.template, config)
+        rendered = pipeline.render(issue, theme, config)
+    except NewsletterError as error:
+        return Loaded(language, issue, None, [*issue.problems, *error.problems])
+    today = datetime.now(UTC).date()
+    return Loaded(language, issue, rendered, list(checks.everything(issue, rendered, config, today)))
+
+
+def example(config: Config, issue: Issue) -> Reader:
+    """Somebody with the example values of newsletter.toml."""
+    from newsletter.rendering import merge
+
+    fields = merge.preview_fields(config, issue)
+    return Reader(f"{fields.get('name') or 'Example'} (example)", fields)
+
+
+def nobody(issue: Issue) -> Reader:
+    """A person of whom nothing is known: every field shows its fallback, no `only` block is theirs."""
+    return Reader("Somebody of whom we know only the address", {"list": list(issue.front.audience)})
+
+
+def find(config: Config, issue: Issue, address: str) -> Reader:
+    """The person with this address, from the database or else from recipients/*.csv. Raises NewsletterError."""
+    reader = _subscriber(config, address) if has_database(config) else None
+    if reader is None:
+        reader = next((one for one in rows(config) if one.fields.get("email", "").lower() == address.lower()), None)
+    if reader is None:
+        hint = "Import people first, or leave --as out to see example values."
+        raise NewsletterError(Problem("unknown-person", f"There is nobody with the address {address} here", hint=hint))
+    if not reader.fields.get("list"):
+        reader.fields["list"] = list(issue.front.audience)
+    return reader
+
+
+def has_database(config: Config) -> bool:
+    """True when people have been imported here; looking must not make a database."""
+    url = config.database.url
+    if not url.startswith("sqlite:///"):
+        return True
+    return (config.root / url.removeprefix("sqlite:///")).is_file()
+
+
+def rows(config: Config, most: int | None = None) -> list[Reader]:
+    """People of recipients/*.csv, in order; what cannot be read is left to `recipients import` to explain."""
+    found: list[Reader] = []
+    for path in sorted((config.root / "recipients").glob("*.csv")):
+        try:
+            if path.stat().st_size > LARGEST_CSV:
+                continue
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                for row in csv.DictReader(file):
+                    if row.get("email"):
+                        found.append(_row(row))
+                    if most and len(found) >= most:
+                        return found
+        except (OSError, UnicodeDecodeError, csv.Error):
+            continue
+    return found
+
+
+def _row(row: dict[str, Any]) -> Reader:
+    fields: dict[str, Any] = {}
+    for key, value in row.items():
+        name = (key or "").strip().lower().replace(" ", "_")
+        if name in SEVERAL:
+            parts = (value or "").replace(";", ",").split(",")
+            fields[SEVERAL[name]] = [part.strip() for part in parts if part.strip()]
+        elif name:
+            fields[name] = (value or "").strip() if isinstance(value, str) else ""
+    return Reader(label(fields), fields)
+
+
+def _subscriber(config: Config, address: str) -> Reader | None:
+    from newsletter.audience import database
+    from newsletter.mail.addresses import canonical
+
+    database.ready(config)
+    from newsletter.audience.models import Subscriber
+
+    try:
+        person = Subscriber.objects.get(canonical=canonical(address))
+    except (Subscriber.DoesNotExist, ValueError):
+        return None
+    fields: dict[str, Any] = {
+        SEVERAL.get(key, key): value if isinstance(value, list) else str(value)
+        for key, value in person.attributes.items()
+    }
+    for key in ("name", "first_name", "last_name", "language"):
+        fields[key] = getattr(person, key)
+    fields["email"] = person.address
+    fields["list"] = list(person.subscriptions.filter(state="confirmed").values_list("list__key", flat=True))
+    return Reader(label(fields), fields)
+
+
+def label(fields: dict[str, Any]) -> str:
+    """`Ameera Khan, Stafford North`: enough to know why this copy looks as it does."""
+    name = fields.get("name") or " ".join(filter(None, (fields.get("first_name"), fields.get("last_name"))))
+    place = fields.get("ward") or next(iter(fields.get("area") or []), "")
+    return ", ".join(filter(None, (name or fields.get("email", ""), place)))
+
+
+def copy(config: Config, issue: Issue, rendered: Rendered, reader: Reader) -> Copy:
+    """This reader's copy. A value that cannot be shown is a Problem, and the copy has the fallbacks instead."""
+    from newsletter.rendering import merge
+
+    problems: tuple[Problem, ...] = ()
+    variant = merge.variant(rendered, merge.truths(rendered, reader.fields))
+    system = system_values(config, issue, rendered)
+    try:
+        values = merge.fill(rendered, variant, reader.fields, system)
+    except NewsletterError as error:
+        problems = error.problems
+        values = merge.fill(rendered, variant, {}, system)
+    parts = [merge.join(part, values) for part in (variant.subject, variant.html, variant.text)]
+    return Copy(parts[0], rendered.preheader, parts[1], parts[2], problems)
+
+
+def system_values(config: Config, issue: Issue, rendered: Rendered) -> dict[str, str]:
+    """Stand-ins for what `sending` signs per person; they lead nowhere and say so."""
+    mail, base = config.mail, config.base_url
+    reply = f"reply{mail.separator}example@{mail.reply_domain}"
+    first = config.lists.get(issue.front.audience[0]) if issue.front.audience else None
+    return {
+        "reply_url": f"mailto:{reply}?subject={quote('Re: ' + rendered.title)}",
+        "reply_address": reply,
+        "unsubscribe_url": f"{base}/u/example",
+        "view_url": f"{base}/v/example",
+        "share_url": f"{base}/v/public-example",
+        "why": first.why if first else "",
+    }
+
+
+def people_problems(config: Config, loaded: list[Loaded]) -> tuple[int | None, list[Problem]]:
+    """How many people would get the issue, and what of it is empty for them; None where nobody was imported yet."""
+    if not has_database(config):
+        return None, []
+    from newsletter.audience import checking, database, selecting
+
+    database.ready(config)
+    from newsletter.content.model import SlotKind
+
+    lists = loaded[0].issue.front.audience
+    if not lists or any(key not in config.lists for key in lists):
+        return None, []
+    people = selecting.explain(config, lists).will_get
+    bare = {
+        slot.key: slot
+        for one in loaded
+        for slot in one.issue.slots
+        if slot.kind is SlotKind.FIELD and slot.fallback is None
+    }
+    found = []
+    for key, count in (checking.empty_fields(config, lists, tuple(bare)) if bare else {}).items():
+        share = f" ({100 * count // max(1, people)}%)"
+        message = f"‘{key}’ is empty for {count:,} of {people:,} people{share if people else ''}"
+        hint = f'write {{{{ {key} or "…" }}}}'
+        found.append(Problem("empty-field", message, hint, bare[key].where, Severity.WARNING, affected=count))
+    return people, found
+
+
+def exit_code(problems: list[Problem]) -> int:
+    """1 when something must be fixed, else 0."""
+    return int(Exit.PROBLEMS if any(one.severity is Severity.ERROR for one in problems) else Exit.FINE)
