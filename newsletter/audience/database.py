@@ -72,7 +72,10 @@ def ready(config: Config) -> None:
     settings.setup(config)
     path = _path(config)
     with problems_of(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _said("SQLITE_CANTOPEN", path) from error
         # Two processes that switch one new file to WAL at the same moment get "locked" at once, without waiting.
         if path.exists() and path.stat().st_size and not _missing(path):
             return
@@ -90,7 +93,7 @@ def problems_of(path: Path | None = None) -> Iterator[None]:
 
     try:
         yield
-    except (DatabaseError, OSError) as error:
+    except DatabaseError as error:
         plain = explained(error, path)
         if plain is None:
             raise
@@ -102,16 +105,17 @@ def explained(error: BaseException, path: Path | None = None) -> NewsletterError
 
     `error` is what Django raised: SQLite's own code (sqlite_errorname, Python ≥ 3.11) is in its chain of causes.
     """
-    name = "SQLITE_CANTOPEN" if isinstance(error, OSError) else ""
+    name = ""
     cause: BaseException | None = error
     while cause and not name:
         name, cause = str(getattr(cause, "sqlite_errorname", "")), cause.__cause__ or cause.__context__
-    known = next((found for code, found in _SQLITE.items() if name.startswith(code)), None)
-    if known is None:
-        return None
-    code, message, hint, ending = known
-    file = str(path or _current())
-    return NewsletterError(Problem(code, message.format(file=file), hint=hint, where=Where(file)), exit=ending)
+    known = next((code for code in _SQLITE if name.startswith(code)), None)
+    return _said(known, path or Path(_current())) if known else None
+
+
+def _said(sqlite_code: str, path: Path) -> NewsletterError:
+    code, message, hint, ending = _SQLITE[sqlite_code]
+    return NewsletterError(Problem(code, message.format(file=path), hint=hint, where=Where(str(path))), exit=ending)
 
 
 def _path(config: Config) -> Path:
@@ -176,8 +180,6 @@ def _alone(path: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > limit:
-                    code, message, hint, ending = _SQLITE["SQLITE_BUSY"]
-                    problem = Problem(code, message.format(file=path), hint=hint, where=Where(str(path)))
-                    raise NewsletterError(problem, exit=ending) from None
+                    raise _said("SQLITE_BUSY", path) from None
                 time.sleep(0.05)
         yield

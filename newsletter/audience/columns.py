@@ -1,0 +1,111 @@
+"""Understands the header of a file of people: which column is the address, the name, a list, a declared field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from newsletter.config import Config
+from newsletter.problems import NewsletterError, Problem, Severity, Where, did_you_mean
+
+# What people call the known columns; compared without case, blanks and punctuation.
+ALIASES = {
+    "email": ("email", "e mail", "mail", "email address", "e mail address", "emailaddress", "e post", "ebost"),
+    "name": ("name", "full name", "fullname", "display name"),
+    "first_name": ("first name", "firstname", "forename", "given name", "enw cyntaf"),
+    "last_name": ("last name", "lastname", "surname", "family name", "cyfenw"),
+    "language": ("language", "lang", "preferred language", "iaith"),
+    "lists": ("lists", "list", "mailing list", "subscriptions"),
+    "area": ("area", "areas"),
+    "tags": ("tags", "tag"),
+}
+REASON = "problem"  # the column that our own .refused.csv adds; ignored when it is imported again
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where what stands: the key of every column that is used, by position; and the header as written."""
+
+    keys: dict[int, str]
+    header: tuple[str, ...]
+    fields: tuple[tuple[int, str], ...]  # declared fields only
+    problems: tuple[Problem, ...]
+
+    def at(self, key: str) -> int | None:
+        return next((place for place, known in self.keys.items() if known == key), None)
+
+
+def understand(header: Sequence[str], config: Config, name: str) -> Columns:
+    """Match the header to what we know. Raises NewsletterError: no-header, no-email-column, doubled-column."""
+    where = Where(name, 1, source="".join(header) and ", ".join(header)[:300])
+    if any("@" in cell for cell in header):
+        hint = "Add a first row with the columns’ names: email, first_name, last_name …"
+        raise NewsletterError(Problem("no-header", "The first row is a person, not the columns’ names", hint, where))
+    names = _known_names(config)
+    keys: dict[int, str] = {}
+    problems: list[Problem] = []
+    for place, title in enumerate(header):
+        plain = _plain(title)
+        key = names.get(plain)
+        if plain == REASON and key is None:
+            continue
+        if key is None:
+            problems.append(_undeclared(title, place, names, where))
+        elif key in keys.values():
+            message = f"Two columns are both ‘{key}’: ‘{header[_place(keys, key)]}’ and ‘{title}’"
+            raise NewsletterError(Problem("doubled-column", message, "Remove or rename one of them.", where))
+        else:
+            keys[place] = key
+            if plain != _plain(key):
+                note = f"The column ‘{title.strip()}’ is read as ‘{key}’"
+                problems.append(Problem("column-understood", note, where=where, severity=Severity.NOTE))
+    if "email" not in keys.values():
+        raise NewsletterError(_no_email(header, where))
+    fields = tuple((place, key) for place, key in keys.items() if key in config.fields)
+    return Columns(keys, tuple(header), fields, tuple(problem for problem in problems if problem.message))
+
+
+def _known_names(config: Config) -> dict[str, str]:
+    names = {alias: key for key, aliases in ALIASES.items() for alias in aliases}
+    for key, declared in config.fields.items():
+        for word in (declared.title, key):
+            if _plain(word):
+                names.setdefault(_plain(word), key)
+    return names
+
+
+def _plain(title: str) -> str:
+    return re.sub(r"[\W_]+", " ", title.casefold()).strip()
+
+
+def _place(keys: dict[int, str], key: str) -> int:
+    return next(place for place, known in keys.items() if known == key)
+
+
+def _undeclared(title: str, place: int, names: dict[str, str], where: Where) -> Problem:
+    if not title.strip():
+        message = f"Column {place + 1} has no name and is left out"
+        return Problem("undeclared-column", message, where=where, severity=Severity.NOTE)
+    key = re.sub(r"\W+", "_", title.strip().lower()).strip("_") or "field"
+    near = did_you_mean(_plain(title), names)
+    declare = f'To keep it, add to newsletter.toml: [fields.{key}] title = "{title.strip()[:60]}"'
+    message = f"The column ‘{title.strip()[:60]}’ is not declared and is left out"
+    return Problem(
+        "undeclared-column",
+        message,
+        hint=f"{near[:-1]} (rename the column)? {declare}" if near else declare,
+        where=where,
+        severity=Severity.WARNING,
+    )
+
+
+def _no_email(header: Sequence[str], where: Where) -> Problem:
+    has = ", ".join(f"‘{title.strip()[:40]}’" for title in header[:12] if title.strip()) or "none with a name"
+    more = " …" if len(header) > 12 else ""
+    return Problem(
+        "no-email-column",
+        f"Your file needs a column called ‘email’. Right now it has {has}{more}",
+        hint="Rename the column that holds the addresses, or add one.",
+        where=where,
+    )

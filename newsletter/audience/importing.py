@@ -1,0 +1,248 @@
+"""Brings a file of people in: reads and compares it first, then makes the changes, any number of times the same."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from newsletter.audience import columns as header
+from newsletter.audience import database, exporting, selecting, spreadsheet
+from newsletter.audience.formulas import neutral
+from newsletter.audience.people import People, Refused, Staged
+from newsletter.audience.spreadsheet import ENCODINGS, Table
+from newsletter.audience.staging import Stage
+from newsletter.config import Config
+from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
+
+SHOWN = 20  # refused rows that are explained one by one; all of them are in the file
+_STEP = 5_000  # rows held in memory, good or refused
+
+Progress = Callable[[str, int, int], None]  # what, how far, of how much (bytes while reading, people while writing)
+
+
+@dataclass
+class Counts:
+    """What became of the rows: rows = new + updated + unchanged + suppressed + left + repeated + refused."""
+
+    rows: int = 0
+    new: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    suppressed: dict[str, int] = field(default_factory=dict)  # left out, by the suppression's reason
+    left: int = 0  # left out: they left every list that the file names for them
+    repeated: int = 0  # rows joined into another row of the same address
+    refused: int = 0
+
+    @property
+    def adds_up(self) -> bool:
+        taken = self.new + self.updated + self.unchanged
+        return self.rows == taken + sum(self.suppressed.values()) + self.left + self.repeated + self.refused
+
+    def as_json(self) -> dict[str, Any]:
+        return {**self.__dict__}
+
+
+@dataclass
+class Plan:
+    """A file read and compared, nothing changed yet. `preview` holds the first people, cell by cell."""
+
+    name: str
+    path: Path
+    encoding: str  # for people, such as UTF-8
+    delimiter: str  # for people, such as semicolons
+    lists: tuple[str, ...]  # every list that the file or --list names
+    counts: Counts
+    stay_off: int  # people taken who stay off a list that they left
+    problems: list[Problem]
+    preview: list[dict[str, Any]]
+    header: tuple[str, ...]
+    seconds: float
+    _stage: Stage = field(repr=False)
+    _config: Config = field(repr=False)
+
+
+@dataclass
+class Imported:
+    """What an import did."""
+
+    counts: Counts
+    refused_file: Path | None
+    seconds: float
+
+
+def plan(
+    path: Path,
+    config: Config,
+    list_key: str | Sequence[str] = "",
+    *,
+    on_progress: Progress = lambda *_: None,
+) -> Plan:
+    """Read the whole file into temporary tables and say what importing it would do; changes nothing anywhere.
+
+    Raises NewsletterError where the file as a whole cannot be used (no e-mail column, not a CSV file, unknown list …);
+    rows that cannot be used are Problems of the plan, the first twenty one by one. Memory stays flat.
+    """
+    started = time.monotonic()
+    keys = tuple(selecting.known(config, [list_key] if isinstance(list_key, str) and list_key else list_key))
+    name = _name(path, config)
+    table = spreadsheet.open_table(path, name)
+    try:
+        columns = header.understand(table.header, config, name)
+        if not keys and columns.at("lists") is None:
+            raise NewsletterError(_which_list(config, name), exit=Exit.USAGE)
+        people = People(table, columns, config, keys)
+        counts, problems = Counts(), [*table.problems, *columns.problems]
+        with database.problems_of():
+            stage = Stage()
+            rows = _read(table, people, stage, counts, problems, on_progress)
+            while batch := list(islice(rows, _STEP)):
+                stage.add(batch)
+            on_progress("comparing", 0, 0)
+            counts.repeated, again = stage.sort()
+            stage.name_lists(people.lists, make=False)
+            _count(counts, stage.classify(), stage)
+            stay_off, first = stage.stay_off(), stage.first_people(5)
+    finally:
+        spreadsheet.close(table)
+    problems += [*_repeated(again, counts.repeated, name), *_too_many(counts.refused, name), *people.notes()]
+    if not counts.rows:
+        problems.append(
+            Problem("no-rows", f"{name} has a header and no people", where=Where(name), severity=Severity.WARNING)
+        )
+    return Plan(
+        name=name,
+        path=path,
+        encoding=ENCODINGS.get(table.encoding, "UTF-16"),
+        delimiter=spreadsheet.DELIMITERS[table.delimiter],
+        lists=tuple(people.lists),
+        counts=counts,
+        stay_off=stay_off,
+        problems=problems,
+        preview=_preview(first),
+        header=columns.header,
+        seconds=time.monotonic() - started,
+        _stage=stage,
+        _config=config,
+    )
+
+
+def run(plan: Plan, *, wording: str = "", on_progress: Progress = lambda *_: None) -> Imported:
+    """Make the changes of a plan, 10,000 people to a transaction, and keep refused rows in `recipients/…refused.csv`.
+
+    Each person's record, subscriptions and proof are written together. Killed half-way, some people are in and the
+    others are not; the same import again brings in exactly the rest. Raises NewsletterError: database-locked, -full.
+    `wording`: what the people were told, kept with each ConsentEvent; the file's name by default.
+    """
+    from django.utils import timezone
+
+    started, now, stage = time.monotonic(), timezone.now(), plan._stage
+    counts = Counts(rows=plan.counts.rows, repeated=plan.counts.repeated, refused=plan.counts.refused)
+    verdicts: dict[str, int] = {}
+    with _refused_kept(plan, stage) as kept, database.problems_of():
+        stage.name_lists(plan.lists, make=True)
+        for low, high in stage.batches():
+            for verdict, people in stage.apply(low, high, now, wording or f"Imported from {plan.name}").items():
+                verdicts[verdict] = verdicts.get(verdict, 0) + people
+            on_progress("importing", high, stage.size)
+        _count(counts, verdicts, stage)
+        stage.drop()
+    return Imported(counts, kept, time.monotonic() - started)
+
+
+def _read(
+    table: Table, people: People, stage: Stage, counts: Counts, problems: list[Problem], on_progress: Progress
+) -> Iterator[Staged]:
+    size = table.path.stat().st_size
+    refused: list[tuple[int, str, str]] = []
+    person, rows = people.person, 0
+    for row in table.rows():
+        rows += 1
+        if not rows % _STEP:
+            on_progress("reading", table.position(), size)
+        try:
+            if row.fault is None:
+                yield person(row)
+                continue
+            problem, cells = row.fault, row.cells
+        except Refused as error:
+            problem, cells = people.problem(row, error), row.cells
+        counts.refused += 1
+        if counts.refused <= SHOWN:
+            problems.append(problem)
+        refused.append((row.number, problem.message, json.dumps(cells)))
+        if len(refused) >= _STEP:
+            stage.refuse(refused)
+            refused.clear()
+    counts.rows = rows
+    stage.refuse(refused)
+
+
+def _count(counts: Counts, verdicts: dict[str, int], stage: Stage) -> None:
+    counts.new, counts.updated = verdicts.get("new", 0), verdicts.get("updated", 0)
+    counts.unchanged, counts.left = verdicts.get("unchanged", 0), verdicts.get("left", 0)
+    counts.suppressed = stage.suppressed() if verdicts.get("suppressed") else {}
+
+
+def _preview(rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    keys = ("email", "name", "first_name", "last_name", "language", "attributes", "verdict")
+    people = [dict(zip(keys, row, strict=True)) for row in rows]
+    for person in people:
+        person["attributes"] = json.loads(person["attributes"])
+    return people
+
+
+@contextmanager
+def _refused_kept(plan: Plan, stage: Stage) -> Iterator[Path | None]:
+    """Write the refused rows beside their file's name; they take its place only when the block (the import) ends well,
+    for it may be the very file that was read. The file's own delimiter, so that the same program opens it."""
+    if not plan.counts.refused:
+        yield None
+        return
+    stem = plan.path.name.removesuffix(plan.path.suffix).removesuffix(".refused")
+    path = plan._config.root / "recipients" / f"{stem}.refused.csv"
+    with exporting.whole_file(path) as target:
+        delimiter = next(sign for sign, word in spreadsheet.DELIMITERS.items() if word == plan.delimiter)
+        writer = csv.writer(target, delimiter=delimiter)
+        writer.writerow([header.REASON, *plan.header])
+        for _, reason, cells in stage.refused():
+            writer.writerow([reason, *map(neutral, json.loads(cells))])
+        yield path
+
+
+def _name(path: Path, config: Config) -> str:
+    resolved, root = path.resolve(), config.root.resolve()
+    return str(resolved.relative_to(root)) if resolved.is_relative_to(root) else str(path)
+
+
+def _which_list(config: Config, name: str) -> Problem:
+    keys = ", ".join(config.lists) or "none yet: add [lists.KEY] to newsletter.toml"
+    return Problem(
+        "no-list",
+        f"{name} does not say which list its people join",
+        hint=f"Say it with --list KEY, or add a column ‘lists’. The lists are: {keys}.",
+        where=Where(name),
+    )
+
+
+def _repeated(again: list[tuple[int, int, str]], count: int, name: str) -> list[Problem]:
+    if not count:
+        return []
+    examples = "; ".join(f"row {later} repeats row {first} ({address})" for later, first, address in again[:3])
+    rows = "1 row repeats an address" if count == 1 else f"{count:,} rows repeat an address"
+    hint = "They are joined into one person: a later cell wins unless it is empty, lists add up."
+    message = f"{rows} of the file: {examples}{' …' if count > 3 else ''}"
+    return [Problem("repeated-address", message, hint, Where(name), Severity.NOTE, affected=count)]
+
+
+def _too_many(refused: int, name: str) -> list[Problem]:
+    if refused <= SHOWN:
+        return []
+    message = f"{refused - SHOWN:,} more rows cannot be used"
+    return [Problem("more-refused", message, "The file of refused rows holds them all.", Where(name))]

@@ -1,0 +1,235 @@
+"""Reads one row of a file as a person: address, names, lists and fields, or the exact cell that is wrong and why."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from datetime import date
+from functools import lru_cache
+
+from newsletter.audience.columns import Columns
+from newsletter.audience.formulas import plain
+from newsletter.audience.spreadsheet import Row, Table
+from newsletter.config import Config
+from newsletter.mail import addresses
+from newsletter.problems import Problem, Severity, did_you_mean
+
+# canonical, row, address, name, first_name, last_name, language, attributes (JSON), lists (bits of `lists`)
+Staged = tuple[str, int, str, str, str, str, str, str, int]
+
+LENGTHS = {"name": 200, "first_name": 200, "last_name": 200}  # as the columns of Subscriber
+MOST_LISTS = 62  # in one file: they are bits of one SQLite integer
+ROLES = frozenset(
+    re.findall(
+        r"\S+",
+        "abuse admin administrator billing contact enquiries hello help helpdesk hostmaster info information mail "
+        "marketing media news newsletter noc no-reply noreply office postmaster press reception root sales security "
+        "spam support team webmaster",
+    )
+)
+_DOMAINS = 20_000  # checked domains that are remembered; then all are forgotten, so memory stays flat
+# RFC 5322 dot-atom of at most 64 octets (RFC 5321 4.5.3.1.1); anything rarer takes addresses.parse.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_plain_local = re.compile(rf"(?=.{{1,64}}\Z){_ATOM}(?:\.{_ATOM})*").fullmatch
+# C0, DEL, C1, line separators, and letters that could not be decoded. Right-to-left marks and joiners are text.
+_forbidden = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd]").search
+_BLANKS = re.compile(r"\s+")
+_LANGUAGES = {"english": "en", "welsh": "cy", "cymraeg": "cy", "urdu": "ur", "polish": "pl", "polski": "pl"}
+
+
+class Refused(Exception):
+    """This cell cannot be taken; `place` is its column, counted from 0."""
+
+    def __init__(self, code: str, place: int, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code, self.place, self.message, self.hint = code, place, message, hint
+
+
+class People:
+    """Turns rows into people for one file and one `--list`; counts what is worth a note on the way."""
+
+    def __init__(self, table: Table, columns: Columns, config: Config, list_keys: tuple[str, ...] = ()) -> None:
+        self.table, self.columns, self.config = table, columns, config
+        self.lists: list[str] = list(list_keys)
+        self.american = config.site.language.lower() == "en-us"
+        self.noted: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
+        self._base = (1 << len(self.lists)) - 1
+        self._domains: dict[str, str] = {}
+        self._width = len(columns.header)
+        at = columns.at
+        self._email, self._lists_at, self._language_at = at("email") or 0, at("lists"), at("language")
+        self._names = tuple((at(key), key) for key in ("name", "first_name", "last_name"))
+        self._facts = tuple((place, columns.keys[place]) for place in sorted(columns.keys) if self._is_fact(place))
+        self._masks = lru_cache(4096)(self._mask)
+        self._attributes = lru_cache(4096)(self._attributes_of)
+        self._language = lru_cache(256)(self._language_of)
+
+    def person(self, row: Row) -> Staged:
+        """The row as a person. Raises Refused."""
+        cells = row.cells
+        if len(cells) != self._width:
+            self._fit(cells)
+        if found := _forbidden("\n".join(cells)):
+            self._refuse_letter(cells, found[0])
+        canonical, address = self._address(cells[self._email])
+        name, first_name, last_name = [
+            self._short(cells[place], place, key) if place is not None else "" for place, key in self._names
+        ]
+        mask = self._base
+        if self._lists_at is not None:
+            mask |= self._masks(cells[self._lists_at])
+        if not mask:
+            self._note("without-list", row)
+        language = ""
+        if self._language_at is not None and (wish := cells[self._language_at].strip()):
+            language = self._language(wish)
+            if not language:
+                self._note("unknown-language", row, wish)
+        attributes = self._attributes(tuple([cells[place] for place, _ in self._facts]))
+        if canonical.partition("@")[0] in ROLES:
+            self._note("role-address", row, address)
+        return canonical, row.number, address, name, first_name, last_name, language, attributes, mask
+
+    def problem(self, row: Row, refused: Refused) -> Problem:
+        """The refusal with its row, its column's name and its place in the file."""
+        cell = row.cells[refused.place] if refused.place < len(row.cells) else ""
+        title = self.columns.header[refused.place] if refused.place < self._width else f"column {refused.place + 1}"
+        where = self.table.where(row, cell)
+        return Problem(refused.code, f"Row {row.number}, {title.strip()}: {refused.message}", refused.hint, where)
+
+    def notes(self) -> list[Problem]:
+        """What was taken, but should be known: role addresses, languages that were not understood, nobody's lists."""
+        words = {
+            "role-address": "{n} belong to a role, not to a person (the first: {example})",
+            "unknown-language": "{n} rows name an unknown language, which was left out (the first: {example})",
+            "without-list": "{n} rows name no list; those people get nothing until they are on one",
+        }
+        hints = {
+            "unknown-language": "Write a code such as en-GB, cy or ur.",
+            "without-list": "Import the file again with --list KEY.",
+        }
+        return [
+            Problem(
+                code,
+                words[code].format(n=f"{count:,}", example=self.examples.get(code, "")),
+                hints.get(code, ""),
+                severity=Severity.NOTE if code == "role-address" else Severity.WARNING,
+                affected=count,
+            )
+            for code, count in sorted(self.noted.items())
+        ]
+
+    def _is_fact(self, place: int) -> bool:
+        return self.columns.keys[place] in ("area", "tags") or self.columns.keys[place] in self.config.fields
+
+    def _note(self, code: str, row: Row, example: str = "") -> None:
+        self.noted[code] += 1
+        if example:
+            self.examples.setdefault(code, f"‘{example[:60]}’ in row {row.number}")
+
+    def _fit(self, cells: list[str]) -> None:
+        if any(cell.strip() for cell in cells[self._width :]):
+            hint = "Put quotes round the cell that holds the delimiter."
+            message = f"there are {len(cells)} cells for {self._width} columns"
+            raise Refused("too-many-cells", self._width, message, hint)
+        cells[self._width :] = []
+        cells.extend([""] * (self._width - len(cells)))  # Excel leaves out empty cells at the end of a row
+
+    def _refuse_letter(self, cells: list[str], letter: str) -> None:
+        place = next(place for place, cell in enumerate(cells) if letter in cell)
+        if letter == "\ufffd" or "\ud800" <= letter <= "\udfff":
+            hint = "Save the sheet as “CSV UTF-8”, then correct this cell."
+            raise Refused("undecodable", place, "a letter here is not in the file’s encoding", hint)
+        message = f"there is an invisible control character (U+{ord(letter):04X})"
+        raise Refused("control-character", place, message, "Delete the cell’s content and type it again.")
+
+    def _address(self, cell: str) -> tuple[str, str]:
+        text = cell.strip().strip("\ufeff\u200b").strip()
+        if text[:1] == "'":
+            text = plain(text)
+        local, _, domain = text.rpartition("@")
+        known = self._domains.get(domain)
+        if known and _plain_local(local) and len(text) <= 254 and len(local) + 1 + len(known) <= 254:
+            return f"{local.lower()}@{known}", text
+        try:
+            parsed = addresses.parse(text)
+        except ValueError as error:
+            raise Refused("bad-address", self._email, str(error) if text else "there is no address") from None
+        if len(parsed.canonical) > 320:
+            raise Refused("bad-address", self._email, "it is too long")
+        if len(self._domains) >= _DOMAINS:
+            self._domains.clear()
+        self._domains[domain] = parsed.domain
+        return parsed.canonical, parsed.typed
+
+    def _short(self, cell: str, place: int, key: str) -> str:
+        text = cell.strip()
+        if text[:1] == "'":
+            text = plain(text)
+        if "\n" in text or "\r" in text or "\t" in text:
+            text = _BLANKS.sub(" ", text)
+        if len(text) > LENGTHS[key]:
+            raise Refused("cell-too-long", place, f"it has {len(text):,} letters; at most {LENGTHS[key]} fit")
+        return text
+
+    def _mask(self, cell: str) -> int:
+        mask = 0
+        for word in filter(None, map(str.strip, re.split(r"[;|,\n]", cell))):
+            key = next(
+                (key for key, known in self.config.lists.items() if word.casefold() in (key, known.title.casefold())),
+                "",
+            )
+            if not key:
+                hint = did_you_mean(word, self.config.lists) or f"The lists are: {', '.join(self.config.lists)}."
+                raise Refused("unknown-list", self._lists_at or 0, f"there is no list called ‘{word[:60]}’", hint)
+            if key not in self.lists:
+                if len(self.lists) >= MOST_LISTS:
+                    message = f"one file can name at most {MOST_LISTS} lists"
+                    raise Refused("too-many-lists", self._lists_at or 0, message, "Split the file.")
+                self.lists.append(key)
+            mask |= 1 << self.lists.index(key)
+        return mask
+
+    def _attributes_of(self, cells: tuple[str, ...]) -> str:
+        values: dict[str, str | list[str]] = {}
+        for cell, (place, key) in zip(cells, self._facts, strict=True):
+            text = _BLANKS.sub(" ", cell).strip() if "\n" in cell or "\r" in cell or "\t" in cell else cell.strip()
+            if text[:1] == "'":
+                text = plain(text)
+            if not text:
+                continue  # an empty cell never erases
+            if key == "area" and key not in self.config.fields:
+                values["areas"] = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[;|]", text)))))
+            elif key == "tags" and key not in self.config.fields:
+                values["tags"] = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[;|,]", text)))))
+            else:
+                values[key] = self._typed(text, place, self.config.fields[key].type)
+        return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+    def _typed(self, text: str, place: int, kind: str) -> str:
+        if kind == "date":
+            return self._date(text, place)
+        if kind == "number" and not re.fullmatch(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?", text):
+            raise Refused("bad-number", place, f"‘{text[:40]}’ is not a number", "Write 1200 or 12.5.")
+        return text.replace(",", "") if kind == "number" else text
+
+    def _date(self, text: str, place: int) -> str:
+        """A date as 2026-12-08. Spreadsheets write 08/12/2026: day first, but month first for an en-US site."""
+        try:
+            if found := re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ]00:00(?::00)?)?", text):
+                return date(int(found[1]), int(found[2]), int(found[3])).isoformat()
+            if found := re.fullmatch(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})", text):
+                day, month = (found[2], found[1]) if self.american else (found[1], found[2])
+                return date(int(found[3]), int(month), int(day)).isoformat()
+        except ValueError:
+            pass
+        raise Refused("bad-date", place, f"‘{text[:40]}’ is not a date", "Write it as 2026-12-08.")
+
+    def _language_of(self, text: str) -> str:
+        code = _LANGUAGES.get(text.casefold(), text).replace("_", "-")
+        if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|\d{3}))?", code):
+            return ""
+        first, *rest = code.split("-")
+        return "-".join([first.lower(), *(part.upper() if len(part) < 4 else part.title() for part in rest)])

@@ -1,0 +1,268 @@
+"""The import's workbench: rows wait in a temporary table until they are compared with the people already known.
+
+Why a table and not a dict: memory stays flat at a million rows, the preview is exact, what was previewed is what is
+imported (the file may change meanwhile), and the changes are made by a few statements instead of a million.
+Sorting first makes every index grow at its end: 3.5 instead of 15 CPU us a row for the unsorted unique index.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from newsletter.audience.people import Staged
+
+BATCH = 10_000  # people per transaction: 0.1 s under the write lock, so that sending and pages go on meanwhile
+CACHE = "-16000"  # KiB; two caches (file and temporary) beside 50 MiB of Python and Django
+
+COLUMNS = "canonical, row, address, name, first_name, last_name, language, attributes, lists"
+_TABLES = f"""
+    CREATE TEMP TABLE import_read ({COLUMNS});
+    CREATE TEMP TABLE import_person (place INTEGER PRIMARY KEY, verdict TEXT NOT NULL DEFAULT '', {COLUMNS});
+    CREATE TEMP TABLE import_list (list_id INTEGER PRIMARY KEY, key TEXT NOT NULL, bit INTEGER NOT NULL);
+    CREATE TEMP TABLE import_refused (row INTEGER, problem TEXT, cells TEXT)
+"""
+
+# One verdict per person, top down. A person whose every named list was left is left out altogether; a suppressed one
+# too: an import can never resurrect anybody (threat T20).
+_CLASSIFY = """
+    UPDATE import_person SET verdict = CASE
+        WHEN EXISTS (SELECT 1 FROM audience_suppression AS never WHERE never.canonical = import_person.canonical)
+            THEN 'suppressed'
+        ELSE coalesce((
+            SELECT CASE
+                WHEN import_person.lists <> 0 AND NOT EXISTS (
+                    SELECT 1 FROM import_list AS wish WHERE wish.bit & import_person.lists AND NOT EXISTS (
+                        SELECT 1 FROM audience_subscription AS old
+                        WHERE old.subscriber_id = known.id AND old.list_id = wish.list_id AND old.state = 'left')
+                ) THEN 'left'
+                WHEN (import_person.name <> '' AND import_person.name <> known.name)
+                    OR (import_person.first_name <> '' AND import_person.first_name <> known.first_name)
+                    OR (import_person.last_name <> '' AND import_person.last_name <> known.last_name)
+                    OR (import_person.language <> '' AND import_person.language <> known.language)
+                    OR (import_person.attributes <> '{}' AND import_person.attributes <> known.attributes AND
+                        json_patch(known.attributes, import_person.attributes) <> json_patch(known.attributes, '{}'))
+                    OR EXISTS (
+                        SELECT 1 FROM import_list AS wish WHERE wish.bit & import_person.lists AND NOT EXISTS (
+                            SELECT 1 FROM audience_subscription AS old
+                            WHERE old.subscriber_id = known.id AND old.list_id = wish.list_id))
+                THEN 'updated' ELSE 'unchanged' END
+            FROM audience_subscriber AS known WHERE known.canonical = import_person.canonical
+        ), 'new') END
+    WHERE place > %s AND place <= %s
+"""
+
+# The proof comes before the subscription: it is written for exactly the subscriptions that the next statement adds.
+_APPLY = (
+    """
+    INSERT INTO audience_subscriber (canonical, address, name, first_name, last_name, language, attributes, created)
+    SELECT canonical, address, name, first_name, last_name, language, attributes, %(now)s
+    FROM import_person WHERE place > %(low)s AND place <= %(high)s AND verdict = 'new' ORDER BY place
+    """,
+    """
+    UPDATE audience_subscriber AS known SET
+        name = coalesce(nullif(wish.name, ''), known.name),
+        first_name = coalesce(nullif(wish.first_name, ''), known.first_name),
+        last_name = coalesce(nullif(wish.last_name, ''), known.last_name),
+        language = coalesce(nullif(wish.language, ''), known.language),
+        attributes = json_patch(known.attributes, wish.attributes)
+    FROM import_person AS wish
+    WHERE wish.place > %(low)s AND wish.place <= %(high)s AND wish.verdict = 'updated'
+        AND known.canonical = wish.canonical
+    """,
+    """
+    INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording, at)
+    SELECT wish.canonical, list.key, 'joined', 'import', %(wording)s, %(now)s
+    FROM import_person AS wish CROSS JOIN import_list AS list
+    WHERE wish.place > %(low)s AND wish.place <= %(high)s AND list.bit & wish.lists AND (wish.verdict = 'new'
+        OR (wish.verdict = 'updated' AND NOT EXISTS (
+            SELECT 1 FROM audience_subscription AS old JOIN audience_subscriber AS known ON known.id = old.subscriber_id
+            WHERE known.canonical = wish.canonical AND old.list_id = list.list_id)))
+    """,
+    """
+    INSERT INTO audience_subscription (subscriber_id, list_id, state, changed)
+    SELECT known.id, list.list_id, 'confirmed', %(now)s
+    FROM import_person AS wish CROSS JOIN audience_subscriber AS known ON known.canonical = wish.canonical
+    CROSS JOIN import_list AS list
+    WHERE wish.place > %(low)s AND wish.place <= %(high)s AND list.bit & wish.lists
+        AND wish.verdict IN ('new', 'updated')
+    ON CONFLICT DO NOTHING
+    """,
+)
+
+
+def joined(rows: Iterable[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """One row out of several for one address, in the file's order: a later cell wins unless it is empty, lists add up.
+
+    That is what importing them one after the other would do. Shape: place, then COLUMNS.
+    """
+    first, *more = rows
+    person = list(first)
+    for row in more:
+        for column in (4, 5, 6, 7):  # name, first_name, last_name, language
+            person[column] = row[column] or person[column]
+        if row[8] != "{}":
+            facts = {**json.loads(person[8]), **json.loads(row[8])}
+            person[8] = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+        person[9] |= row[9]
+    return tuple(person)
+
+
+class Stage:
+    """The temporary tables of one import, on this thread's connection; the last one opened is the one that counts."""
+
+    def __init__(self) -> None:
+        from django.db import connection
+
+        self.connection = connection
+        self.size = 0
+        self.drop()  # what an import before this one in the same process left
+        for statement in _TABLES.split(";"):
+            self._execute(statement)
+        for pragma in (f"cache_size={CACHE}", f"temp.cache_size={CACHE}", "temp.journal_mode=OFF"):
+            self._execute(f"PRAGMA {pragma}")
+
+    def add(self, people: list[Staged]) -> None:
+        """Append rows as they are read. BEGIN without IMMEDIATE: temporary tables need no lock on the real file."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            try:
+                places = ", ".join(["%s"] * 9)
+                cursor.executemany(f"INSERT INTO import_read ({COLUMNS}) VALUES ({places})", people)  # noqa: S608
+            finally:
+                cursor.execute("COMMIT")
+
+    def refuse(self, rows: list[tuple[int, str, str]]) -> None:
+        """Keep refused rows (row number, reason, JSON of the cells) for the file that can be mended."""
+        if rows:
+            with self.connection.cursor() as cursor:
+                cursor.execute("BEGIN")
+                cursor.executemany("INSERT INTO import_refused VALUES (%s, %s, %s)", rows)
+                cursor.execute("COMMIT")
+
+    def sort(self) -> tuple[int, list[tuple[int, int, str]]]:
+        """Sort by address and join repeated addresses into one person, later rows over earlier, cell by cell.
+
+        Returns how many rows were joined into others, and the first five as (row, first row, address).
+        """
+        self._execute(
+            f"INSERT INTO import_person ({COLUMNS}) SELECT {COLUMNS} FROM import_read ORDER BY canonical, row"  # noqa: S608
+        )
+        self._execute("DROP TABLE import_read")
+        again = self._fetch(
+            "SELECT later.row, earlier.row, later.address FROM import_person AS earlier JOIN import_person AS later "
+            "ON later.place = earlier.place + 1 WHERE later.canonical = earlier.canonical ORDER BY later.row LIMIT 5"
+        )
+        self.size = self._fetch("SELECT coalesce(max(place), 0) FROM import_person")[0][0]
+        if again:
+            self._join_repeated()
+        return self.size - self._fetch("SELECT count(*) FROM import_person")[0][0], again
+
+    def name_lists(self, keys: Iterable[str], *, make: bool) -> None:
+        """Tell the stage what each bit means. A list without a record yet is made only when `make` is set."""
+        from newsletter.audience.models import MailingList
+
+        self._execute("DELETE FROM import_list")
+        for place, key in enumerate(keys):
+            known = MailingList.objects.filter(key=key).values_list("id", flat=True).first()
+            if known is None and make:
+                known = MailingList.objects.create(key=key).pk
+            # A negative id stands for "not made yet": nobody can be on it.
+            self._execute("INSERT INTO import_list VALUES (%s, %s, %s)", [known or -place - 1, key, 1 << place])
+
+    def classify(self, low: int = 0, high: int | None = None) -> dict[str, int]:
+        """Compare people (of these places) with those known; returns people by verdict."""
+        limits = [low, self.size if high is None else high]
+        self._execute(_CLASSIFY, limits)
+        counted = "SELECT verdict, count(*) FROM import_person WHERE place > %s AND place <= %s GROUP BY verdict"
+        return dict(self._fetch(counted, limits))
+
+    def apply(self, low: int, high: int, now: datetime, wording: str) -> dict[str, int]:
+        """Make the changes for these places in one transaction: person, proof and subscription together or not at all.
+
+        The verdicts are found anew inside the transaction: somebody may have left since the preview.
+        """
+        from django.db import transaction
+
+        values = {"low": low, "high": high, "wording": wording}
+        values["now"] = self.connection.ops.adapt_datetimefield_value(now)
+        with transaction.atomic():
+            counts = self.classify(low, high)
+            if counts.keys() & {"new", "updated"}:
+                for statement in _APPLY:
+                    self._execute(statement, values)
+        return counts
+
+    def batches(self) -> Iterator[tuple[int, int]]:
+        """The places of one transaction after the other."""
+        return ((low, min(low + BATCH, self.size)) for low in range(0, self.size, BATCH))
+
+    def suppressed(self) -> dict[str, int]:
+        """People left out because of a suppression, by its reason."""
+        return dict(
+            self._fetch(
+                "SELECT never.reason, count(*) FROM import_person AS wish JOIN audience_suppression AS never "
+                "ON never.canonical = wish.canonical WHERE wish.verdict = 'suppressed' GROUP BY never.reason"
+            )
+        )
+
+    def stay_off(self) -> int:
+        """People who are taken, but stay off at least one list that they left."""
+        return int(
+            self._fetch(
+                "SELECT count(DISTINCT wish.place) FROM import_person AS wish "
+                "CROSS JOIN audience_subscriber AS known ON known.canonical = wish.canonical "
+                "JOIN audience_subscription AS old ON old.subscriber_id = known.id AND old.state = 'left' "
+                "JOIN import_list AS list ON list.list_id = old.list_id AND list.bit & wish.lists "
+                "WHERE wish.verdict IN ('updated', 'unchanged')"
+            )[0][0]
+        )
+
+    def first_people(self, count: int) -> list[tuple[Any, ...]]:
+        """The first people in the file's order: address, name, first_name, last_name, language, attributes, verdict."""
+        return self._fetch(
+            "SELECT address, name, first_name, last_name, language, attributes, verdict FROM import_person "
+            "ORDER BY row LIMIT %s",
+            [count],
+        )
+
+    def refused(self) -> Iterator[tuple[int, str, str]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT row, problem, cells FROM import_refused ORDER BY row")
+            while rows := cursor.fetchmany(1000):
+                yield from rows
+
+    def drop(self) -> None:
+        """Give the temporary space back."""
+        for table in ("import_read", "import_person", "import_list", "import_refused"):
+            self._execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+    def _join_repeated(self) -> None:
+        """Replace the rows of a repeated address by one; they stream through, however many they are."""
+        self._execute(
+            "CREATE TEMP TABLE import_again AS SELECT * FROM import_person WHERE place IN ("
+            "SELECT place + step FROM (SELECT earlier.place FROM import_person AS earlier JOIN import_person AS later "
+            "ON later.place = earlier.place + 1 WHERE later.canonical = earlier.canonical), "
+            "(SELECT 0 AS step UNION SELECT 1))"
+        )
+        self._execute("DELETE FROM import_person WHERE place IN (SELECT place FROM import_again)")
+        with self.connection.cursor() as source, self.connection.cursor() as target:
+            source.execute(f"SELECT place, {COLUMNS} FROM import_again ORDER BY place")  # noqa: S608
+            people = groupby(iter(source.fetchone, None), key=lambda row: row[1])
+            target.executemany(
+                f"INSERT INTO import_person (place, {COLUMNS}) VALUES ({', '.join(['%s'] * 10)})",  # noqa: S608
+                (joined(rows) for _, rows in people),  # type: ignore[arg-type]  # any iterable will do
+            )
+        self._execute("DROP TABLE import_again")
+
+    def _execute(self, statement: str, values: Any = ()) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, values)
+
+    def _fetch(self, statement: str, values: Any = ()) -> list[Any]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())

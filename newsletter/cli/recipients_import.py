@@ -1,0 +1,159 @@
+"""Imports a file of people: shows what it would do, asks, and says what it did."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli.output import Output, count, json_option, number, print_json, visible
+from newsletter.problems import Exit, NewsletterError, Problem
+
+if TYPE_CHECKING:
+    from newsletter.audience.importing import Counts, Plan
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--list", "list_keys", multiple=True, metavar="KEY", help="Everybody in the file joins this list.")
+@click.option("--consent", default="", metavar="TEXT", help="What these people were told; kept as proof for each one.")
+@click.option("--dry-run", is_flag=True, help="Only show what would happen; writes nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask (needed where there is no terminal).")
+@json_option
+@click.pass_obj
+def import_command(
+    output: Output, file: Path, list_keys: tuple[str, ...], consent: str, dry_run: bool, yes: bool, as_json: bool
+) -> int:
+    """Import people from a CSV FILE, such as Excel saves.
+
+    Shows first what would happen and asks. Importing the same file again changes nothing; an empty cell never erases;
+    people who left or must not be mailed stay out, and you are told how many.
+    """
+    from newsletter.audience import database, importing
+
+    config = output.config()
+    asks = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
+    if not (yes or dry_run or asks):
+        raise NewsletterError(_needs_yes(file), exit=Exit.REFUSED)
+    database.ready(config)
+    bar = _progress(output)
+    plan = importing.plan(_found(file, output), config, list_keys, on_progress=bar)
+    if not as_json:
+        _show(output, plan)
+    if dry_run:
+        if as_json:
+            print_json(plan.problems, dry_run=True, file=plan.name, **plan.counts.as_json(), preview=plan.preview)
+        else:
+            output.say("\nNothing was written (--dry-run).")
+        return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
+    change = plan.counts.new + plan.counts.updated
+    if change and not yes and not click.confirm(f"\nImport {count(change, 'person', 'people')}?", default=False):
+        output.say("Nothing was imported.")
+        return Exit.REFUSED
+    done = importing.run(plan, wording=consent, on_progress=bar)
+    if as_json:
+        kept = str(done.refused_file) if done.refused_file else None
+        print_json(plan.problems, dry_run=False, file=plan.name, **done.counts.as_json(), refused_file=kept)
+    else:
+        _said(output, plan, done.counts, done.refused_file, plan.seconds + done.seconds)
+    return Exit.FAILURES if done.counts.refused else Exit.FINE
+
+
+def _found(file: Path, output: Output) -> Path:
+    """The file as named from here, or else from the workspace's folder (with -C one types `recipients/demo.csv`)."""
+    inside = output.config().root / file
+    return inside if not file.exists() and inside.exists() else file
+
+
+def _needs_yes(file: Path) -> Problem:
+    return Problem(
+        "needs-yes",
+        "There is no terminal to ask on, so nothing was imported",
+        hint=f"Look first: newsletter recipients import {file} --dry-run. Then add --yes.",
+    )
+
+
+def _show(output: Output, plan: Plan) -> None:
+    rows = count(plan.counts.rows, "row")
+    output.say(f"{output.style(visible(plan.name), bold=True)}  {plan.encoding}, {plan.delimiter}, {rows}\n")
+    if plan.preview:
+        keys = [
+            key for key in ("email", "name", "first_name", "last_name", "language") if any(p[key] for p in plan.preview)
+        ]
+        facts = list(dict.fromkeys(key for person in plan.preview for key in person["attributes"]))[:3]
+        output.table(
+            [key.upper() for key in [*keys, *facts]] + [""],
+            [
+                [_cell(p[key]) for key in keys]
+                + [_cell(p["attributes"].get(key, "")) for key in facts]
+                + [p["verdict"]]
+                for p in plan.preview
+            ],
+        )
+        output.say("…\n" if plan.counts.rows > len(plan.preview) else "")
+    output.problems(plan.problems)
+    if plan.problems:
+        output.say()
+    output.facts(_facts(plan.counts, plan.stay_off))
+
+
+def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
+    from newsletter.audience.selecting import WORDS
+
+    facts: list[tuple[str, object]] = [
+        ("new", counts.new),
+        ("updated", counts.updated),
+        ("unchanged", counts.unchanged),
+    ]
+    if counts.left:
+        facts.append(("left out", f"{number(counts.left)} who left"))
+    for reason, people in counts.suppressed.items():
+        facts.append(("left out", f"{number(people)} {WORDS.get(reason, reason)}"))
+    if counts.repeated:
+        facts.append(("repeated", counts.repeated))
+    if counts.refused:
+        facts.append(("refused", counts.refused))
+    if stay_off:
+        facts.append(("note", f"{count(stay_off, 'person stays', 'people stay')} off a list that they left"))
+    return facts
+
+
+def _said(output: Output, plan: Plan, counts: Counts, refused: Path | None, seconds: float) -> None:
+    rate = f"{number(round(counts.rows / seconds))} rows a second" if counts.rows >= 1000 else ""
+    took = f"{seconds:.1f} s{', ' if rate else ''}{rate}"
+    before = plan.counts
+    output.say()
+    if (counts.new, counts.updated) != (before.new, before.updated):
+        output.facts(_facts(counts))  # somebody else changed the people between preview and import
+    took = output.style(f"({took})", dim=True)
+    output.done(f"Imported {visible(plan.name)}: {number(counts.new)} new, {number(counts.updated)} updated  {took}")
+    if refused:
+        output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {refused}")
+        output.next(f"newsletter recipients import {refused}", "after mending it")
+    else:
+        output.next("newsletter recipients count")
+
+
+def _cell(value: Any) -> str:
+    text = visible("; ".join(value) if isinstance(value, list) else str(value))
+    return text if len(text) <= 24 else f"{text[:23]}…"
+
+
+def _progress(output: Output) -> Callable[[str, int, int], None]:
+    """A line on standard error that is written over, five times a second; nothing where nobody watches."""
+    watched = sys.stderr.isatty() and not output.plain and not output.quiet
+    last = [time.monotonic()]
+
+    def show(what: str, so_far: int, of: int) -> None:
+        now = time.monotonic()
+        if watched and (now - last[0] > 0.2 or (of and so_far >= of)):
+            last[0] = now
+            click.echo(
+                f"\r\x1b[K{what} {100 * so_far // of} %" if of and so_far < of else "\r\x1b[K", nl=False, err=True
+            )
+
+    return show

@@ -1,0 +1,99 @@
+"""Who must never be mailed: add, remove and list suppressed addresses."""
+
+from __future__ import annotations
+
+import click
+
+from newsletter.cli.output import Output, count, json_option, number, print_json, visible
+from newsletter.problems import Exit, NewsletterError, Problem
+
+
+@click.group()
+def suppress() -> None:
+    """Addresses that must never be mailed; no import and no list can bring them back."""
+
+
+@suppress.command()
+@click.argument("email")
+@click.option(
+    "--scope",
+    type=click.Choice(["bulk", "all"]),
+    default="bulk",
+    show_default=True,
+    help="bulk: no mailings, but answers to their own messages still go out. all: nothing ever.",
+)
+@click.option("--why", default="", metavar="TEXT", help="Kept as proof, such as “asked on the telephone”.")
+@json_option
+@click.pass_obj
+def add(output: Output, email: str, scope: str, why: str, as_json: bool) -> int:
+    """Never mail EMAIL again."""
+    canonical = _canonical(output, email)
+    from newsletter.audience import database, subscribing
+
+    with database.problems_of():
+        change = subscribing.suppress(canonical, scope, "staff", "staff", why)
+    if as_json:
+        print_json(email=canonical, changed=change.changed)
+    elif change.changed:
+        output.done(f"{visible(canonical)} gets no more {'mail' if scope == 'all' else 'mailings'}")
+    else:
+        output.say(f"{visible(canonical)} was suppressed already; nothing changed")
+    return Exit.FINE
+
+
+@suppress.command()
+@click.argument("email")
+@click.option("--why", required=True, metavar="TEXT", help="Who asked for it and when; kept as proof.")
+@json_option
+@click.pass_obj
+def remove(output: Output, email: str, why: str, as_json: bool) -> int:
+    """Allow mail to EMAIL again. Only for a mistake, or when the person asks."""
+    canonical = _canonical(output, email)
+    from newsletter.audience import database, subscribing
+
+    with database.problems_of():
+        change = subscribing.lift(canonical, "staff", why)
+    if not change.changed:
+        raise NewsletterError(Problem("not-suppressed", f"{canonical} is not suppressed"))
+    if as_json:
+        print_json(email=canonical, changed=True)
+    else:
+        output.done(f"{visible(canonical)} may be mailed again, where they are on a list")
+    return Exit.FINE
+
+
+@suppress.command("list")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000), help="How many to show.")
+@json_option
+@click.pass_obj
+def list_suppressed(output: Output, limit: int, as_json: bool) -> int:
+    """List suppressed addresses, the newest first."""
+    from newsletter.audience import database
+
+    database.ready(output.config())
+    from newsletter.audience.models import Suppression
+
+    with database.problems_of():
+        total = Suppression.objects.count()
+        rows = list(Suppression.objects.order_by("-id").values("canonical", "scope", "reason", "at")[:limit])
+    if as_json:
+        print_json(suppressed=rows, total=total)
+        return Exit.FINE
+    if rows:
+        output.table(
+            ("EMAIL", "SCOPE", "WHY", "SINCE"),
+            [(visible(row["canonical"]), row["scope"], row["reason"], str(row["at"])[:16]) for row in rows],
+        )
+    output.say(f"{'' if not rows else chr(10)}{number(len(rows))} of {count(total, 'address', 'addresses')}")
+    return Exit.FINE
+
+
+def _canonical(output: Output, email: str) -> str:
+    from newsletter.audience import database
+    from newsletter.mail import addresses
+
+    database.ready(output.config())
+    try:
+        return addresses.canonical(email)
+    except ValueError as error:
+        raise NewsletterError(Problem("bad-address", f"‘{email[:80]}’ is not an e-mail address: {error}")) from None
