@@ -84,7 +84,7 @@ def _card(made: Builder, block: Block) -> tuple[Node, ...]:
 
 
 def _column(made: Builder, block: Block) -> tuple[Node, ...]:
-    if not made.inside or made.inside[-1] != "columns":
+    if "columns" not in made.inside:
         hint = "Put it directly inside ::::columns, which has one colon more."
         made.problem("bad-nesting", "‘column’ stands outside ‘columns’", hint, block)
         return made.children(block)
@@ -100,11 +100,27 @@ def _columns(made: Builder, block: Block) -> tuple[Node, ...]:
             hint = "Put it into a :::column; to hide a column from some people, wrap all of ::::columns."
             where = made.source.where(node.line)
             made.ctx.problem("bad-nesting", "Only ‘column’ can stand directly inside ‘columns’", hint, where)
-    if not 1 <= len(columns) <= 4:
+    if 1 <= len(columns) <= 4 and len(columns) == len(found):
+        return (Columns(block.line.number, columns, _widths(made, block, len(columns)), **made.facts(block)),)
+    if len(columns) == len(found):
         hint = "Write two to four :::column … ::: inside it."
         made.problem("bad-nesting", f"‘columns’ holds {len(columns)} columns", hint, block)
-        return tuple(child for column in columns for child in column.children)
-    return (Columns(block.line.number, columns, _widths(made, block, len(columns)), **made.facts(block)),)
+    return _opened(found)
+
+
+def _opened(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The nodes with those inside a column in its place: a column is never drawn outside `columns`."""
+    found: list[Node] = []
+    for node in nodes:
+        if isinstance(node, Column):
+            found += _opened(node.children)
+        elif isinstance(node, Only):
+            found.append(replace(node, children=_opened(node.children), otherwise=_opened(node.otherwise)))
+        elif isinstance(node, Shown | Group):
+            found.append(replace(node, children=_opened(node.children)))
+        else:
+            found.append(node)
+    return tuple(found)
 
 
 def _widths(made: Builder, block: Block, count: int) -> tuple[int, ...]:
@@ -118,7 +134,7 @@ def _widths(made: Builder, block: Block, count: int) -> tuple[int, ...]:
         return widths
     hint = f"Write {count} whole numbers that sum to 100, such as {','.join(map(str, equal))}; none under 10."
     where = made.where(block, attribute)
-    made.ctx.problem("bad-value", f"‘widths’ cannot be ‘{attribute.value}’", hint, where)
+    made.ctx.problem("bad-attribute-value", f"‘widths’ cannot be ‘{attribute.value}’", hint, where)
     return equal
 
 
@@ -138,7 +154,7 @@ def _only(made: Builder, block: Block) -> tuple[Node, ...]:
             where = made.source.where(block.line.number, *attribute.key)
             made.ctx.problem("unknown-attribute", f"‘{block.name}’ cannot ask for ‘{name}’", hint, where)
         elif not values:
-            made.ctx.problem("bad-value", f"‘{name}’ names nobody", f'Write {name}="A, B"', where)
+            made.ctx.problem("bad-attribute-value", f"‘{name}’ names nobody", f'Write {name}="A, B"', where)
         elif made.has_slot(attribute.value):
             made.ctx.problem("field-not-allowed", f"‘{name}’ cannot hold a field", "Write the values.", where)
         else:

@@ -103,7 +103,7 @@ class Builder:
                 self.ctx.problem("unknown-attribute", f"‘{block.name}’ has no attribute ‘{name}’", hint, where)
             elif known[name] and attribute.value not in known[name]:
                 hint = did_you_mean(attribute.value, known[name]) or f"It is one of {', '.join(known[name])}."
-                self.ctx.problem("bad-value", f"‘{name}’ cannot be ‘{attribute.value}’", hint, where)
+                self.ctx.problem("bad-attribute-value", f"‘{name}’ cannot be ‘{attribute.value}’", hint, where)
             elif name not in ("href", "title", "alt", "caption") and self.has_slot(attribute.value):
                 hint = "Fields stand in texts and in href."
                 self.ctx.problem("field-not-allowed", f"‘{name}’ cannot hold a field", hint, where)
@@ -144,7 +144,9 @@ class Builder:
         if match and least <= int(match[1]) <= most:
             return int(match[1])
         hint = f"Write a number of pixels from {least} to {most}."
-        self.ctx.problem("bad-value", f"‘{name}’ cannot be ‘{attribute.value}’", hint, self.where(block, attribute))
+        self.ctx.problem(
+            "bad-attribute-value", f"‘{name}’ cannot be ‘{attribute.value}’", hint, self.where(block, attribute)
+        )
         return None
 
     def href(self, block: Block) -> str:

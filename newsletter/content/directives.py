@@ -99,7 +99,7 @@ class Scanner:
 
     def _head(self, line: Line, head: re.Match[str]) -> None:
         start, end = head.span(2)
-        block = Block(head[2], line, len(head[1]), line.column(start), line.column(end - 1) + 1)
+        block = Block(head[2], line, len(head[1]), *line.columns(start, end))
         rest = end
         if line.text[rest : rest + 1] == "[":
             rest, block.label = self._label(line, rest)
@@ -144,7 +144,7 @@ class Scanner:
             begin, end = match.span(1)
             if match[1] in found:
                 self._problem("bad-attribute", f"‘{match[1]}’ stands here twice", "Keep one.", line, begin, end)
-            found[match[1]] = Attribute(value, _columns(line, begin, end), _columns(line, *match.span(group)))
+            found[match[1]] = Attribute(value, line.columns(begin, end), line.columns(*match.span(group)))
             at = match.end()
         at += len(line.text[at:]) - len(line.text[at:].lstrip())
         if line.text[at : at + 1] == "}":
@@ -198,10 +198,5 @@ class Scanner:
         self.problems.append(Problem("unclosed-block", f"The block ‘{block.name}’ is never closed", hint, where))
 
     def _problem(self, code: str, message: str, hint: str, line: Line, start: int, end: int) -> None:
-        where = self.source.where(line.number, *_columns(line, start, end))
+        where = self.source.where(line.number, *line.columns(start, end))
         self.problems.append(Problem(code, message, hint, where))
-
-
-def _columns(line: Line, start: int, end: int) -> tuple[int, int]:
-    """From places in the line with slots to columns of the line as written, at least one letter wide."""
-    return line.column(start), line.column(max(end - 1, start)) + 1

@@ -79,7 +79,7 @@ class Parser:
             place = self._place(match.start(1), match.end(1))
             entry = Entry(place, self._value(match[1], match.end(), indent))
             if match[1] in found:
-                self._problem("duplicate-key", f"‘{match[1]}’ stands here twice", "Keep one of them.", place)
+                self._problem("duplicate-front-matter", f"‘{match[1]}’ stands here twice", "Keep one of them.", place)
             else:
                 found[match[1]] = entry
         return found
@@ -102,6 +102,8 @@ class Parser:
         if key in self.whole:
             return self._whole_text(rest, line, start)
         bare = rest if rest[:1] in ("'", '"', "[", "{") else COMMENT.sub("", rest)
+        if bare.startswith("{{"):
+            return self._whole_text(bare, line, start)  # a field, not a map
         if bare.strip():
             return Inline(self, line, bare, start).value()
         following = self._peek()
@@ -136,7 +138,7 @@ class Parser:
 
     def _whole_text(self, rest: str, line: int, start: int) -> Text:
         text = rest.strip()
-        return Text(_unquoted(text), self._place(start, start + len(rest.rstrip()), line))
+        return Text(unquoted(text), self._place(start, start + len(rest.rstrip()), line))
 
     def _block_text(self, style: str, line: int, start: int, indent: int) -> Text:
         """`|` keeps the lines below as they are, `>` joins them by spaces."""
@@ -200,7 +202,7 @@ class Inline:
         text = self.text.strip()
         quoted = re.match(r'("(?:[^"\\]|\\.)*"|\'(?:[^\']|\'\')*\')\s*(?:\s#.*)?$', text)
         text = quoted[1] if quoted else COMMENT.sub("", text).strip()
-        return Text(_unquoted(text), self._place(begin, begin + len(text)))
+        return Text(unquoted(text), self._place(begin, begin + len(text)))
 
     def _any(self, stops: str) -> Value:
         self._skip()
@@ -214,7 +216,7 @@ class Inline:
             after = self.text[quoted.end() :].lstrip()
             if not after or after[0] in stops + ",":
                 self.at = quoted.end()
-                return Text(_unquoted(quoted[0]), self._place(begin, self.at))
+                return Text(unquoted(quoted[0]), self._place(begin, self.at))
         while self.at < len(self.text) and self.text[self.at] not in stops:
             if self.text[self.at] == "," and (stops == "]" or NEXT_KEY.match(self.text, self.at)):
                 break  # in a map a comma belongs to the text, unless a new key follows it
@@ -277,7 +279,7 @@ def _depth(text: str) -> int:
     return len(text) - len(text.lstrip(" \t"))
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
     """The text inside quotes that go round the whole of it; `"Fire" at mill` stays as it stands."""
     if re.fullmatch(r'"(?:[^"\\]|\\.)*"', text):
         return re.sub(r"\\([\"\\])", r"\1", text[1:-1])

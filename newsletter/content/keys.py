@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from newsletter.config import Config
 from newsletter.content.building import LANGUAGE
 from newsletter.content.context import Context
 from newsletter.content.frontmatter import Entries, Entry, Items, Place, Text, Value
@@ -46,14 +47,14 @@ class Keys:
         for key in REQUIRED:
             if not self._filled(key):
                 place = self.entries[key].place if key in self.entries else self.start
-                self._problem(f"missing-{key}", f"The front matter has no ‘{key}’", HINTS[key], place)
+                self._problem("missing-front-matter", f"The front matter has no ‘{key}’", HINTS[key], place)
         if "send_at" in self.entries:
             hint = "Take send_at away and run `newsletter send` when the time has come."
             self._problem(
                 "needs-worker", "Scheduling needs the worker, which is not here yet", hint, self._at("send_at")
             )
         subject = self.text("subject")
-        sender = self._one_of("from", self.ctx.config.senders, "sender")
+        sender = self._one_of("from", self.ctx.config.senders, "sender", "unknown-sender")
         return FrontMatter(
             subject=subject,
             sender=sender,
@@ -87,17 +88,20 @@ class Keys:
             return {}
         if not isinstance(entry.value, Entries):
             self._problem(
-                "bad-value", "‘vars’ holds names and values", "Write vars: {venue: Stafford Library}", entry.place
+                "bad-front-matter-value",
+                "‘vars’ holds names and values",
+                "Write vars: {venue: Stafford Library}",
+                entry.place,
             )
             return {}
         found = {}
         for name, inner in entry.value.entries.items():
             if name in self.ctx.config.all_fields:
                 hint = "Choose another name: a person's field is called so."
-                self._problem("bad-value", f"‘{name}’ is a field already", hint, inner.place)
+                self._problem("bad-front-matter-value", f"‘{name}’ is a field already", hint, inner.place)
             elif not name.isidentifier():
                 hint = "Use letters, digits and _ only."
-                self._problem("bad-value", f"‘{name}’ cannot be the name of a constant", hint, inner.place)
+                self._problem("bad-front-matter-value", f"‘{name}’ cannot be the name of a constant", hint, inner.place)
             else:
                 found[name] = self._plain(name, inner.value)
         return found
@@ -109,7 +113,7 @@ class Keys:
     def _plain(self, key: str, value: Value) -> str:
         """A text; fields become slots where they may stand, and are a Problem elsewhere."""
         if not isinstance(value, Text):
-            self._problem("bad-value", f"‘{key}’ is one text", f"Write {key}: and the text.", value.place)
+            self._problem("bad-front-matter-value", f"‘{key}’ is one text", f"Write {key}: and the text.", value.place)
             return ""
         place = value.place
         if key in WITH_FIELDS:
@@ -149,27 +153,27 @@ class Keys:
         items = value.items if isinstance(value, Items) else (value,)
         for item in items:
             if not isinstance(item, Text):
-                self._problem("bad-value", f"‘{key}’ is a list of names", f"Write {key}: [a, b]", item.place)
+                self._problem(
+                    "bad-front-matter-value", f"‘{key}’ is a list of names", f"Write {key}: [a, b]", item.place
+                )
         return [item for item in items if isinstance(item, Text) and item.text]
 
-    def _one_of(self, key: str, known: Iterable[str], what: str) -> str:
+    def _one_of(self, key: str, known: Iterable[str], what: str, code: str) -> str:
         value = self.text(key)
         names = list(known)
         if value and value not in names:
             hint = did_you_mean(value, names) or f"There are {', '.join(names) or 'none in newsletter.toml'}."
-            self._problem(f"unknown-{what}", f"There is no {what} called ‘{value}’", hint, self._at(key))
+            self._problem(code, f"There is no {what} called ‘{value}’", hint, self._at(key))
         return value
 
     def _template(self) -> str:
-        folders = [self.ctx.config.root / "templates", example("templates")]
-        themes = {path.parent.name for folder in folders for path in folder.glob("*/theme.toml")}
-        return self._one_of("template", sorted(themes), "theme") or "alert"
+        return self._one_of("template", themes(self.ctx.config), "theme", "unknown-theme") or "alert"
 
     def _choice(self, key: str, choices: tuple[str, ...]) -> str:
         value = self.text(key)
         if value and value not in choices:
             hint = did_you_mean(value, choices) or f"It is one of {', '.join(choices)}."
-            self._problem("bad-value", f"‘{key}’ cannot be ‘{value}’", hint, self._at(key))
+            self._problem("bad-front-matter-value", f"‘{key}’ cannot be ‘{value}’", hint, self._at(key))
             return ""
         return value
 
@@ -177,7 +181,7 @@ class Keys:
         value = self.text("reply_to") or "inbox"
         if value != "inbox" and not ADDRESS.fullmatch(value):
             hint = "Write inbox, or one e-mail address."
-            self._problem("bad-value", f"‘reply_to’ cannot be ‘{value}’", hint, self._at("reply_to"))
+            self._problem("bad-front-matter-value", f"‘reply_to’ cannot be ‘{value}’", hint, self._at("reply_to"))
             return "inbox"
         return value
 
@@ -195,7 +199,7 @@ class Keys:
             date.fromisoformat(value or "2000-01-01")
         except ValueError:
             hint = "Write year-month-day, such as 2026-12-08."
-            self._problem("bad-value", f"‘{key}’ is no date: {value}", hint, self._at(key))
+            self._problem("bad-front-matter-value", f"‘{key}’ is no date: {value}", hint, self._at(key))
             return ""
         return value
 
@@ -205,7 +209,7 @@ class Keys:
             return {}
         if not isinstance(entry.value, Entries):
             hint = f"Write {key}: {{{', '.join(f'{name}: …' for name in known)}}}"
-            self._problem("bad-value", f"‘{key}’ holds several values", hint, entry.place)
+            self._problem("bad-front-matter-value", f"‘{key}’ holds several values", hint, entry.place)
             return {}
         return self._parts(key, entry.value, known)
 
@@ -224,7 +228,12 @@ class Keys:
         place = self.entries["hero"].place
         image = parts.get("image")
         if image is None or not image.text:
-            self._problem("bad-value", "‘hero’ names no picture", "Write hero: {image: images/hero.png, alt: …}", place)
+            self._problem(
+                "bad-front-matter-value",
+                "‘hero’ names no picture",
+                "Write hero: {image: images/hero.png, alt: …}",
+                place,
+            )
             return None
         if "alt" not in parts:
             hint = 'Write alt: what it shows, or alt: "" when it only decorates.'
@@ -262,14 +271,14 @@ class Keys:
         for item in entry.value.items if isinstance(entry.value, Items) else (entry.value,):
             if not isinstance(item, Entries):
                 hint = "Write allow: [{code: accessible-format, until: 2026-12-31, why: the web page follows}]"
-                self._problem("bad-value", "‘allow’ lists what you accept, and why", hint, item.place)
+                self._problem("bad-front-matter-value", "‘allow’ lists what you accept, and why", hint, item.place)
                 continue
             parts = {name: part.text for name, part in self._parts("allow", item, ("code", "until", "why")).items()}
             if parts.get("code") and parts.get("why"):
                 waivers.append(parts)
             else:
                 hint = "Say which code, and why you accept it."
-                self._problem("bad-value", "This waiver lacks ‘code’ or ‘why’", hint, item.place)
+                self._problem("bad-front-matter-value", "This waiver lacks ‘code’ or ‘why’", hint, item.place)
         return tuple(waivers)
 
     def _names(self, entries: Mapping[str, Entry], known: Iterable[str], what: str) -> None:
@@ -279,7 +288,7 @@ class Keys:
                 hint = did_you_mean(key, names) or f"The keys are {', '.join(names)}."
                 if key.startswith("attach"):
                     hint = "Mail carries no attachments: link a PDF in the text, [the report](report.pdf)."
-                self._problem("unknown-key", f"There is no key ‘{key}’ in {what}", hint, entry.place)
+                self._problem("unknown-front-matter", f"There is no key ‘{key}’ in {what}", hint, entry.place)
 
     def _filled(self, key: str) -> bool:
         value = self.entries[key].value if key in self.entries else None
@@ -295,6 +304,12 @@ class Keys:
 
     def _problem(self, code: str, message: str, hint: str, place: Place) -> None:
         self.ctx.problem(code, message, hint, self._where(place))
+
+
+def themes(config: Config) -> list[str]:
+    """The themes that an issue can name: the workspace's and those that come with the product."""
+    folders = (config.root / "templates", example("templates"))
+    return sorted({path.parent.name for folder in folders for path in folder.glob("*/theme.toml")})
 
 
 HINTS = {

@@ -111,11 +111,12 @@ class _Run:
     def _picture(self, inline: Token) -> Picture | None:
         children = [child for child in inline.children or () if child.type != "softbreak" and not _blank(child)]
         href = ""
-        if len(children) == 3 and children[0].type == "link_open" and children[2].type == "link_close":
+        kinds = [child.type for child in children]
+        if kinds == ["link_open", "image", "link_close"]:
             href = str(children[0].attrs.get("href", ""))
             href = links.checked(self.ctx, self.source, href, self._where(href)) or ""
             children = children[1:2]
-        if len(children) != 1 or children[0].type != "image":
+        elif kinds != ["image"]:
             return None
         image = children[0]
         src = str(image.attrs.get("src", ""))

@@ -48,3 +48,11 @@ class Line:
             return index + 1
         _, end, written, written_end = self.moved[nearest]
         return written + 1 if index < end else written_end + index - end + 1
+
+    def columns(self, start: int, end: int) -> tuple[int, int]:
+        """The first column and one past the last of `text[start:end]` as written; at least one letter wide."""
+        last = max(end - 1, start)
+        for begin, stop, _, written_end in self.moved:
+            if begin <= last < stop:
+                return self.column(start), written_end + 1
+        return self.column(start), self.column(last) + 1

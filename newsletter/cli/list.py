@@ -1,0 +1,100 @@
+"""Lists the issues and how far each one is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import Output, json_option, print_json
+from newsletter.problems import Exit, NewsletterError, Problem, Severity
+
+if TYPE_CHECKING:
+    from newsletter.config import Config
+
+# A mailing's state as people say it; an issue without a mailing is a draft.
+STATES = {"approved": "approved", "sending": "sending", "paused": "paused", "stopped": "stopped", "finished": "sent"}
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def command(output: Output, as_json: bool) -> int:
+    """List the issues, the newest first, and how far each one is.
+
+    An issue is a draft until it is sent; then sending, paused, stopped or sent.
+    """
+    from newsletter.content import finding
+
+    config = output.config()
+    problems: list[Problem] = []
+    states = _states(config, problems)
+    rows = [_row(folder, config, states, problems) for folder in reversed(finding.all_issues(config))]
+    if as_json:
+        print_json(problems, issues=rows)
+        return Exit.FINE
+    if rows:
+        output.table(
+            ("DATE", "STATE", "PEOPLE", "TITLE", "ISSUE"),
+            [(row["date"], row["state"], row["people"] or "", _short(str(row["title"])), row["slug"]) for row in rows],
+        )
+    else:
+        output.say("There is no issue yet.")
+        output.next('newsletter new "Your title"')
+    output.problems(problems)
+    return Exit.FINE
+
+
+def _row(
+    folder: Path, config: Config, states: dict[str, tuple[str, int]] | None, problems: list[Problem]
+) -> dict[str, object]:
+    from newsletter.content import finding, reading
+
+    try:
+        title = reading.headline(folder, config)
+    except NewsletterError as error:
+        problems.extend(_worth_a_look(error))
+        title = ""
+    state, people = ("unknown", 0) if states is None else states.get(folder.name, ("draft", 0))
+    day = folder.name[:10]
+    return {
+        "slug": folder.name,
+        "title": title,
+        "date": day if day[:4].isdigit() and day[4:5] == "-" else "",
+        "state": state,
+        "people": people,
+        "languages": list(finding.languages(folder)),
+    }
+
+
+def _states(config: Config, problems: list[Problem]) -> dict[str, tuple[str, int]] | None:
+    """Slug → state and number of people, from the ledger; nothing where no database was ever made.
+
+    None, and a Problem worth a look, when there is one that cannot be read: the list itself needs only files.
+    """
+    from newsletter import settings
+
+    try:
+        if not Path(settings.database(config)["NAME"]).exists():
+            return {}
+        from newsletter.audience import database
+
+        database.ready(config)
+        from newsletter.sending.models import Mailing
+
+        rows = Mailing.objects.values_list("slug", "state", "frozen")
+        return {slug: (STATES.get(state, state), frozen) for slug, state, frozen in rows}
+    except NewsletterError as error:
+        problems.extend(_worth_a_look(error))
+        return None
+
+
+def _worth_a_look(error: NewsletterError) -> list[Problem]:
+    """The list itself is complete, so nothing here must be fixed before going on."""
+    return [replace(problem, severity=Severity.WARNING) for problem in error.problems]
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= 50 else title[:49] + "…"
