@@ -7,49 +7,9 @@ import re
 
 LONGEST = 1_000_000  # letters; more is cut
 _DEEPEST_QUOTE = 5
-_BLOCKS = frozenset(
-    # fmt: off
-    {
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "center",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "html",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "tfoot",
-        "thead",
-        "tr",
-        "ul",
-    }
-    # fmt: on
+_BLOCKS = re.compile(
+    "address|article|aside|blockquote|body|center|d[dlt]|details|div|fieldset|figure|footer|form|h[1-6]|header|hr|html|"
+    "li|main|nav|ol|p|pre|section|summary|table|tr|tbody|tfoot|thead|ul"
 )
 _PARAGRAPHS = frozenset({"blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"})
 _UNSEEN = frozenset({"head", "noscript", "object", "script", "style", "template", "title"})
@@ -118,7 +78,7 @@ class _Lines:
     def tag(self, name: str, closing: bool, attributes: str) -> None:
         if name == "br":
             self._break(always=True)
-        elif name in _BLOCKS:
+        elif _BLOCKS.fullmatch(name):
             self._break()
             self._gap = self._gap or name in _PARAGRAPHS
             if name == "blockquote":

@@ -103,6 +103,8 @@ class Compiled:
     """An issue ready to be joined with people. `build` is safe to call from several threads."""
 
     def __init__(self, common: Common, subject: Sequence[str | int], body: Sequence[bytes | int | Body]) -> None:
+        if common.date.tzinfo is None:
+            raise ValueError("the date of a mail needs a time zone")
         sender = _sender(common.from_address)
         self._head = "".join(
             (
@@ -145,7 +147,8 @@ class Compiled:
         to, message_id, reply_to, url, mailto, name = person
         address = to if isinstance(to, Address) else _recipient(to)
         # Checked in one go: a regular expression costs 0.3 us a call, and this is the hot path.
-        if not _PRINTABLE.fullmatch(f"{message_id}{reply_to}{url}{mailto}") or len(url) > 900 or len(mailto) > 400:
+        machine = f"{message_id}{reply_to}{url}{mailto}"
+        if len(url) > _LONGEST or len(machine) - len(url) > _LONGEST or not _PRINTABLE.fullmatch(machine):
             raise _first_refusal(person)
         subject = self._subject_line
         if not subject:
@@ -178,6 +181,7 @@ def notice(common: Common, to: str, message_id: str, subject: str, text: str) ->
 
 
 _PRINTABLE = re.compile("[!-;=?-~]+")  # no blank, no angle bracket
+_LONGEST = 900  # letters: each must fit on a line of 998 with its header's name
 
 
 def _fixed(common: Common) -> list[str]:
@@ -273,12 +277,11 @@ def _recipient(typed: str) -> Address:
 
 
 def _first_refusal(person: Person) -> NewsletterError:
-    for name, text in (
+    named = (
         ("Message-ID", person.message_id),
         ("Reply-To", person.reply_to),
         ("List-Unsubscribe", person.unsubscribe_url),
         ("List-Unsubscribe", person.unsubscribe_mailto),
-    ):
-        if len(text) > 400 or (text and not _PRINTABLE.fullmatch(text)):
-            return headers.refusal(name, text)
-    return headers.refusal("Message-ID", person.message_id)
+    )
+    longest = max(named, key=lambda pair: len(pair[1]))
+    return headers.refusal(*next((pair for pair in named if pair[1] and not _PRINTABLE.fullmatch(pair[1])), longest))

@@ -40,7 +40,8 @@ _SEPARATOR = re.compile(
 # Outlook's block From, Sent, To, Subject: at least three of them on neighbouring lines.
 _FIELD = re.compile(
     r"\s*\*?(?:from|sent|to|cc|date|subject|reply-to|von|gesendet|an|datum|betreff|de|envoyé|à|date|objet|"
-    r"enviado(?: el)?|para|asunto|fecha|da|inviato|a|data|oggetto|risposta|van|verzonden|aan|onderwerp|från|skickat|till|ämne|fra|sendt|"
+    r"enviado(?: el)?|"
+    r"para|asunto|fecha|da|inviato|a|data|oggetto|risposta|van|verzonden|aan|onderwerp|från|skickat|till|ämne|fra|sendt|"
     r"til|emne|od|wysłano|do|temat|odesláno|komu|předmět|lähettäjä|lähetetty|vastaanottaja|aihe|oddi wrth|anfonwyd|at|"
     r"pwnc|от|отправлено|кому|тема|дата|από|στάλθηκε|προς|θέμα|من|إلى|الموضوع|تاريخ|发件人|发送时间|收件人|主题)"
     r"\s?\*?\s?[:：]\*?(?:\s|$)",
@@ -49,7 +50,8 @@ _FIELD = re.compile(
 _SIGNATURE = re.compile(r"\s*(?:--|—|__|- --)\s*$")
 _DEVICE = re.compile(
     r"\s*[*_]*(?:sent (?:from|using|via) (?:my|the|an?|samsung|mail|outlook|yahoo|blue|proton|mobile|\S+ mail)\b|"
-    r"get outlook for |(?:von|gesendet (?:von|mit|aus)) (?:mein|der|dem|outlook)|envoyé de(?:puis)? (?:mon|ma|outlook|yahoo)|"
+    r"get outlook for |"
+    r"(?:von|gesendet (?:von|mit|aus)) (?:mein|der|dem|outlook)|envoyé de(?:puis)? (?:mon|ma|outlook|yahoo)|"
     r"enviado (?:desde|de|do) (?:mi|meu|el|outlook)|inviato da|verzonden (?:vanaf|met|van) |skickat från|"
     r"sendt fra (?:min|mit|outlook)|lähetetty |wysłane z |odesláno z|anfonwyd o|отправлено (?:с|из) |"
     r"εστάλη από|أُ?رسلت? من|发自我的|iphoneから送信|나의 iphone에서|sent on the go|sent by mail\b).{0,120}$",
