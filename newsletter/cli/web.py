@@ -19,32 +19,31 @@ def command(output: Output, listen: str) -> int:
 
     \b
     newsletter web
-    newsletter web --listen 0.0.0.0:8000     behind a web server that speaks https
+    newsletter web --listen 127.0.0.1:8001     another port
     """
     from newsletter.audience import database
-    from newsletter.web import server
+    from newsletter.web.server import Server
 
     config = output.config()
     database.ready(config)
-    serving = server.make(config, listen)
-    here = f"http://{serving.effective_host}:{serving.effective_port}"
-    output.done(f"Serving the public pages of {config.site.name} on {here}")
+    server = Server(config, listen)
+    output.done(f"Serving the public pages of {config.site.name} on {server.url}")
     output.facts(
         [
             ("/u/…", "leave, with a button and an undo; also the mail services’ one-click"),
             ("/v/…", "view in browser: a person’s own copy, or the public one"),
             ("/i/…", "pictures and linked files"),
-            ("/healthz", "ok, when the database answers"),
+            ("/healthz", "says ok while the database answers"),
         ]
     )
-    if config.base_url != here:
-        output.say(f"  The mails point to {config.base_url}; that address must lead here.")
+    if config.base_url != server.url:
+        output.say(f"  The mails point to {config.base_url}: that address must lead here.")
     output.say("  Ctrl-C ends it.")
     signal.signal(signal.SIGTERM, _stop)
     try:
-        serving.run()  # waitress lets requests finish when Ctrl-C comes
-    finally:
-        serving.close()
+        server.run()
+    except KeyboardInterrupt:
+        server.stop()
     output.say("\nStopped.")
     return Exit.FINE
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 
 from newsletter.audience.database import explained
 from newsletter.web.look import CSS_HASH
@@ -47,6 +49,8 @@ def apologise(request: HttpRequest, error: Exception) -> HttpResponse:
     """A page instead of a traceback. The address is not logged: it holds a person's token."""
     from newsletter.web.answers import page
 
+    if isinstance(error, BadRequest | SuspiciousOperation | MultiPartParserError):
+        return page(request, "message.html", "method_title", paragraphs=("method_text",), status=400)
     known = explained(error)
     if known:
         log.error("the database is in trouble: %s", known)

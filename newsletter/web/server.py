@@ -9,40 +9,71 @@ from typing import Any
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem
 
-BIGGEST_REQUEST = 64 * 1024  # bytes; the largest honest request, a one-click POST, has 26
+BIGGEST_REQUEST = 64 * 1024  # bytes; the largest honest request, a one-click POST as multipart, has about 200
 THREADS = 8
 
 
-def make(config: Config, listen: str = "") -> Any:
-    """A waitress server on `host:port` (port 0 = any free one), bound and ready; `.run()` serves until Ctrl-C.
+class Server:
+    """A waitress server, bound and ready. `url` is where it listens; `run` serves until Ctrl-C or `stop`."""
 
-    The database must be ready. Raises NewsletterError: bad-listen, port-taken.
-    """
-    from django.core.handlers.wsgi import WSGIHandler
-    from waitress.server import create_server
+    def __init__(self, config: Config, listen: str = "") -> None:
+        """`listen` is `host:port`, port 0 = any free one; "" = [web] listen. The database must be ready.
 
-    # Django and waitress would log addresses, and an address here holds a person's token.
-    logging.getLogger("django.request").setLevel(logging.CRITICAL)
-    host, port = place(listen or config.web.listen)
-    try:
-        return create_server(
-            WSGIHandler(),
-            host=host,
-            port=port,
-            threads=THREADS,
-            ident=None,
-            max_request_body_size=BIGGEST_REQUEST,
-            max_request_header_size=32 * 1024,
-            clear_untrusted_proxy_headers=True,
-        )
-    except OSError as error:
-        raise NewsletterError(refusal(host, port, error), exit=Exit.CONFIG) from error
+        Raises NewsletterError: bad-listen, port-taken.
+        """
+        from django.core.handlers.wsgi import WSGIHandler
+        from waitress.server import create_server
+
+        # Django would log the addresses of faulty requests, and an address here holds a person's token.
+        logging.getLogger("django.request").setLevel(logging.CRITICAL)
+        host, port = place(listen or config.web.listen)
+        self._map: dict[int, Any] = {}
+        try:
+            self._waitress = create_server(
+                WSGIHandler(),
+                map=self._map,
+                host=host,
+                port=port,
+                threads=THREADS,
+                ident=None,
+                max_request_body_size=BIGGEST_REQUEST,
+                max_request_header_size=32 * 1024,
+                clear_untrusted_proxy_headers=True,
+            )
+        except OSError as error:
+            raise NewsletterError(refusal(host, port, error), exit=Exit.CONFIG) from error
+        # A name such as localhost can have several addresses; then there are several sockets.
+        several = getattr(self._waitress, "effective_listen", None)
+        self.host, self.port = several[0] if several else (self._waitress.effective_host, self._waitress.effective_port)
+        self.port = int(self.port)
+        self.url = f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def run(self) -> None:
+        """Serve; at Ctrl-C the requests in hand are finished."""
+        try:
+            self._waitress.run()
+        finally:
+            self._close()
+
+    def stop(self) -> None:
+        """End `run` from another thread, after the requests in hand."""
+        from waitress.trigger import trigger
+
+        self._waitress.task_dispatcher.shutdown()
+        waker = next((one for one in list(self._map.values()) if isinstance(one, trigger)), None)
+        if waker is not None:
+            waker.pull_trigger(self._close)
+
+    def _close(self) -> None:
+        from waitress import wasyncore
+
+        wasyncore.close_all(self._map)
 
 
 def place(listen: str) -> tuple[str, int]:
     """`127.0.0.1:8000` → ("127.0.0.1", 8000); `[::1]:8000` works too."""
     host, _, port = listen.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         hint = "Write host and port, such as 127.0.0.1:8000."
         raise NewsletterError(
             Problem("bad-listen", f"{listen!r} is not an address to listen on", hint=hint), exit=Exit.USAGE

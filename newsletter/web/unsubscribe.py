@@ -52,10 +52,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 
 def is_one_click(request: HttpRequest) -> bool:
     """True for the RFC 8058 body, as form or multipart; also where a service forgot to name the content type."""
-    body = request.body[:65536]
-    if request.POST.get("List-Unsubscribe", "").strip().lower() == "one-click":
-        return True
-    return not request.POST and body.strip().lower() == ONE_CLICK.lower().encode()
+    whole = request.body.strip().lower() == ONE_CLICK.lower().encode()
+    return whole or any(f"{name}={value}".lower() == ONE_CLICK.lower() for name, value in request.POST.items())
 
 
 def undo(request: HttpRequest, key: UnsubscribeKey, said: Words) -> HttpResponse:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 from datetime import timedelta
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -113,9 +113,8 @@ def test_show_raw_writes_the_bytes_for_our_eyes_only(post: Post) -> None:
     receive(post, raw)
     ran = post.workspace.run("replies", "show", "1", "--raw", "--json")
     [path] = json.loads(ran.out)["raw_files"]
-    with open(path, "rb") as file:
-        assert file.read() == raw
-    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert Path(path).read_bytes() == raw
+    assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("name", ["99", "0", "-1", "abc", "q7", "9" * 30])
@@ -176,7 +175,7 @@ def test_control_characters_never_reach_the_terminal(post: Post) -> None:
     receive(post, (head + f"Hello {HOSTILE}\r\x0bthere").encode())
     for arguments in (("list",), ("show", "1"), ("show", "1", "--full"), ("list", "--json"), ("show", "1", "--json")):
         out = post.workspace.run("replies", *arguments).out
-        bad = [letter for letter in out if ord(letter) < 32 and letter != "\n" or 127 <= ord(letter) < 160]
+        bad = [letter for letter in out if (ord(letter) < 32 and letter != "\n") or 127 <= ord(letter) < 160]
         assert not bad, (arguments, bad)
         if "--json" not in arguments:
             assert "\u202e" not in out and "\u2066" not in out

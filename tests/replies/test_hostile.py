@@ -42,7 +42,7 @@ def hostile(reply: str) -> dict[str, bytes]:
         "two addresses in From": head.replace(b"<ameera@example.net>", b"<a@b.example)c@d.example>") + b"\nHelp\n",
         "no headers": b"\n\nHelp\n",
         "only headers": head,
-        "random bytes": random.Random(1).randbytes(100_000),  # noqa: S311  the same every time
+        "random bytes": random.Random(1).randbytes(100_000),
     }
 
 
