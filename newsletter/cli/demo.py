@@ -57,6 +57,7 @@ class _Story:
         with workspace.servers():
             self.send(workspace)
             caught = demo_people.copies(self.root / "var" / "mail")
+            caught = caught[:: len(caught) // 10]  # people from all over the list
             self.mine = caught[0].path
             self.follow(workspace, caught[0])
             self.answers(workspace, caught)
@@ -82,7 +83,7 @@ class _Story:
     def people(self, workspace: Workspace) -> int:
         from newsletter.cli.demo_workspace import LIST
 
-        return int(workspace.run("recipients", "count", LIST)["will_get"])
+        return int(workspace.run("recipients", "count", "--list", LIST)["will_get"])
 
     def check(self, workspace: Workspace) -> None:
         """Check the seed issue and write its HTML, text and .eml."""
@@ -185,21 +186,25 @@ class _Story:
         from newsletter.cli.demo_pictures import pictures
         from newsletter.cli.demo_workspace import ISSUE
 
-        build = self.root / "build" / ISSUE
-        page = next(iter(sorted(build.glob("*.html"))), build)
-        rows: list[tuple[str, object]] = [("The mail, as HTML", page), ("One of them, as sent", self.mine)]
+        page = self.root / "build" / ISSUE / "message.html"
         made = pictures(page)
-        rows.append(
-            ("Pictures of it", ", ".join(map(str, made)) or "none: there is no Chromium here, and none is needed")
-        )
         self.output.say("\nWhere to look next")
-        self.output.facts(rows)
         self.output.facts(
             [
+                ("The mail, as HTML", near(page)),
+                ("One, as it was sent", near(self.mine)),
+                ("Pictures of it", "  ".join(map(near, made)) or "none: no Chromium here, and none is needed"),
                 ("Read all the mail", f"newsletter catch -C {folder}"),
                 ("Read the answers", f"newsletter replies list -C {folder}"),
                 ("Serve its links", f"newsletter web -C {folder}"),
-                ("See it change", f"newsletter preview -C {folder} {ISSUE}"),
+                ("Change the issue", f"newsletter preview -C {folder} {ISSUE}"),
                 ("Start your own", "newsletter init our-news"),
             ]
         )
+
+
+def near(path: Path) -> str:
+    """A path as one would type it here: relative where that is shorter."""
+    import os
+
+    return min(str(path), os.path.relpath(path), key=len)
