@@ -27,6 +27,8 @@ def browser() -> Iterator[Browser]:
     path = find_chromium()
     if not path:
         pytest.skip("no Chromium on this machine: `make system` installs it")
+    # Playwright keeps an event loop in this thread, and Django would refuse the database for the rest of the run.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path=path,
