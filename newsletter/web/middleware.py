@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 
 from newsletter.audience.database import explained
+from newsletter.problems import NewsletterError
 from newsletter.web.look import CSS_HASH
 
 log = logging.getLogger(__name__)
@@ -51,9 +52,9 @@ def apologise(request: HttpRequest, error: Exception) -> HttpResponse:
 
     if isinstance(error, BadRequest | SuspiciousOperation | MultiPartParserError):
         return page(request, "message.html", "method_title", paragraphs=("method_text",), status=400)
-    known = explained(error)
+    known = error if isinstance(error, NewsletterError) else explained(error)
     if known:
-        log.error("the database is in trouble: %s", known)
+        log.error("a page could not be made: %s", known)
     else:
         log.error("a page failed", exc_info=error)
     answer = page(request, "message.html", "error_title", paragraphs=("error_text",), status=503 if known else 500)

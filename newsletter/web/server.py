@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import socket
 from typing import Any
 
 from newsletter.config import Config
@@ -27,25 +28,19 @@ class Server:
         # Django would log the addresses of faulty requests, and an address here holds a person's token.
         logging.getLogger("django.request").setLevel(logging.CRITICAL)
         host, port = place(listen or config.web.listen)
+        bound = bind(host, port)
         self._map: dict[int, Any] = {}
-        try:
-            self._waitress = create_server(
-                WSGIHandler(),
-                map=self._map,
-                host=host,
-                port=port,
-                threads=THREADS,
-                ident=None,
-                max_request_body_size=BIGGEST_REQUEST,
-                max_request_header_size=32 * 1024,
-                clear_untrusted_proxy_headers=True,
-            )
-        except OSError as error:
-            raise NewsletterError(refusal(host, port, error), exit=Exit.CONFIG) from error
-        # A name such as localhost can have several addresses; then there are several sockets.
-        several = getattr(self._waitress, "effective_listen", None)
-        self.host, self.port = several[0] if several else (self._waitress.effective_host, self._waitress.effective_port)
-        self.port = int(self.port)
+        self._waitress = create_server(
+            WSGIHandler(),
+            map=self._map,
+            sockets=[bound],
+            threads=THREADS,
+            ident=None,
+            max_request_body_size=BIGGEST_REQUEST,
+            max_request_header_size=32 * 1024,
+            clear_untrusted_proxy_headers=True,
+        )
+        self.host, self.port = bound.getsockname()[:2]
         self.url = f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def run(self) -> None:
@@ -73,12 +68,31 @@ class Server:
 def place(listen: str) -> tuple[str, int]:
     """`127.0.0.1:8000` → ("127.0.0.1", 8000); `[::1]:8000` works too."""
     host, _, port = listen.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    bare = host.removeprefix("[").removesuffix("]")
+    if not bare or (":" in bare) != (host != bare) or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         hint = "Write host and port, such as 127.0.0.1:8000."
         raise NewsletterError(
             Problem("bad-listen", f"{listen!r} is not an address to listen on", hint=hint), exit=Exit.USAGE
         )
-    return host.strip("[]"), int(port)
+    return bare, int(port)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The listening socket, taken before any thread starts, so that a refusal leaves nothing behind."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+            # Two sockets may be bound to one port as long as neither listens; only now is it ours.
+            bound.listen(1024)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        raise NewsletterError(refusal(host, port, error), exit=Exit.CONFIG) from error
+    return bound
 
 
 def refusal(host: str, port: int, error: OSError) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ import pytest
 
 from newsletter.mail.tokens import Keyring, Purpose, new_id
 from tests.workspace import Workspace
+
+# Playwright keeps an event loop in the test's thread; Django would refuse the database there. Nothing here is async.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 
 @dataclass
