@@ -19,6 +19,10 @@ from newsletter.sending.transports.session import Extensions, Next, Transaction
 RFC_TIMEOUTS = Timeouts()
 
 
+class _Lost(Exception):
+    """The network or the server let go; an exception of the caller's hook is never mistaken for it."""
+
+
 class Connection:
     """Sends mails to one relay; opens, and opens anew, by itself. Use it from one thread.
 
@@ -66,8 +70,8 @@ class Connection:
         transaction = Transaction(sender, recipient, len(data), self._extensions, reset_first=self._reset_first)
         try:
             return self._run(transaction, data, before_body)
-        except (OSError, EOFError) as error:
-            return transaction.lost(reason(error))
+        except _Lost as error:
+            return transaction.lost(str(error))
         finally:
             self._reset_first = transaction.needs_reset
             if transaction.outcome is None or not transaction.usable or self._reader.leftover:
@@ -118,13 +122,19 @@ class Connection:
                 self._write(data + b".\r\n", self._timeouts.body)
                 transaction.body_sent()
             step = transaction.answer(self._read(transaction.phase))
+            if self._reader.leftover and step is not Next.DONE:
+                # Its surplus would be read as the answer to the next command, and at last to somebody's dot.
+                raise _Lost("the server answered before it was asked")
         assert transaction.outcome is not None
         return transaction.outcome
 
     def _write(self, data: bytes, seconds: float) -> None:
         assert self._socket is not None
-        self._socket.settimeout(seconds)
-        self._socket.sendall(data)
+        try:
+            self._socket.settimeout(seconds)
+            self._socket.sendall(data)
+        except OSError as error:
+            raise _Lost(reason(error)) from error
 
     def _read(self, phase: Phase) -> Reply:
         assert self._socket is not None
@@ -132,12 +142,15 @@ class Connection:
         end = time.monotonic() + seconds
         while (reply := self._reader.next()) is None:
             left = end - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"no answer within {seconds:g} seconds")
-            self._socket.settimeout(left)
-            data = self._socket.recv(16384)
-            if not data:
-                raise EOFError
+            try:
+                self._socket.settimeout(max(left, 0.001))
+                data = self._socket.recv(16384)
+            except TimeoutError:
+                raise _Lost(f"no answer within {seconds:g} seconds") from None
+            except OSError as error:
+                raise _Lost(reason(error)) from error
+            if not data or left <= 0:
+                raise _Lost("the server hung up" if not data else f"no answer within {seconds:g} seconds")
             self._reader.feed(data)
         return reply
 

@@ -92,6 +92,14 @@ def _greet(smtp: smtplib.SMTP, relay: Relay) -> None:
         if code != 220:
             raise smtplib.SMTPConnectError(code, words)
     with _phase(Phase.HELLO, relay):
+        _hello(smtp)
+
+
+def _hello(smtp: smtplib.SMTP) -> None:
+    code, words = smtp.ehlo()
+    if 400 <= code <= 499:
+        raise smtplib.SMTPHeloError(code, words)  # smtplib would say HELO to a server that has just said goodbye
+    if not 200 <= code <= 299:
         smtp.ehlo_or_helo_if_needed()
 
 
@@ -103,7 +111,7 @@ def _encrypt(smtp: smtplib.SMTP, relay: Relay, context: ssl.SSLContext | None) -
             # Stripped on the way, or not set up there: going on in clear is what an attacker would like.
             raise _unready(Phase.TLS, "the relay does not offer STARTTLS")
         smtp.starttls(context=context)
-        smtp.ehlo_or_helo_if_needed()
+        _hello(smtp)
 
 
 def _log_in(smtp: smtplib.SMTP, relay: Relay, folder: Path) -> None:
@@ -169,6 +177,6 @@ def reason(error: BaseException) -> str:
     """A network error in words."""
     if isinstance(error, EOFError):
         return "the server hung up"
-    if isinstance(error, TimeoutError) and not str(error).startswith("no answer"):
+    if isinstance(error, TimeoutError):
         return "no answer in time"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
