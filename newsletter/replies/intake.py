@@ -44,7 +44,7 @@ def accept(raw: bytes, recipient: str, sender: str = "", channel: str = "pipe") 
 def store(raw: bytes, recipient: str, sender: str, channel: str) -> Raw:
     """The message on the disk, in a transaction of its own; the same message again becomes a duplicate."""
     sha256 = hashlib.sha256(raw).hexdigest()
-    envelope = {"recipient": storable(recipient, 320), "sender": storable(sender, 320)}
+    envelope = {"recipient": storable(recipient, 320), "sender": storable(envelope_sender(sender), 320)}
     _to_the_disk(True)
     try:
         try:
@@ -66,6 +66,12 @@ def store(raw: bytes, recipient: str, sender: str, channel: str) -> Raw:
                 )
     finally:
         _to_the_disk(False)
+
+
+def envelope_sender(sender: str) -> str:
+    """The sender without brackets; "" for the empty sender, which Postfix's pipe calls MAILER-DAEMON by default."""
+    plain = sender.strip().removeprefix("<").removesuffix(">")
+    return "" if plain.lower() == "mailer-daemon" else plain
 
 
 def finish_unread() -> int:
