@@ -20,10 +20,12 @@ def command(output: Output, issue: str | None, as_json: bool) -> int:
     newsletter pause      in another window, while newsletter send runs
     newsletter resume     carries on
     """
-    from newsletter.cli.sending_mailing import which, wrong_state
-    from newsletter.sending import mailings
+    from newsletter.cli.sending_mailing import which, workspace, wrong_state
 
-    mailing = which(output, output.config(), issue)
+    config = workspace(output)
+    from newsletter.sending import mailings  # needs the database that `workspace` opened
+
+    mailing = which(output, config, issue)
     if not mailings.pause(mailing) and mailing.state != "paused":
         raise wrong_state(mailing, "paused", "newsletter status shows how it ended.")
     status = mailings.status(mailing)

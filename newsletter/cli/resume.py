@@ -17,13 +17,14 @@ from newsletter.problems import Exit
 @click.pass_obj
 def command(output: Output, issue: str | None, as_json: bool) -> int:
     """Carry on with a paused mailing: in the window where newsletter send still waits, else right here."""
-    from newsletter.cli.sending_mailing import which, wrong_state
+    from newsletter.cli.sending_mailing import which, workspace, wrong_state
     from newsletter.cli.sending_run import carry
-    from newsletter.sending import carrier, lock, mailings
 
     if as_json:
         output = replace(output, quiet=True)
-    config = output.config()
+    config = workspace(output)
+    from newsletter.sending import carrier, lock, mailings  # need the database that `workspace` opened
+
     mailing = which(output, config, issue)
     if not mailings.resume(mailing) and mailing.state != "sending":
         raise wrong_state(mailing, "resumed", "newsletter status shows how it ended; newsletter send starts one.")

@@ -48,17 +48,17 @@ def command(
     newsletter send 2026-11-24               asks, then sends; Ctrl-C stops safely, the same command goes on
     newsletter send --yes --expect 17742     without a terminal
     """
-    from newsletter.audience import database
+    from newsletter.cli.sending_mailing import workspace
     from newsletter.content import finding
-    from newsletter.sending import mailings
 
     if at:
         raise needs_worker()
     expected = parse_expect(expect)
     if as_json:
         output = replace(output, quiet=True)
-    config = output.config()
-    database.ready(config)
+    config = workspace(output)
+    from newsletter.sending import mailings  # the ledger, which needs the database that `workspace` opened
+
     folder = finding.find(config, issue, output.folder)
     mailing = mailings.find(folder.name)
     if mailing and not dry_run:
@@ -205,7 +205,7 @@ def _say_what(output: Output, config: Config, prepared: Prepared, audience: tupl
     front = prepared.issue.front
     sender = config.senders[front.sender]
     found = preview.variants(prepared.renders[""], audience)
-    blocks = [f"{who}: {number(count)}" for who, count in found.blocks]
+    blocks = [("", f"a block {visible(who)}: {number(count)}") for who, count in found.blocks]
     replies = "to the inbox" if front.reply_to == "inbox" else f"to {front.reply_to}"
     seconds, rate = _estimate(config, explanation.will_get, preview.rate())
     languages = ", ".join(filter(None, prepared.renders))
@@ -214,7 +214,8 @@ def _say_what(output: Output, config: Config, prepared: Prepared, audience: tupl
             ("People", visible(explanation.sentence())),
             ("From", f"{visible(sender.name)} <{sender.address}>   replies {visible(replies)}"),
             ("Subject", visible(mailings.plain_subject(prepared.renders[""]))),
-            ("Variants", f"{found.number} ({visible('; '.join(blocks))})" if blocks else found.number),
+            ("Variants", found.number),
+            *blocks,
             *([("Also in", languages)] if languages else []),
             ("Time", f"about {words.duration(seconds)} at {rate:.0f} a second"),
         ]

@@ -12,15 +12,22 @@ if TYPE_CHECKING:
     from newsletter.sending.models import Mailing
 
 
+def workspace(output: Output) -> Config:
+    """The configuration, with its database open; only after this may the ledger's modules be imported."""
+    from newsletter.audience import database
+
+    config = output.config()
+    database.ready(config)
+    return config
+
+
 def which(output: Output, config: Config, name: str | None) -> Mailing:
     """The mailing of the issue `name` (or the beginning of its slug); without a name the one under way, else the
     issue you stand in, else the only mailing. Raises NewsletterError(which-issue | not-approved, exit 2)."""
-    from newsletter.audience import database
     from newsletter.content import finding
     from newsletter.sending import mailings
     from newsletter.sending.models import Mailing
 
-    database.ready(config)
     if name is None:
         under_way = Mailing.objects.filter(state__in=("approved", "sending", "paused"))
         for known in (under_way, Mailing.objects.all()):

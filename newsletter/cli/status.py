@@ -34,10 +34,11 @@ def command(output: Output, issue: str | None, follow: bool, state: str | None, 
     newsletter status --people failed
     newsletter status --verify
     """
-    from newsletter.cli.sending_mailing import which
-    from newsletter.sending import laws
+    from newsletter.cli.sending_mailing import which, workspace
 
-    config = output.config()
+    config = workspace(output)
+    from newsletter.sending import laws  # needs the database that `workspace` opened
+
     mailing = which(output, config, issue)
     if follow and not as_json:
         _follow(output, config, mailing)

@@ -23,11 +23,13 @@ def command(output: Output, issue: str | None, yes: bool, as_json: bool) -> int:
     newsletter stop          says how many people will not get it, and asks
     newsletter stop --yes    without a terminal
     """
-    from newsletter.cli.sending_mailing import which, wrong_state
+    from newsletter.cli.sending_mailing import which, workspace, wrong_state
     from newsletter.cli.sending_run import confirmed
-    from newsletter.sending import mailings
 
-    mailing = which(output, output.config(), issue)
+    config = workspace(output)
+    from newsletter.sending import mailings  # needs the database that `workspace` opened
+
+    mailing = which(output, config, issue)
     if mailing.state in ("finished", "stopped"):
         raise wrong_state(mailing, "stopped", "newsletter status shows how it ended.")
     status = mailings.status(mailing)

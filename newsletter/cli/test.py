@@ -30,16 +30,16 @@ def command(output: Output, issue: str | None, addresses: tuple[str, ...], langu
     \b
     newsletter test --to me@example.org
     """
-    from newsletter.audience import database
     from newsletter.cli.sending_issue import prepare
+    from newsletter.cli.sending_mailing import workspace
     from newsletter.content import finding
     from newsletter.rendering.model import Mode
-    from newsletter.sending import carrier, verdicts
 
     if as_json:
         output = replace(output, quiet=True)
-    config = output.config()
-    database.ready(config)
+    config = workspace(output)
+    from newsletter.sending import carrier, verdicts  # need the database that `workspace` opened
+
     wanted = _parsed(addresses)
     folder = finding.find(config, issue, output.folder)
     prepared = prepare(config, folder, Mode.TEST)
