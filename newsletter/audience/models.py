@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from django.db import models
+
+
+class AsWritten(json.JSONEncoder):
+    """JSON with letters as they are. The import writes and compares this column in SQL, where é and \\u00e9 differ."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**{**how, "ensure_ascii": False})
 
 
 class Subscriber(models.Model):
@@ -18,7 +28,7 @@ class Subscriber(models.Model):
     first_name = models.CharField(max_length=200, blank=True, default="")
     last_name = models.CharField(max_length=200, blank=True, default="")
     language = models.CharField(max_length=35, blank=True, default="")  # BCP 47; "" = the site's
-    attributes = models.JSONField(default=dict)
+    attributes = models.JSONField(default=dict, encoder=AsWritten)
     created = models.DateTimeField(auto_now_add=True)
 
 

@@ -146,7 +146,7 @@ class _Lines:
         if len(line) >= LINE and not line.endswith("\n"):
             while (rest := self.file.readline(LINE)) and not rest.endswith("\n"):
                 pass
-            self.overlong, line = True, line[:CELL] + "\n"
+            self.overlong, line = True, line[:CELL].replace('"', "") + "\n"  # an open quote would eat the next row
         self.number += 1
         self.record.append(line)
         return line
@@ -228,12 +228,12 @@ def _encoding(raw: BinaryIO, name: str) -> tuple[str, list[Problem]]:
         if start.startswith(bom):
             return encoding, []
     sample = start[:4096]
-    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if len(sample) > 3 and sample[offset::2].count(0) > 0.4 * len(sample) / 2 > 2.5 * sample[1 - offset :: 2].count(
-            0
-        ):
+    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # without a mark: every other byte is 0
+        zeros, others = sample[offset::2].count(0), sample[1 - offset :: 2].count(0)
+        if zeros > len(sample) / 5 and zeros > 5 * others:
             return encoding, []
-    if sum(byte < 32 and byte not in b"\t\r\n\x00" for byte in sample) + sample.count(0) / 2 > len(sample) / 20:
+    odd = sum(byte < 32 and byte not in b"\t\r\n" for byte in sample)
+    if odd > 8 + len(sample) / 20:  # a few control characters are a matter for their rows
         raise _fatal("not-a-table", f"{name} is not text", "Save the sheet as CSV, or name another file.", name)
     return _utf8_or_windows(raw, start, name)
 

@@ -167,9 +167,10 @@ class Stage:
 
         self._execute("DELETE FROM import_list")
         for place, key in enumerate(keys):
-            known = MailingList.objects.filter(key=key).values_list("id", flat=True).first()
-            if known is None and make:
-                known = MailingList.objects.create(key=key).pk
+            if make:
+                known: int | None = MailingList.objects.get_or_create(key=key)[0].pk  # another import may be at it too
+            else:
+                known = MailingList.objects.filter(key=key).values_list("id", flat=True).first()
             # A negative id stands for "not made yet": nobody can be on it.
             self._execute("INSERT INTO import_list VALUES (%s, %s, %s)", [known or -place - 1, key, 1 << place])
 

@@ -3,6 +3,8 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+import newsletter.audience.models
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -39,7 +41,7 @@ class Migration(migrations.Migration):
                 ("first_name", models.CharField(blank=True, default="", max_length=200)),
                 ("last_name", models.CharField(blank=True, default="", max_length=200)),
                 ("language", models.CharField(blank=True, default="", max_length=35)),
-                ("attributes", models.JSONField(default=dict)),
+                ("attributes", models.JSONField(default=dict, encoder=newsletter.audience.models.AsWritten)),
                 ("created", models.DateTimeField(auto_now_add=True)),
             ],
         ),
