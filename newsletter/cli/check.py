@@ -71,8 +71,8 @@ def _size(loaded: Sequence[Loaded]) -> int:
 
 # What each tick stands for: the codes that take it away.
 _GROUPS = {
-    "pictures": "missing-alt automatic-alt pictures-heavy picture-heavy picture-unreadable picture-svg picture-too-large"
-    " remote-image bad-picture",
+    "pictures": "missing-alt automatic-alt pictures-heavy picture-heavy picture-unreadable picture-svg"
+    " picture-too-large remote-image bad-picture",
     "links": "vague-link same-words-two-links link-to-this-computer shortened-link bad-link empty-link unsafe-link"
     " link-without-https",
     "accessibility": "heading-jump second-main-heading no-heading low-contrast vague-link missing-alt automatic-alt"

@@ -28,6 +28,12 @@ def languages(root: Any, lang: str, direction: str) -> None:
                 part.set("dir", direction)
 
 
+def title(root: Any) -> None:
+    """The title without the line breaks that MJML puts around it."""
+    for element in root.iter("title"):
+        element.text = (element.text or "").strip()
+
+
 def heights(root: Any, tokens: Placeholders, sizes: Mapping[str, tuple[int, int]]) -> None:
     """A real height on every picture whose width MJML has set, so that nothing jumps while it loads."""
     for image in root.iter("img"):

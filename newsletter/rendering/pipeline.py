@@ -83,6 +83,7 @@ def _html(material: Material) -> tuple[tuple[Piece, ...], list[tuple[Piece, ...]
     html = material.tokens.with_html(engine.compile_mjml(material.theme, source, material.issue.nonce))
 
     def finish(root: Any) -> None:
+        finishing.title(root)
         finishing.languages(root, material.language, material.direction)
         finishing.heights(root, material.tokens, material.sizes)
         finishing.color_schemes(root)
