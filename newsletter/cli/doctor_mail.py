@@ -65,7 +65,7 @@ def _relay(config: Config, name: str) -> Iterator[Finding]:
     began = time.monotonic()
     area, where = "Relay", place(config, f"relays.{name}.host")
     try:
-        open_relay(relay, config.root, _timeouts(), None).close()
+        open_relay(relay, _timeouts(), None).close()
     except NewsletterError as error:
         yield from failed(area, error)
         return
@@ -147,7 +147,7 @@ def _carry(config: Config, relay: Relay, to: str) -> Finding:
     except NewsletterError as error:
         problem = error.problems[0]
         return Finding("Trial", problem.message, problem)
-    with Connection(relay, folder=config.root, timeouts=_timeouts()) as connection:
+    with Connection(relay, timeouts=_timeouts()) as connection:
         outcome = connection.send(sender, to, data)
     if isinstance(outcome, Accepted):
         kept = " and kept it in var/mail" if config.mail.transport == "catcher" else ""
