@@ -169,7 +169,7 @@ def understand(expression: str) -> Wish:
     if len(straight) > LONGEST:
         return Wish(complaint=f"This field is longer than {LONGEST} letters", hint="Write a shorter fallback.")
     try:
-        body = Environment(autoescape=True).parse("{{" + straight + "}}").body
+        body = Environment(autoescape=True).parse("{{ " + straight + " }}").body
     except (TemplateSyntaxError, RecursionError, ValueError, OverflowError):
         return Wish(
             complaint=f"‘{expression.strip()[:60]}’ cannot be read as a field",

@@ -30,6 +30,7 @@ SHARED = (
     *("by", "purpose", "useful_until", "allow"),
 )
 KINDS = ("alert", "advice", "appeal", "event", "update")
+PRIORITIES = ("low", "normal", "high", "urgent")
 ARCHIVES = ("public", "unlisted", "none")
 ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;]+")
 
@@ -73,7 +74,7 @@ class Keys:
             text=self.text("text"),
             number=self.text("number"),
             kind=self._choice("kind", KINDS),
-            priority=self.text("priority"),
+            priority=self._choice("priority", PRIORITIES),
             by=self._by(sender),
             purpose=self.text("purpose") or "public task",
             useful_until=self._date("useful_until"),

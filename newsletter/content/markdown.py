@@ -180,6 +180,7 @@ class _Run:
                 child.content = self.ctx.fields.settle(child.content)
                 children.append(child)
         token.children = children
+        token.content = self.ctx.fields.settle(token.content)
         return token
 
     def _link(self, opening: Token) -> bool:

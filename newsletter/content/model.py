@@ -248,7 +248,9 @@ class Issue:
 def plain_json(value: Any) -> Any:
     """A value of this model as JSON types, for `--json` and golden tests."""
     if isinstance(value, Token):
-        return {"type": value.type, "tag": value.tag, "content": value.content}
+        inner = {"children": plain_json(value.children)} if value.children else {"content": value.content}
+        attributes = {"attrs": plain_json(value.attrs)} if value.attrs else {}
+        return {"type": value.type, "tag": value.tag, **attributes, **inner}
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):

@@ -72,6 +72,10 @@ def _read(folder: Path, config: Config, language: str, raw: bytes, nonce: str) -
     ctx.fields.language = keys.text("language") or language or config.site.language
     ctx.fields.constants = keys.constants()
     front = keys.front()
+    if language and front.language and front.language.split("-")[0].lower() != language.split("-")[0].lower():
+        where = source.where(front.lines["language"])
+        hint = f"Write language: {language}, or rename the file to issue.{front.language}.md."
+        ctx.problem("language-mismatch", f"{name} says that its language is ‘{front.language}’", hint, where)
     nodes = body(ctx, source, first, len(source.lines))
     _nothing_lost(ctx, front, nodes)
     return Issue(

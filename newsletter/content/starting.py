@@ -23,7 +23,7 @@ def slug(title: str, day: date) -> str:
     words = re.findall(r"[a-z0-9]+", plain.replace("'", ""))
     name = ""
     for word in words:
-        if len(name) + len(word) >= LONGEST_SLUG:
+        if len(name) + len(word) + 1 > LONGEST_SLUG:
             break
         name += f"-{word}"
     return f"{day.isoformat()}{name or '-issue'}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from newsletter.cli.explain import catalogue
-from newsletter.content.model import Issue
 from newsletter.problems import Severity
 from tests.content.conftest import FIRST, Written, marked, said
 
@@ -189,6 +188,7 @@ FRONT_MATTER = [
     ("subject: A\narchive: publik", "bad-front-matter-value", 3, "publik"),
     ("subject: A\nsensitive: perhaps", "bad-front-matter-value", 3, "perhaps"),
     ("subject: A\nkind: alarm", "bad-front-matter-value", 3, "alarm"),
+    ("subject: A\npriority: hihg", "bad-front-matter-value", 3, "hihg"),
     ("subject: A\nreply_to: a@b@c", "bad-front-matter-value", 3, "a@b@c"),
     ("subject: A\nuseful_until: tomorrow", "bad-front-matter-value", 3, "tomorrow"),
     ("subject: A\nallow: dead-link", "bad-front-matter-value", 3, "dead-link"),
@@ -262,14 +262,10 @@ def test_a_column_after_a_field_is_that_of_the_line_as_written(written: Written)
 
 def test_a_missing_front_matter_still_shows_the_message(written: Written) -> None:
     issue = written("# Hello\n\nThis is a message.", front="")
-    assert [said(problem) for problem in issue.problems][0] == ("no-front-matter", 1, None)
+    assert said(issue.problems[0]) == ("no-front-matter", 1, None)
     assert [type(node).__name__ for node in issue.nodes] == ["Heading", "Prose"]
 
 
 def test_a_front_matter_without_end_says_so(written: Written) -> None:
     issue = written("", front="---\nsubject: A\nfrom: council\naudience: [all-residents]\n")
     assert [said(problem)[0] for problem in issue.problems] == ["unclosed-front-matter"]
-
-
-def all_codes(issue: Issue) -> set[str]:
-    return {problem.code for problem in issue.problems}
