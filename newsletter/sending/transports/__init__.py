@@ -11,7 +11,7 @@ from newsletter.sending.transports.connection import Connection
 def factory(config: Config) -> Callable[[], Connection]:
     """What makes a connection to where `[mail] transport` says; call it once per thread."""
     if config.mail.transport == "smtp":
-        return lambda: Connection(config.relay(), folder=config.root)
+        return lambda: Connection(config.relay())
     host, _, port = config.catch.smtp.rpartition(":")
     relay = Relay(host=host.strip("[]"), port=int(port))
     return lambda: Connection(relay)

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -28,8 +29,9 @@ OnMail = Callable[[bytes, str, list[str]], None]
 class Catcher:
     """Keeps every mail as `folder/<time>-<number>.eml`, whole before its 250, with the envelope on top.
 
-    `on_mail(raw, sender, recipients)` is called before the mail is acknowledged, in the catcher's thread; when it
-    raises, the mail is answered 451 and not kept, so that the sender tries again. Port 0 takes a free one.
+    `on_mail(raw, sender, recipients)` is called before the mail is acknowledged, one mail at a time, in a thread of
+    its own (Django's database refuses to work where an event loop runs); when it raises, the mail is answered 451
+    and not kept, so that the sender tries again. Port 0 takes a free one.
     """
 
     def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 1025, on_mail: OnMail | None = None) -> None:
@@ -39,6 +41,7 @@ class Catcher:
         self._thread: threading.Thread | None = None
         self._server: asyncio.Server | None = None
         self._numbers = itertools.count(1)
+        self._hooks: ThreadPoolExecutor | None = None
 
     def start(self) -> Catcher:
         """Listen. Raises NewsletterError: port-taken, catch-not-local, cannot-write."""
@@ -53,6 +56,7 @@ class Catcher:
             self._loop.close()
             raise _taken(self.host, self.port, error) from None
         self.port = self._server.sockets[0].getsockname()[1]
+        self._hooks = ThreadPoolExecutor(1, "catcher-hook") if self._on_mail else None
         self._thread = threading.Thread(target=self._loop.run_forever, name="catcher", daemon=True)
         self._thread.start()
         return self
@@ -66,6 +70,8 @@ class Catcher:
         self._thread.join(timeout=10)
         self._loop.close()
         self._loop = self._thread = None
+        if self._hooks is not None:
+            self._hooks.shutdown()
 
     def __enter__(self) -> Catcher:
         return self.start()
@@ -88,7 +94,11 @@ class Catcher:
         name = f"{_stamp(time.time_ns())}-{next(self._numbers)}"
         sender = (envelope.mail_from or "").strip("<>")
         try:
-            self._keep(name, content, sender, envelope.rcpt_tos)
+            if self._hooks is None:
+                self._keep(name, content, sender, envelope.rcpt_tos)
+            else:
+                assert self._loop
+                await self._loop.run_in_executor(self._hooks, self._keep, name, content, sender, envelope.rcpt_tos)
         except Exception as error:
             return f"451 4.3.0 Could not keep the mail, try again ({type(error).__name__})"
         return f"250 2.0.0 Ok: queued as {name}"

@@ -7,7 +7,6 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from newsletter.config import Relay
 from newsletter.mail.addresses import parse
@@ -26,18 +25,17 @@ class _Lost(Exception):
 class Connection:
     """Sends mails to one relay; opens, and opens anew, by itself. Use it from one thread.
 
-    `folder` is where a relative `password_file` lies; `context` replaces the system's certificates (tests).
+    `context` replaces the system's certificates (tests).
     """
 
     def __init__(
         self,
         relay: Relay,
         *,
-        folder: Path = Path(),
         timeouts: Timeouts = RFC_TIMEOUTS,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._relay, self._folder, self._timeouts, self._context = relay, folder, timeouts, context
+        self._relay, self._timeouts, self._context = relay, timeouts, context
         self._smtp: smtplib.SMTP | None = None
         self._socket: socket.socket | None = None
         self._reader = ReplyReader()
@@ -83,7 +81,7 @@ class Connection:
             return None
         self._drop()
         try:
-            smtp = open_relay(self._relay, self._folder, self._timeouts, self._context)
+            smtp = open_relay(self._relay, self._timeouts, self._context)
         except Unready as error:
             return error.outcome
         assert smtp.sock is not None

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from newsletter.config import Relay
+from newsletter.problems import NewsletterError
 from newsletter.sending.transports.outcome import Deferred, Phase, refusal
 from newsletter.sending.transports.reply import parse_lines
 
@@ -38,7 +38,7 @@ class Unready(Exception):
         self.outcome = outcome
 
 
-def open_relay(relay: Relay, folder: Path, timeouts: Timeouts, context: ssl.SSLContext | None) -> smtplib.SMTP:
+def open_relay(relay: Relay, timeouts: Timeouts, context: ssl.SSLContext | None) -> smtplib.SMTP:
     """A session ready for MAIL, by smtplib. Raises Unready.
 
     TLS that was asked for and cannot be had is a failure, never a reason to go on in clear; certificates are always
@@ -53,7 +53,7 @@ def open_relay(relay: Relay, folder: Path, timeouts: Timeouts, context: ssl.SSLC
     try:
         _greet(smtp, relay)
         _encrypt(smtp, relay, context)
-        _log_in(smtp, relay, folder)
+        _log_in(smtp, relay)
     except BaseException:
         smtp.close()
         raise
@@ -97,10 +97,10 @@ def _greet(smtp: smtplib.SMTP, relay: Relay) -> None:
 
 def _hello(smtp: smtplib.SMTP) -> None:
     code, words = smtp.ehlo()
-    if 400 <= code <= 499:
-        raise smtplib.SMTPHeloError(code, words)  # smtplib would say HELO to a server that has just said goodbye
+    if 500 <= code <= 599:  # a server from before 1995
+        code, words = smtp.helo()
     if not 200 <= code <= 299:
-        smtp.ehlo_or_helo_if_needed()
+        raise smtplib.SMTPHeloError(code, words)
 
 
 def _encrypt(smtp: smtplib.SMTP, relay: Relay, context: ssl.SSLContext | None) -> None:
@@ -114,29 +114,25 @@ def _encrypt(smtp: smtplib.SMTP, relay: Relay, context: ssl.SSLContext | None) -
         _hello(smtp)
 
 
-def _log_in(smtp: smtplib.SMTP, relay: Relay, folder: Path) -> None:
+def _log_in(smtp: smtplib.SMTP, relay: Relay) -> None:
     if not relay.user:
         return
     with _phase(Phase.AUTH, relay):
         assert smtp.sock is not None
         if not isinstance(smtp.sock, ssl.SSLSocket) and not _is_loopback(smtp.sock):
             raise _unready(Phase.AUTH, 'a password never goes out in clear: set tls = "starttls" or "implicit"')
-        secret = _secret(relay, folder)
+        try:
+            secret = relay.secret()
+        except NewsletterError as error:
+            raise _unready(Phase.AUTH, error.problems[0].message) from error
+        if not secret:
+            raise _unready(Phase.AUTH, "the relay has a user but no password")
         if relay.auth == "xoauth2":
             bearer = f"user={relay.user}\x01auth=Bearer {secret}\x01\x01"
             # A challenge means "no", with the reason in it; the protocol wants an empty answer to it.
             smtp.auth("XOAUTH2", lambda challenge=None: "" if challenge else bearer)
         else:
             smtp.login(relay.user, secret)
-
-
-def _secret(relay: Relay, folder: Path) -> str:
-    if not relay.password_file:
-        raise _unready(Phase.AUTH, "the relay has a user but no password_file")
-    try:
-        return (folder / relay.password_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unready(Phase.AUTH, f"cannot read {relay.password_file}: {reason(error)}") from None
 
 
 def _is_loopback(sock: socket.socket) -> bool:

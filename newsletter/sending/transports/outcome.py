@@ -88,6 +88,8 @@ def refusal(phase: Phase, reply: Reply) -> Deferred | Refused | Uncertain:
         return Deferred(phase, code, text, enhanced, ours=True)
     if 400 <= code <= 499:
         return Deferred(phase, code, text, enhanced, ours=ours)
+    if code == 552 and phase is Phase.MAIL:  # the SIZE that we told is too big for them
+        return Refused(phase, code, text, enhanced, ours=True)
     if 500 <= code <= 599 and phase not in (Phase.RCPT, Phase.DATA, Phase.DOT):
         # Refused before the person was even named (530 log in first, 550 bad sender): the next one would be too.
         return Deferred(phase, code, text, enhanced, ours=True)

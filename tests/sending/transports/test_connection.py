@@ -342,8 +342,9 @@ def test_a_login_that_fails_is_said_in_words(answers: dict[str, bytes], ours: bo
         assert "open sesame" not in outcome.text
 
 
-def test_a_missing_password_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_password_is_said_in_words(tmp_path: Path) -> None:
     with FaultServer({"ehlo": b"250-x\r\n250 AUTH PLAIN\r\n"}) as server:
-        relay = Relay(host="127.0.0.1", port=server.port, user="desk", password_file="secrets/smtp")
-        outcome = Connection(relay, folder=tmp_path, timeouts=QUICK).check()
-        assert outcome and "secrets/smtp" in outcome.text and outcome.ours
+        for password_file in (str(tmp_path / "nowhere"), ""):
+            relay = Relay(host="127.0.0.1", port=server.port, user="desk", password_file=password_file)
+            outcome = Connection(relay, timeouts=QUICK).check()
+            assert outcome and "password" in outcome.text and outcome.ours and outcome.phase is Phase.AUTH

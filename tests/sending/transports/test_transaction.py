@@ -69,6 +69,7 @@ TABLE = [
     (Phase.MAIL, "452 4.3.1 disk full", Deferred, False, True),
     (Phase.MAIL, "530 5.7.0 log in first", Deferred, True, True),
     (Phase.MAIL, "550 5.1.8 bad sender", Deferred, True, True),
+    (Phase.MAIL, "552 too big", Refused, True, True),
     (Phase.MAIL, "503 nested MAIL", Deferred, True, False),
     (Phase.MAIL, "354 what", Deferred, True, False),
     (Phase.RCPT, "421 4.7.28 rate", Deferred, True, False),
