@@ -143,7 +143,7 @@ class People:
             hint = "Save the sheet as “CSV UTF-8”, then correct this cell."
             raise Refused("undecodable", place, "a letter here is not in the file’s encoding", hint)
         message = f"there is an invisible control character (U+{ord(letter):04X})"
-        raise Refused("control-character", place, message, "Delete the cell’s content and type it again.")
+        raise Refused("invisible-character", place, message, "Delete the cell’s content and type it again.")
 
     def _address(self, cell: str) -> tuple[str, str]:
         text = cell.strip().strip("\ufeff\u200b").strip()
@@ -212,7 +212,7 @@ class People:
         if kind == "date":
             return self._date(text, place)
         if kind == "number" and not re.fullmatch(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?", text):
-            raise Refused("bad-number", place, f"‘{text[:40]}’ is not a number", "Write 1200 or 12.5.")
+            raise Refused("bad-number-cell", place, f"‘{text[:40]}’ is not a number", "Write 1200 or 12.5.")
         return text.replace(",", "") if kind == "number" else text
 
     def _date(self, text: str, place: int) -> str:
@@ -225,7 +225,7 @@ class People:
                 return date(int(found[3]), int(month), int(day)).isoformat()
         except ValueError:
             pass
-        raise Refused("bad-date", place, f"‘{text[:40]}’ is not a date", "Write it as 2026-12-08.")
+        raise Refused("bad-date-cell", place, f"‘{text[:40]}’ is not a date", "Write it as 2026-12-08.")
 
     def _language_of(self, text: str) -> str:
         code = _LANGUAGES.get(text.casefold(), text).replace("_", "-")

@@ -216,7 +216,7 @@ def test_cells_that_excel_leaves_out_at_the_end_of_a_row_are_empty(workspace: Wo
 @pytest.mark.parametrize("letter", ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\u2028"])
 def test_an_invisible_control_character_refuses_its_row(workspace: Workspace, letter: str) -> None:
     plan = plan_of(workspace, f"email,first_name\nsam@example.org,S{letter}m\njo@example.org,Jo\n")
-    assert (plan.counts.new, plan.counts.refused, codes(plan)) == (1, 1, ["control-character"])
+    assert (plan.counts.new, plan.counts.refused, codes(plan)) == (1, 1, ["invisible-character"])
     assert f"U+{ord(letter):04X}" in plan.problems[0].message
 
 
@@ -291,7 +291,7 @@ def test_a_date_is_kept_as_year_month_day(workspace: Workspace, cell: str, store
 
 @pytest.mark.parametrize("cell", ["soon", "31/02/2026", "2026-13-01", "12/2026", "46364"])
 def test_what_is_no_date_refuses_its_row(workspace: Workspace, cell: str) -> None:
-    assert codes(plan_of(workspace, f"email,meeting\nsam@example.org,{cell}\n")) == ["bad-date"]
+    assert codes(plan_of(workspace, f"email,meeting\nsam@example.org,{cell}\n")) == ["bad-date-cell"]
 
 
 def test_a_language_by_name_is_understood_and_nonsense_is_left_out_and_said(workspace: Workspace) -> None:
