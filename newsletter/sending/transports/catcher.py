@@ -45,7 +45,7 @@ class Catcher:
 
     def start(self) -> Catcher:
         """Listen. Raises NewsletterError: port-taken, catch-not-local, cannot-write."""
-        _only_here(self.host)
+        only_here(self.host)
         _writable(self.folder)
         self._loop = asyncio.new_event_loop()
         try:
@@ -199,7 +199,8 @@ def is_ours(host: str, port: int) -> bool:
     return False
 
 
-def _only_here(host: str) -> None:
+def only_here(host: str) -> None:
+    """Raise NewsletterError(catch-not-local) for a place that other computers can reach."""
     with contextlib.suppress(ValueError):
         if ipaddress.ip_address(host.strip("[]")).is_loopback:
             return
