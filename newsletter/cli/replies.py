@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -96,8 +98,9 @@ def show(output: Output, name: str, full: bool, save: bool, as_json: bool) -> in
     output.facts(_facts(found))
     for message in found["messages"]:
         output.say()
-        output.say(output.style(f"{message['at']:%d %b %Y %H:%M} UTC  {visible(_name(message))}", dim=True))
-        output.say(_paragraphs(message["full_text"] if full else message["new_words"]) or "    (no words)")
+        output.say(output.style(f"{showing.clock(message['at'])}  {visible(_name(message))}", dim=True))
+        width = shutil.get_terminal_size().columns if output.fancy else 0
+        output.say(_paragraphs(message["full_text"] if full else message["new_words"], width) or "    (no words)")
     output.say()
     for path in paths:
         output.say(f"  Raw       {path}")
@@ -217,6 +220,9 @@ def _line(text: str) -> str:
     return "".join(map(keep, JOINERS.split(text)))
 
 
-def _paragraphs(text: str) -> str:
-    """What somebody wrote, indented, line by line."""
-    return "\n".join(f"    {_line(line)}".rstrip() for line in text.strip().splitlines())
+def _paragraphs(text: str, width: int) -> str:
+    """What somebody wrote, indented, line by line; wrapped between words where `width` columns are known."""
+    lines = [_line(line).rstrip() for line in text.strip().splitlines()]
+    if width:
+        lines = [part for line in lines for part in textwrap.wrap(line, max(width - 5, 20)) or [""]]
+    return "\n".join(f"    {line}".rstrip() for line in lines)

@@ -130,7 +130,12 @@ def age(since: datetime, now: datetime | None = None) -> str:
     for size, one, many in ((1440, "day", "days"), (60, "hour", "hours")):
         if minutes >= size:
             return f"{minutes // size} {one if minutes // size == 1 else many}"
-    return f"{max(minutes, 0)} min"
+    return f"{minutes} min" if minutes > 0 else "just now"
+
+
+def clock(at: datetime) -> str:
+    """`24 Nov 2026 11:42`, in the site's time zone."""
+    return f"{timezone.localtime(at):%d %b %Y %H:%M}"
 
 
 def messages_in_order() -> Prefetch[Any]:

@@ -40,6 +40,12 @@ def robots(request: HttpRequest) -> HttpResponse:
     return HttpResponse("User-agent: *\nDisallow: /u/\n", "text/plain; charset=utf-8")
 
 
+def no_icon(request: HttpRequest) -> HttpResponse:
+    """`/favicon.ico`. Browsers ask by themselves; an empty answer keeps them from asking again."""
+    headers = {"Cache-Control": "public, max-age=86400", "Cross-Origin-Resource-Policy": "cross-origin"}
+    return HttpResponse(status=204, headers=headers)
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Every other address."""
     return unknown_link(request)

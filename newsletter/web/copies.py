@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +14,7 @@ from newsletter.sending import copies
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.web import links
 from newsletter.web.answers import page, unknown_link
+from newsletter.web.words import asked
 
 
 def view(request: HttpRequest, token: str) -> HttpResponse:
@@ -27,7 +30,20 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
     mailing = Mailing.objects.filter(public_id=found[1]).first()
     if mailing is None:
         return page(request, "message.html", "gone_title", paragraphs=("gone_text",), status=404)
-    return shown(copies.public(mailing), "public, max-age=300", hidden=mailing.settings.get("archive") != "public")
+    html = copies.public(mailing, reader_language(asked(request), mailing.public or mailing.rendered))
+    answer = shown(html, "public, max-age=300", hidden=mailing.settings.get("archive") != "public")
+    answer.headers["Vary"] = "Accept-Language"
+    return answer
+
+
+def reader_language(wanted: Sequence[str], held: Mapping[str, Mapping[str, Any]]) -> str:
+    """The key of the translation that the reader asks for first; "" = the one the issue is written in."""
+    languages = {key.lower() or str(held[key].get("language", "")).lower(): key for key in held}
+    for tag in wanted:
+        for language, key in languages.items():
+            if tag and tag.split("-")[0] == language.split("-")[0]:
+                return key
+    return ""
 
 
 def shown(html: str, cache: str, *, hidden: bool) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from newsletter.web.about import health, home, not_found, robots, well_known
+from newsletter.web.about import health, home, no_icon, not_found, robots, well_known
 from newsletter.web.copies import view
 from newsletter.web.files import published
 from newsletter.web.methods import reading_only
@@ -16,5 +16,6 @@ urlpatterns = [
     path(".well-known/newsletter", reading_only(well_known)),
     path("healthz", reading_only(health)),
     path("robots.txt", reading_only(robots)),
+    path("favicon.ico", reading_only(no_icon)),
 ]
 handler400 = handler404 = not_found

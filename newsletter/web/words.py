@@ -54,5 +54,10 @@ def words(*wanted: str) -> Words:
 
 def words_for(request: HttpRequest, person: str = "") -> Words:
     """The person's own language where we know it, else what the browser asks for, else the site's."""
-    asked = [part.split(";")[0] for part in request.headers.get("Accept-Language", "")[:200].split(",")]
-    return words(person, *([] if person else asked), settings.current().site.language)
+    return words(person, *(() if person else asked(request)), settings.current().site.language)
+
+
+def asked(request: HttpRequest) -> tuple[str, ...]:
+    """The language tags that the browser asks for, in its order, small letters."""
+    header = request.headers.get("Accept-Language", "")[:200]
+    return tuple(part.split(";")[0].strip().lower() for part in header.split(","))

@@ -62,6 +62,23 @@ def test_the_public_copy_is_for_everybody_and_listed_only_where_wanted(site: Sit
     assert answer.text == "<h1>Hello neighbour</h1>" and answer.headers["x-robots-tag"] == robots
 
 
+@pytest.mark.parametrize(
+    ("asked", "key"),
+    [
+        (("cy-gb", "en"), "cy"),
+        (("en-us", "cy"), ""),
+        (("de", "cy"), "cy"),
+        (("de",), ""),
+        ((), ""),
+        (("",), ""),
+    ],
+)
+def test_the_public_copy_is_in_the_language_the_reader_asks_for(asked: tuple[str, ...], key: str) -> None:
+    from newsletter.web.copies import reader_language
+
+    assert reader_language(asked, {"": {"language": "en-GB"}, "cy": {"language": "cy"}}) == key
+
+
 def test_view_links_that_are_forged_old_or_from_a_test(site: Site) -> None:
     ring = site.keyring
     assert site.get(f"/v/{ring.make(Purpose.VIEW, new_id())}").status == 404
