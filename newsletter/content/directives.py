@@ -11,10 +11,13 @@ from newsletter.problems import Problem
 
 HEAD = re.compile(r" {0,3}(:{2,})[ \t]*(?=[A-Za-z])([\w-]+)")
 CLOSE = re.compile(r" {0,3}(:{3,})[ \t]*$")
-CODE = re.compile(r" {0,3}(`{3,}|~{3,})([^`]*)$|")
+CODE = re.compile(r" {0,3}(`{3,}|~{3,})([^`]*)$")
 ATTRIBUTE = re.compile(
     r"""[ \t]*([A-Za-z][\w-]*)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|“([^”]*)”|([^\s}"'“][^\s}]*))"""
 )
+
+
+DEEPEST = 8  # blocks inside one another; every shape that a mail can show needs fewer than six
 
 
 @dataclass
@@ -60,6 +63,7 @@ class Scanner:
     top: Block = field(init=False)
     open: list[Block] = field(init=False)
     code: str = ""  # the fence of the code block we are in
+    too_deep: int = 0  # how many blocks below the deepest allowed are open
 
     def scan(self, lines: Iterable[Line]) -> list[Run | Block]:
         """The tree; every line ends up in exactly one run or is the head or end of a block."""
@@ -81,7 +85,7 @@ class Scanner:
     def _in_code(self, text: str) -> bool:
         """Whether this line belongs to a fenced code block, in which colons mean nothing."""
         fence = CODE.match(text)
-        mark = fence[1] if fence and fence[1] else ""
+        mark = fence[1] if fence else ""
         if self.code:
             if mark.startswith(self.code) and fence and not fence[2].strip():
                 self.code = ""
@@ -115,6 +119,12 @@ class Scanner:
                 extra,
                 len(line.text.rstrip()),
             )
+        if block.fence > 2 and len(self.open) > DEEPEST:
+            self.too_deep += 1
+            hint = f"Use at most {DEEPEST} blocks inside one another."
+            if self.too_deep == 1:
+                self._problem("too-deep", "Blocks stand inside one another too often", hint, line, start, end)
+            return
         self.open[-1].children.append(block)
         if block.fence > 2:
             self.open.append(block)
@@ -161,6 +171,9 @@ class Scanner:
         return len(line.text) if close < 0 else close + 1, found
 
     def _close(self, line: Line, fence: int) -> None:
+        if self.too_deep:
+            self.too_deep -= 1
+            return
         colons = ":" * fence
         fences = [block.fence for block in self.open[1:]]
         start = line.text.index(":")

@@ -81,7 +81,7 @@ class Fields:
 
     def settle(self, text: str, quote: bool = False) -> str:
         """`text` with the constants in place of their markers; `quote` percent-encodes them (part of an address)."""
-        if not self.texts:
+        if not self.texts or "Zq" not in text:
             return text
         from urllib.parse import quote as percent
 

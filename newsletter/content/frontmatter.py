@@ -12,6 +12,7 @@ from newsletter.problems import Problem
 KEY = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:(?:[ \t]+|$)")
 COMMENT = re.compile(r"(?:^|\s)#.*$")
 BLOCK_TEXT = re.compile(r"[|>][+-]?\s*(?:#.*)?$")
+DEEPEST = 4  # lists and maps inside one another; `allow` needs two
 NEXT_KEY = re.compile(r",\s*[A-Za-z_][\w-]*\s*:")
 
 
@@ -66,6 +67,11 @@ class Parser:
     problems: list[Problem]
     whole: frozenset[str]
     line: int = field(default=2)
+    depth: int = 0  # maps and lists around the line in hand
+    lines: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = list(self.source.lines)
 
     def entries(self, indent: int = 0) -> dict[str, Entry]:
         """The `key: value` lines at this indentation, up to a line further left."""
@@ -87,21 +93,21 @@ class Parser:
     def _peek(self) -> str | None:
         """The next line that is neither empty nor a comment, or None at the end."""
         while self.line <= self.last:
-            text = self.source.lines[self.line - 1]
+            text = self.lines[self.line - 1]
             if text.strip() and not text.lstrip().startswith("#"):
                 return text
             self.line += 1
         return None
 
     def _value(self, key: str, start: int, indent: int) -> Value:
-        text = self.source.lines[self.line - 1]
+        text = self.lines[self.line - 1]
         line, rest = self.line, text[start:]
         self.line += 1
         if BLOCK_TEXT.match(rest):
             return self._block_text(rest[0], line, start, indent)
         if key in self.whole:
             return self._whole_text(rest, line, start)
-        bare = rest if rest[:1] in ("'", '"', "[", "{") else COMMENT.sub("", rest)
+        bare = _without_comment(rest)
         if bare.startswith("{{"):
             return self._whole_text(bare, line, start)  # a field, not a map
         if bare.strip():
@@ -109,9 +115,16 @@ class Parser:
         following = self._peek()
         if following is None or (_depth(following) <= indent and not following.lstrip().startswith("- ")):
             return Text("", self._place(start, start, line))
+        if self.depth >= DEEPEST:
+            self._complain(following, _depth(following))
+            return Text("", self._place(start, start, line))
+        self.depth += 1
         if following.lstrip().startswith("- ") and _depth(following) >= indent:
-            return self._items(_depth(following))
-        return Entries(self.entries(_depth(following)), self._place(start, start, line))
+            found: Value = self._items(_depth(following))
+        else:
+            found = Entries(self.entries(_depth(following)), self._place(start, start, line))
+        self.depth -= 1
+        return found
 
     def _items(self, indent: int) -> Items:
         """`- value` lines; `- code: x` opens a map whose other keys stand below its first."""
@@ -120,19 +133,11 @@ class Parser:
         while (text := self._peek()) is not None and _depth(text) == indent and text[indent : indent + 2] == "- ":
             start = indent + 2 + _depth(text[indent + 2 :])
             if KEY.match(text, start):
-                rows = list(self.source.lines)
-                rows[self.line - 1] = " " * start + text[start:]  # the dash is a blank now: an ordinary map
-                inner = Parser(
-                    Source(self.source.name, self.source.folder, tuple(rows)), self.last, self.problems, self.whole
-                )
-                inner.line = self.line
-                items.append(Entries(inner.entries(start), self._place(start, len(text))))
-                self.line = inner.line
+                self.lines[self.line - 1] = " " * start + text[start:]  # the dash is a blank now: an ordinary map
+                place_of = self._place(start, len(text))
+                items.append(Entries(self.entries(start), place_of))
             else:
-                bare = (
-                    text[start:] if text[start : start + 1] in ("'", '"', "[", "{") else COMMENT.sub("", text[start:])
-                )
-                items.append(Inline(self, self.line, bare, start).value())
+                items.append(Inline(self, self.line, _without_comment(text[start:]), start).value())
                 self.line += 1
         return Items(tuple(items), place)
 
@@ -144,7 +149,7 @@ class Parser:
         """`|` keeps the lines below as they are, `>` joins them by spaces."""
         rows: list[str] = []
         while self.line <= self.last:
-            text = self.source.lines[self.line - 1]
+            text = self.lines[self.line - 1]
             if text.strip() and _depth(text) <= indent:
                 break
             rows.append(text)
@@ -184,6 +189,7 @@ class Inline:
     text: str
     start: int  # of `text` in its line
     at: int = 0
+    depth: int = 0
 
     def value(self) -> Value:
         """The whole of the text; what is left over after a closing bracket is a Problem unless it is a comment."""
@@ -207,10 +213,11 @@ class Inline:
     def _any(self, stops: str) -> Value:
         self._skip()
         letter = self.text[self.at : self.at + 1]
-        if letter == "[":
-            return self._list()
-        if letter == "{":
-            return self._map()
+        if letter in ("[", "{") and self.depth < DEEPEST:
+            self.depth += 1
+            found = self._list() if letter == "[" else self._map()
+            self.depth -= 1
+            return found
         begin = self.at
         if quoted := re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\']|\'\')*\'').match(self.text, self.at):
             after = self.text[quoted.end() :].lstrip()
@@ -273,6 +280,11 @@ class Inline:
     def _problem(self, begin: int, end: int, message: str) -> None:
         hint = 'Lists are written [a, b] and maps {image: images/hero.png, alt: ""}, on one line.'
         self.parser._problem("bad-front-matter", message, hint, self._place(begin, end))
+
+
+def _without_comment(text: str) -> str:
+    """A value before ` #`; behind a quote or bracket only the end of the value can tell what is a comment."""
+    return text if text[:1] in ("'", '"', "[", "{") else COMMENT.sub("", text)
 
 
 def _depth(text: str) -> int:

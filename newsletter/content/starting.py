@@ -45,7 +45,7 @@ language: {language}
 
 Hello {{{{ first_name or "neighbour" }}}},
 
-Write here. Every block is explained in docs/reference/issue-format.md.
+Write your message here. An empty line begins a new paragraph.
 
 ::reply[Reply to this message]
 """

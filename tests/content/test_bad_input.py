@@ -238,6 +238,25 @@ def test_several_faults_are_told_at_once_from_top_to_bottom(written: Written) ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("body", "front"),
+    [
+        (":::callout\n" * 3000, ""),
+        (':::only{ward="A"}\n' * 3000 + ":::\n" * 3000, ""),
+        ("> " * 3000 + "deep", ""),
+        ("\n".join("  " * depth + "- a" for depth in range(300)), ""),
+        ("Hello.", "vars: " + "[" * 3000),
+        ("Hello.", "vars: " + "{a: " * 3000),
+        ("Hello.", "\n".join(" " * depth + "a:" for depth in range(1500))),
+        ("Hello.", "allow:\n" + "\n".join("  " * depth + "- a:" for depth in range(1500))),
+    ],
+)
+def test_what_stands_too_deep_is_told_and_stops_nothing(written: Written, body: str, front: str) -> None:
+    issue = written(body, f"---\nsubject: A\nfrom: council\naudience: [monthly]\n{front}\n---\n")
+    assert issue.problems
+    assert len({problem.code for problem in issue.problems}) <= 4
+
+
 def test_the_nearest_right_name_is_offered(written: Written) -> None:
     issue = written(
         ":::calout{tone=info}\n:::\n\n{{ frist_name }}\n\n:::callout{tne=info}\n:::\n",
