@@ -11,9 +11,10 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -23,6 +24,7 @@ GREETING = "newsletter catcher; mail stays on this computer"
 SIZE_LIMIT = 50_000_000  # bytes; Gmail takes 25 MB, Exchange up to 150
 MOST_RECIPIENTS = 1000
 
+T = TypeVar("T")
 OnMail = Callable[[bytes, str, list[str]], None]
 
 
@@ -48,28 +50,26 @@ class Catcher:
         only_here(self.host)
         _writable(self.folder)
         self._loop = asyncio.new_event_loop()
+        # All of it in one thread of its own: whoever calls may have an event loop running, too.
+        self._thread = threading.Thread(target=self._loop.run_forever, name="catcher", daemon=True)
+        self._thread.start()
         try:
-            self._server = self._loop.run_until_complete(
+            self._server = self._wait_for(
                 self._loop.create_server(self._session, self.host, self.port, reuse_address=True)
             )
         except OSError as error:
-            self._loop.close()
+            self._end_thread()
             raise _taken(self.host, self.port, error) from None
         self.port = self._server.sockets[0].getsockname()[1]
         self._hooks = ThreadPoolExecutor(1, "catcher-hook") if self._on_mail else None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="catcher", daemon=True)
-        self._thread.start()
         return self
 
     def stop(self) -> None:
         """Stop listening; a mail that was answered 250 is on disk, one that was not is the sender's to repeat."""
-        if self._loop is None or self._thread is None:
+        if self._loop is None:
             return
-        asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(timeout=10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=10)
-        self._loop.close()
-        self._loop = self._thread = None
+        self._wait_for(self._shut())
+        self._end_thread()
         if self._hooks is not None:
             self._hooks.shutdown()
 
@@ -115,6 +115,17 @@ class Catcher:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+    def _wait_for(self, work: Coroutine[object, object, T]) -> T:
+        assert self._loop
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
+
+    def _end_thread(self) -> None:
+        assert self._loop and self._thread
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+        self._loop.close()
+        self._loop = self._thread = None
 
     def _session(self) -> SMTP:
         return _FastSMTP(
