@@ -84,9 +84,7 @@ def _first(
 
     prepared = prepare(config, folder, Mode.SEND)
     if prepared.broken:
-        return _blocked(output, prepared, as_json)
-    if prepared.issue.front.send_at:
-        raise needs_worker()
+        return blocked(output, prepared, as_json)
     audience = mailings.narrowed(prepared.issue, lists or None)
     explanation = selecting.explain(config, audience)
     keyring = Keyring.load(config.var / "secret.key")
@@ -188,7 +186,8 @@ def _differs(mailing: Mailing, folder: Path) -> bool:
     return now != str(mailing.settings["source_sha256"])
 
 
-def _blocked(output: Output, prepared: Prepared, as_json: bool) -> int:
+def blocked(output: Output, prepared: Prepared, as_json: bool) -> int:
+    """Say what must be fixed before this issue may leave; nothing was sent."""
     if as_json:
         print_json(prepared.problems, issue=prepared.folder.name)
     else:
@@ -289,11 +288,11 @@ def parse_expect(text: str | None) -> range | None:
 
 
 def needs_worker() -> NewsletterError:
-    """The answer to `--at` and `send_at` until the worker exists."""
+    """The answer to `--at` until the worker exists; content says the same of `send_at`."""
     return _refused(
         "needs-worker",
         "Scheduling needs the worker, which this version does not have yet",
-        "Take out send_at (or --at) and run newsletter send at the time itself.",
+        "Run newsletter send at the time itself, for instance from cron with --yes --expect.",
     )
 
 

@@ -43,6 +43,10 @@ def command(output: Output, issue: str | None, addresses: tuple[str, ...], langu
     wanted = _parsed(addresses)
     folder = finding.find(config, issue, output.folder)
     prepared = prepare(config, folder, Mode.TEST)
+    if prepared.broken:
+        from newsletter.cli.send import blocked
+
+        return blocked(output, prepared, as_json)
     rows = [_row(config, prepared, address, language) for address in wanted]
     composer = _composer(config, prepared)
     sent: list[dict[str, Any]] = []
@@ -61,8 +65,6 @@ def command(output: Output, issue: str | None, addresses: tuple[str, ...], langu
         print_json(prepared.problems, issue=folder.name, copies=sent)
     else:
         output.problems(prepared.problems)
-        if prepared.broken:
-            output.say("  newsletter send will refuse this until what must be fixed is fixed.")
     return Exit.FINE if all(copy["state"] == "accepted" for copy in sent) else Exit.FAILURES
 
 

@@ -7,6 +7,7 @@ its own, so that a kill can hit nobody else.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -67,15 +68,14 @@ def _die_at(point: str, after: int) -> None:
 
     when, name = point.split()
     original: Callable[..., Any] = getattr(Outbox, name)
-    passed = 0
+    counter = itertools.count(1)
 
     def wrapped(*args: Any, **named: Any) -> Any:
-        nonlocal passed
-        passed += 1
-        if when == "before" and passed == after:
+        mine = next(counter)  # several threads pass here
+        if when == "before" and mine == after:
             os.kill(os.getpid(), signal.SIGKILL)
         result = original(*args, **named)
-        if when == "after" and passed == after:
+        if when == "after" and mine == after:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 

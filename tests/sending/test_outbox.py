@@ -98,6 +98,22 @@ def test_a_result_of_an_older_attempt_changes_nothing(outbox: Outbox) -> None:
     assert state_of(row.canonical) == Delivery.State.UNCERTAIN
 
 
+def test_a_sender_that_was_frozen_and_wakes_up_changes_nothing(outbox: Outbox) -> None:
+    (old, *_), _ = outbox.lease(10)
+    outbox.recover()  # another sender took over
+    (new, *_), _ = outbox.lease(10)
+    assert old.id == new.id
+    with pytest.raises(Withdrawn):
+        outbox.begin(old)
+    assert outbox.withdraw(old) == ""
+    outbox.give_back([old])
+    assert not outbox.settle(old, "accepted", code=250)
+    assert state_of(old.canonical) == Delivery.State.LEASED
+    outbox.begin(new)
+    assert not outbox.settle(old, "failed", code=550)
+    assert outbox.settle(new, "accepted", code=250)
+
+
 def test_a_result_is_written_once(outbox: Outbox) -> None:
     (row, *_), _ = outbox.lease(1)
     outbox.begin(row)

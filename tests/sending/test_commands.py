@@ -1,0 +1,271 @@
+"""`newsletter test`, `send`, `status`, `pause`, `resume` and `stop`, as a person or a script meets them."""
+
+from __future__ import annotations
+
+import json
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from newsletter.mail.tokens import Keyring, Purpose
+from newsletter.sending import laws, lock, mailings
+from newsletter.sending.models import Delivery, Mailing
+from tests.workspace import Workspace
+
+ISSUE = """\
+---
+subject: Is it you? #1 worry: the {{ ward or "county" }}
+from: council
+audience: [all-residents, monthly]
+---
+
+# Is it you?
+
+Hello {{ first_name }},
+
+Something happened near you.
+
+:::only{ward="Stone"}
+The road in Stone is closed.
+:::
+
+::reply[Tell us what you think]
+"""
+SLUG = "2026-11-24-worry"
+
+
+@pytest.fixture
+def issue(workspace: Workspace) -> Path:
+    workspace.people("sam@home.example", "kim@home.example", first_name="Sam", attributes={"ward": "Stone"})
+    workspace.people("jo@home.example", lists=("monthly",))
+    return workspace.write(f"issues/{SLUG}/issue.md", ISSUE)
+
+
+def caught(workspace: Workspace) -> list[EmailMessage]:
+    found = [message_from_bytes(p.read_bytes(), policy=policy.default) for p in workspace.root.glob("var/mail/*.eml")]
+    return sorted(found, key=lambda mail: str(mail["X-Envelope-To"]))
+
+
+def only() -> Mailing:
+    return Mailing.objects.get()
+
+
+def test_sending_says_why_so_many_and_sends_once(workspace: Workspace, issue: Path) -> None:
+    ran = workspace.run("send", "--yes", "--expect", "3")
+    assert ran.exit == 0, ran.out + ran.err
+    for words in (
+        "All residents 2 + The monthly letter 1 = 3",
+        "Example Council <news@council.example>   replies to the inbox",
+        "Variants  2",
+        "a block shown only to Stone: 2",
+        "‘first_name’ is empty for 1 of 3 people",
+        "Sent “Is it you? #1 worry: the county” to 3 people",
+        "it stays on this computer",
+    ):
+        assert words in ran.out, ran.out
+    assert [str(mail["X-Envelope-To"]) for mail in caught(workspace)] == [
+        "<jo@home.example>",
+        "<kim@home.example>",
+        "<sam@home.example>",
+    ]
+    assert str(caught(workspace)[2]["Subject"]) == "Is it you? #1 worry: the Stone"
+    assert laws.check(only()) == []
+    again = workspace.run("send", "--yes", "--expect", "3")
+    assert again.exit == 0 and "Nobody is sent it again" in again.out
+    assert len(caught(workspace)) == 3
+
+
+def test_without_a_terminal_the_number_must_be_said(workspace: Workspace, issue: Path) -> None:
+    for arguments in ((), ("--yes",), ("--expect", "3")):
+        ran = workspace.run("send", *arguments)
+        assert ran.exit == 4
+        assert "This would e-mail 3 people and cannot be undone" in ran.err
+    assert Mailing.objects.count() == 0
+
+
+def test_another_number_is_refused(workspace: Workspace, issue: Path) -> None:
+    ran = workspace.run("send", "--yes", "--expect", "2")
+    assert ran.exit == 4 and "3 people, but 2 was agreed" in ran.err
+    assert Mailing.objects.count() == 0
+
+
+def test_a_range_may_be_agreed_to(workspace: Workspace, issue: Path) -> None:
+    assert workspace.run("send", "--yes", "--expect", "2..5").exit == 0
+
+
+@pytest.mark.parametrize("text", ["many", "5..2", "..", ""])
+def test_a_number_that_is_none_is_wrong_usage(workspace: Workspace, issue: Path, text: str) -> None:
+    ran = workspace.run("send", "--yes", "--expect", text)
+    assert ran.exit == 2 and "bad-number" in ran.err
+
+
+def test_a_dry_run_sends_nothing_and_writes_the_first_mails(workspace: Workspace, issue: Path) -> None:
+    ran = workspace.run("send", "--dry-run")
+    assert ran.exit == 0 and "Nothing was sent" in ran.out
+    written = sorted((workspace.root / "build" / SLUG / "dry-run").glob("*.eml"))
+    assert len(written) == 3
+    mail = message_from_bytes(written[0].read_bytes(), policy=policy.default)
+    keyring = Keyring.load(workspace.root / "var" / "secret.key")
+    token = str(mail["Reply-To"]).partition("+")[2].partition("@")[0]
+    found = keyring.read(token)
+    assert found and found[0] is Purpose.TEST
+    assert Mailing.objects.count() == 0 and not caught(workspace)
+
+
+def test_to_narrows(workspace: Workspace, issue: Path) -> None:
+    assert workspace.run("send", "--to", "monthly", "--yes", "--expect", "1").exit == 0
+    assert [str(mail["X-Envelope-To"]) for mail in caught(workspace)] == ["<jo@home.example>"]
+
+
+def test_what_must_be_fixed_stops_it(workspace: Workspace, issue: Path) -> None:
+    issue.write_text(ISSUE.replace(":::only", ":::onyl"), encoding="utf-8")
+    ran = workspace.run("send", "--yes", "--expect", "3")
+    assert ran.exit == 1 and "unknown-block" in ran.out and "Not sent" in ran.out
+    assert Mailing.objects.count() == 0
+
+
+def test_scheduling_needs_the_worker(workspace: Workspace, issue: Path) -> None:
+    ran = workspace.run("send", "--at", "tomorrow", "--yes", "--expect", "3")
+    assert ran.exit == 4 and "Scheduling needs the worker" in ran.err
+    issue.write_text(ISSUE.replace("from:", "send_at: 2027-01-01 10:00\nfrom:"), encoding="utf-8")
+    ran = workspace.run("send", "--yes", "--expect", "3")
+    assert ran.exit == 1 and "Scheduling needs the worker" in ran.out
+    assert Mailing.objects.count() == 0
+
+
+def approve_and_stop_at_once(workspace: Workspace) -> Mailing:
+    """As a sender that was killed right after approval leaves it."""
+    from newsletter.cli.sending_issue import prepare
+    from newsletter.rendering.model import Mode
+
+    prepared = prepare(workspace.config, workspace.root / "issues" / SLUG, Mode.SEND)
+    return mailings.approve(workspace.config, prepared.renders, prepared.issue)
+
+
+def test_sending_again_goes_on_and_edits_change_nothing(workspace: Workspace, issue: Path) -> None:
+    approve_and_stop_at_once(workspace)
+    issue.write_text(ISSUE.replace("Something happened", "CHANGED"), encoding="utf-8")
+    ran = workspace.run("send")
+    assert ran.exit == 0
+    assert "The file has changed since approval. What was approved is sent" in ran.out
+    assert "3 people of 3 to go" in ran.out
+    assert all(b"CHANGED" not in path.read_bytes() for path in workspace.root.glob("var/mail/*.eml"))
+    assert only().state == "finished"
+
+
+def test_sending_goes_on_when_the_file_is_broken_or_gone(workspace: Workspace, issue: Path) -> None:
+    approve_and_stop_at_once(workspace)
+    issue.write_text("broken", encoding="utf-8")
+    assert workspace.run("send", SLUG).exit == 0
+
+
+def test_json_is_one_object_with_the_names_of_the_format(workspace: Workspace, issue: Path) -> None:
+    ran = workspace.run("send", "--yes", "--expect", "3", "--json")
+    said = json.loads(ran.out)
+    assert (said["ok"], said["state"], said["frozen"], said["accepted"], said["ended"]) == (
+        True,
+        "finished",
+        3,
+        3,
+        "done",
+    )
+    status = json.loads(workspace.run("status", "--json", "--verify").out)
+    assert (status["issue"], status["accepted"], status["uncertain"]) == (SLUG, 3, 0)
+    refused = json.loads(workspace.run("pause", "--json").out)
+    assert refused["problems"][0]["code"] == "wrong-state"
+
+
+def test_status_lists_who_is_uncertain(workspace: Workspace, issue: Path) -> None:
+    mailing = approve_and_stop_at_once(workspace)
+    mailings.start(mailing)
+    Delivery.objects.update(state="accepted", reply_code=250)
+    Delivery.objects.filter(canonical="jo@home.example").update(state="uncertain", reason="cut off")
+    ran = workspace.run("status", "--verify")
+    assert ran.exit == 0
+    for words in (
+        "accepted 2   uncertain 1   = 3",
+        "jo@home.example   cut off",
+        "Everybody was handed over",
+        "The books balance",
+    ):
+        assert words in ran.out, ran.out
+    people = json.loads(workspace.run("status", "--json").out)["people"]
+    assert people == {"uncertain": [{"address": "jo@home.example", "reason": "cut off"}]}
+
+
+def test_verify_fails_when_the_books_do_not_balance(workspace: Workspace, issue: Path) -> None:
+    approve_and_stop_at_once(workspace)
+    Delivery.objects.filter(canonical="jo@home.example").delete()
+    ran = workspace.run("status", "--verify")
+    assert ran.exit == 5 and "3 people were frozen, but 2 are in the ten states" in ran.out
+
+
+def test_people_of_a_state_are_listed(workspace: Workspace, issue: Path) -> None:
+    approve_and_stop_at_once(workspace)
+    Delivery.objects.filter(canonical="jo@home.example").update(state="failed", reason="mailbox is full")
+    assert workspace.run("status", "--people", "failed").out == "jo@home.example\tmailbox is full\n"
+
+
+def test_pause_and_resume(workspace: Workspace, issue: Path) -> None:
+    approve_and_stop_at_once(workspace)
+    ran = workspace.run("pause")
+    assert ran.exit == 0 and "3 people wait" in ran.out
+    refused = workspace.run("send")
+    assert refused.exit == 4 and "is paused" in refused.err
+    ran = workspace.run("resume")
+    assert ran.exit == 0 and "3 people to go" in ran.out and len(caught(workspace)) == 3
+
+
+def test_stop_says_how_many_will_not_get_it(workspace: Workspace, issue: Path) -> None:
+    approve_and_stop_at_once(workspace)
+    ran = workspace.run("stop")
+    assert ran.exit == 4 and "3 people will not get it, and that cannot be undone" in ran.err
+    ran = workspace.run("stop", "--yes")
+    assert ran.exit == 0 and "3 people will not get it" in ran.out
+    refused = workspace.run("send")
+    assert refused.exit == 4 and "was stopped for good; 3 people did not get it" in refused.err
+    assert not caught(workspace)
+
+
+def test_a_second_send_says_who_sends(workspace: Workspace, issue: Path) -> None:
+    from django.utils import timezone
+
+    approve_and_stop_at_once(workspace)
+    with lock.sending(workspace.root / "var", SLUG, timezone.localtime()):
+        ran = workspace.run("send")
+    assert ran.exit == 4 and f"{SLUG} is being sent from here since" in ran.err
+
+
+def test_nothing_to_show_is_said(workspace: Workspace, issue: Path) -> None:
+    ran = workspace.run("status")
+    assert ran.exit == 2 and "has not been sent" in ran.err
+
+
+def test_a_test_copy_is_marked_and_in_no_ledger(workspace: Workspace, issue: Path) -> None:
+    ran = workspace.run("test", "--to", "sam@home.example", "--to", "me@home.example,SAM@home.example")
+    assert ran.exit == 0, ran.out + ran.err
+    mails = caught(workspace)
+    assert [str(mail["X-Envelope-To"]) for mail in mails] == ["<me@home.example>", "<sam@home.example>"]
+    assert str(mails[1]["Subject"]) == "[TEST] Is it you? #1 worry: the Stone"
+    body = mails[1].get_body(("plain",))
+    assert body and "Hello Sam" in body.get_content()
+    keyring = Keyring.load(workspace.root / "var" / "secret.key")
+    for header in ("Reply-To", "X-Envelope-From"):
+        found = keyring.read(str(mails[0][header]).partition("+")[2].partition("@")[0])
+        assert found and found[0] is Purpose.TEST
+    assert (Mailing.objects.count(), Delivery.objects.count()) == (0, 0)
+
+
+def test_a_test_goes_to_ten_addresses_at_most(workspace: Workspace, issue: Path) -> None:
+    ran = workspace.run("test", *(part for n in range(11) for part in ("--to", f"p{n}@home.example")))
+    assert ran.exit == 2 and "too-many-test-copies" in ran.err
+    ran = workspace.run("test", "--to", "not an address")
+    assert ran.exit == 2 and "bad-address" in ran.err
+
+
+def test_no_test_copy_of_what_must_be_fixed(workspace: Workspace, issue: Path) -> None:
+    issue.write_text(ISSUE.replace("from: council", "from: nobody-we-know"), encoding="utf-8")
+    ran = workspace.run("test", "--to", "me@home.example")
+    assert ran.exit == 1 and "nobody-we-know" in ran.out and not caught(workspace)
