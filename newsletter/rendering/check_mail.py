@@ -103,8 +103,8 @@ def _painted(
         weight = int(style["font-weight"])
     elif style.get("font-weight") in ("bold", "normal"):
         weight = 700 if style["font-weight"] == "bold" else 400
-    hidden = hidden or style.get("display") == "none" or size < 4 or "mso-hide" in style or "clip" in style
-    if not hidden and (element.text or "").strip():
+    hidden = hidden or style.get("display") == "none" or "mso-hide" in style or "clip" in style
+    if not hidden and size >= 4 and (element.text or "").strip():  # MJML's cells have size 0, what is in them its own
         yield element, front, back, size >= 24 or (size >= 18.66 and weight >= 700)
     for child in element.iterchildren():
         if isinstance(child.tag, str) and child.tag not in ("style", "script", "title", "img"):

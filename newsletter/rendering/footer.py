@@ -29,7 +29,7 @@ def foot(writer: TextWriter, found: list[tuple[Piece, ...]]) -> list[Block]:
     material = writer.material
     blocks: list[Block] = [RULE]
     by = material.issue.front.by
-    if by:
+    if by and (by.role or by.area or by.name != material.config.site.name):
         who = ", ".join(filter(None, (by.name, by.role, by.area, by.organisation)))
         blocks.append(writer.wrapped(f"{writer.words('sent_by')}: {who}"))
     if material.can.unsubscribe:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from newsletter.config import Config
 from newsletter.content import model as content
-from newsletter.problems import Problem
+from newsletter.problems import Problem, Severity, Where
 from newsletter.rendering import engine, finishing, footer, freeze, merge, placeholders, templating
 from newsletter.rendering.layout import Layout, Place
 from newsletter.rendering.material import Material
@@ -33,6 +33,29 @@ def render(issue: content.Issue, theme: Theme, config: Config, mode: Mode = Mode
         placeholders.current.reset(token)
 
 
+_BLOCKS = {
+    content.Heading: "heading",
+    content.Table: "table",
+    content.Picture: "picture",
+    content.Button: "button",
+    content.ReplyButton: "reply",
+    content.Callout: "callout",
+    content.Columns: "columns",
+    content.Card: "card",
+}
+
+
+def _unsupported(material: Material) -> Iterator[Problem]:
+    """A block that the theme does not draw, once for each kind."""
+    theme = material.theme
+    kinds = {_BLOCKS.get(type(node), ""): node for node in material.issue.walk()}
+    for kind, node in kinds.items():
+        if kind and kind not in theme.supports:
+            hint = f"It draws {', '.join(theme.supports)}."
+            message = f"The theme ‘{theme.name}’ does not draw a {kind}"
+            yield Problem("unsupported-block", message, hint, Where(node.file, node.line), Severity.WARNING)
+
+
 def _rendered(material: Material) -> Rendered:
     issue, front = material.issue, material.issue.front
     html, found = _html(material)
@@ -41,6 +64,7 @@ def _rendered(material: Material) -> Rendered:
     if material.mode is Mode.TEST:
         subject = joined([f"{material.words('test_subject')} ", *subject])
     material.publish_files()
+    material.problems += _unsupported(material)
     parts = [subject, html, text]
     if material.mode is Mode.WEB:
         parts = [_for_everybody(part, material) for part in parts]

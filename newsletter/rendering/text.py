@@ -113,7 +113,7 @@ class TextWriter:
             return []
         return [
             self.wrapped(
-                f"{node.label}: {self._address(self.material.slot('reply_url'))} {self.words('reply_hint')}", margin
+                f"{node.label}: {self._address(self.material.slot('reply_url'))}\n{self.words('reply_hint')}", margin
             )
         ]
 
@@ -194,8 +194,11 @@ class TextWriter:
             elif token.type == "link_close" and links:
                 href, start = links.pop()
                 label = "".join(out[start:])
-                same = label.strip() == href.removeprefix("mailto:").removeprefix("tel:")
-                out[start:] = [self._address(href) if same else f"{label} <{self._address(href)}>"]
+                address = self._address(href)
+                if label.strip() == href.removeprefix("mailto:").removeprefix("tel:"):
+                    out[start:] = [label if href.startswith(("mailto:", "tel:")) else address]
+                else:
+                    out[start:] = [f"{label} <{address}>"]
         return "".join(out)
 
     def _table(self, tokens: Sequence[Token], margin: Margin) -> str:

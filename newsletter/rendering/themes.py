@@ -41,7 +41,6 @@ class Theme:
     known: Mapping[str, Option]
     strings: Mapping[str, Mapping[str, str]]
     supports: tuple[str, ...]
-    css: str
 
     def words(self, language: str) -> Mapping[str, str]:
         """Every fixed word in `language`, else in English (checks.check says so)."""
@@ -65,7 +64,7 @@ def load(name: str, config: Config) -> Theme:
     """Read and check a theme. Raises NewsletterError with every Problem found, exit 3 for a broken theme."""
     for folder in folders(config):
         place = folder / name
-        if (place / "theme.toml").is_file() and files.is_inside(place, folder):
+        if Path(name).name == name and (place / "theme.toml").is_file() and files.is_inside(place, folder):
             return _Reader(name, place, config).theme()
     known = names(config)
     hint = did_you_mean(name, known) or f"Themes here: {', '.join(known) or 'none'}."
@@ -95,12 +94,10 @@ class _Reader:
                 self._problem(f"There is no block called ‘{block}’", did_you_mean(str(block), BLOCKS), "supports")
         if not (self.folder / "theme.mjml.j2").is_file():
             self._problem("The theme has no theme.mjml.j2", "That file is the mail's design, in Jinja and MJML.", "")
-        css = self.folder / "author.css"
-        styled = css.read_text(encoding="utf-8") if css.is_file() else ""
         if self.problems:
             raise NewsletterError(*self.problems, exit=Exit.CONFIG)
         title, version = str(raw.get("title", self.name)), str(raw.get("version", ""))
-        return Theme(self.name, self.folder, title, version, options, known, strings, supports, styled)
+        return Theme(self.name, self.folder, title, version, options, known, strings, supports)
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -34,11 +34,11 @@ def wrap(text: str, first: str = "", rest: str = "", columns: int = COLUMNS, mea
     for word, glued in _words(text):
         size, gap = measure(word), 0 if glued or not line else 1
         if line and used + gap + size > columns - measure(indent):
-            lines.append(f"{indent}{line}".rstrip())
+            lines.append(f"{indent}{line}".rstrip(" "))
             line, used, gap, indent = "", 0, 0, rest
         line += " " * gap + word
         used += gap + size
-    lines.append(f"{indent}{line}".rstrip())
+    lines.append(f"{indent}{line}".rstrip(" "))
     return "\n".join(lines)
 
 
