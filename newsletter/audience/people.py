@@ -31,7 +31,7 @@ ROLES = frozenset(
 _DOMAINS = 20_000  # checked domains that are remembered; then all are forgotten, so memory stays flat
 # RFC 5322 dot-atom of at most 64 octets (RFC 5321 4.5.3.1.1); anything rarer takes addresses.parse.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_plain_local = re.compile(rf"(?=.{{1,64}}\Z){_ATOM}(?:\.{_ATOM})*").fullmatch
+_plain_local = re.compile(rf"(?=.{{1,64}}\Z)(?!'){_ATOM}(?:\.{_ATOM})*").fullmatch
 # C0, DEL, C1, line separators, and letters that could not be decoded. Right-to-left marks and joiners are text.
 _forbidden = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd]").search
 _BLANKS = re.compile(r"\s+")
@@ -60,7 +60,7 @@ class People:
         self._width = len(columns.header)
         at = columns.at
         self._email, self._lists_at, self._language_at = at("email") or 0, at("lists"), at("language")
-        self._names = tuple((at(key), key) for key in ("name", "first_name", "last_name"))
+        self._names = tuple((slot, at(key) or 0, key) for slot, key in enumerate(LENGTHS) if at(key) is not None)
         self._facts = tuple((place, columns.keys[place]) for place in sorted(columns.keys) if self._is_fact(place))
         self._masks = lru_cache(4096)(self._mask)
         self._attributes = lru_cache(4096)(self._attributes_of)
@@ -74,9 +74,11 @@ class People:
         if found := _forbidden("\n".join(cells)):
             self._refuse_letter(cells, found[0])
         canonical, address = self._address(cells[self._email])
-        name, first_name, last_name = [
-            self._short(cells[place], place, key) if place is not None else "" for place, key in self._names
-        ]
+        names = ["", "", ""]
+        for slot, place, key in self._names:
+            names[slot] = text = cells[place].strip()
+            if len(text) > LENGTHS[key] or not text.isprintable() or text[:1] == "'":
+                names[slot] = self._short(text, place, key)
         mask = self._base
         if self._lists_at is not None:
             mask |= self._masks(cells[self._lists_at])
@@ -90,7 +92,7 @@ class People:
         attributes = self._attributes(tuple([cells[place] for place, _ in self._facts]))
         if canonical.partition("@")[0] in ROLES:
             self._note("role-address", row, address)
-        return canonical, row.number, address, name, first_name, last_name, language, attributes, mask
+        return canonical, row.number, address, *names, language, attributes, mask  # type: ignore[return-value]
 
     def problem(self, row: Row, refused: Refused) -> Problem:
         """The refusal with its row, its column's name and its place in the file."""
@@ -146,13 +148,12 @@ class People:
         raise Refused("invisible-character", place, message, "Delete the cell’s content and type it again.")
 
     def _address(self, cell: str) -> tuple[str, str]:
-        text = cell.strip().strip("\ufeff\u200b").strip()
-        if text[:1] == "'":
-            text = plain(text)
+        text = cell.strip()
         local, _, domain = text.rpartition("@")
         known = self._domains.get(domain)
         if known and _plain_local(local) and len(text) <= 254 and len(local) + 1 + len(known) <= 254:
             return f"{local.lower()}@{known}", text
+        text = plain(text.strip("\ufeff\u200b").strip())
         try:
             parsed = addresses.parse(text)
         except ValueError as error:
@@ -161,13 +162,11 @@ class People:
             raise Refused("bad-address", self._email, "it is too long")
         if len(self._domains) >= _DOMAINS:
             self._domains.clear()
-        self._domains[domain] = parsed.domain
+        self._domains[text.rpartition("@")[2]] = parsed.domain
         return parsed.canonical, parsed.typed
 
-    def _short(self, cell: str, place: int, key: str) -> str:
-        text = cell.strip()
-        if text[:1] == "'":
-            text = plain(text)
+    def _short(self, text: str, place: int, key: str) -> str:
+        text = plain(text)
         if "\n" in text or "\r" in text or "\t" in text:
             text = _BLANKS.sub(" ", text)
         if len(text) > LENGTHS[key]:

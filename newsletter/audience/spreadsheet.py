@@ -41,7 +41,6 @@ class Row:
     number: int
     line: int
     cells: list[str]
-    source: str
     fault: Problem | None = None
 
 
@@ -64,7 +63,7 @@ class Table:
         Raises NewsletterError(stray-quotes) only when the file's quoting as a whole is broken. The same Row object
         is handed out again and again (a new one each time costs 0.5 us a row); do not keep it.
         """
-        lines, row, strays = self._lines, Row(0, 0, [], ""), 0
+        lines, row, strays = self._lines, Row(0, 0, []), 0
         reader = csv.reader(lines, delimiter=self.delimiter)
         width = len(self.header)
         while True:
@@ -88,8 +87,7 @@ class Table:
                 lines.push_back()
             if row.fault:  # the cells as they look without any quoting, to be mended by hand
                 row.cells = [cell[:CELL] for cell in lines.record[0].rstrip("\r\n").split(self.delimiter)]
-            row.source = lines.record[0].rstrip("\r\n")[:500] if lines.record else ""
-            if row.fault or any(map(str.strip, row.cells)):
+            if row.fault or (row.cells and (row.cells[0] or any(map(str.strip, row.cells)))):
                 yield row
 
     def position(self) -> int:
@@ -97,9 +95,10 @@ class Table:
         return os.lseek(self._lines.file.fileno(), 0, os.SEEK_CUR)
 
     def where(self, row: Row, cell: str = "") -> Where:
-        """The place of a cell in the file, with its line for the caret."""
-        start = row.source.find(cell) + 1 if cell else 0
-        return Where(self.name, row.line, start or None, start + len(cell) if start else None, row.source)
+        """The place of a cell of the row that `rows` gave last, with its line for the caret."""
+        source = self._lines.record[0].rstrip("\r\n")[:500]
+        start = source.find(cell) + 1 if cell else 0
+        return Where(self.name, row.line, start or None, start + len(cell) if start else None, source)
 
     def _long_cell(self, row: Row) -> Problem:
         return Problem(
