@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from typing import NamedTuple
 
-# Plain ASCII addresses, all but a handful in any list, need no validator: 43 us against 0.6 us each.
-# RFC 5321 4.5.3.1: local part 64 octets, path 254 without its angle brackets. `xn--` goes the long way round.
+# Plain ASCII addresses, all but a handful in any list, need no validator: 43 us against 2 us each.
+# RFC 5321 4.5.3.1: local part 64 octets, a label 63, the whole 254. `xn--` goes the long way round.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"(?!xn--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_PLAIN = re.compile(
-    rf"(?=.{{3,254}}\Z)(?=.{{1,64}}@)({_ATOM}(?:\.{_ATOM})*)@((?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])|localhost)",
-    re.IGNORECASE,
-)
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_PLAIN = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@((?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])|localhost)")
 # Special-use names (RFC 6761, RFC 2606) that no mail can reach, but `.example`, `.test` and `.localhost`
 # are what demos, tests and this very computer use.
 _UNREACHABLE = (".invalid", ".arpa", ".onion", ".local")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """One address.
 
     `typed` is as the person wrote it (outer blanks cut); `domain` is in ASCII (A-labels, RFC 5891), lower case;
@@ -48,9 +44,10 @@ def parse(text: str) -> Address:
     """
     typed = text.strip()
     plain = _PLAIN.fullmatch(typed)
-    if plain and not typed.lower().endswith(_UNREACHABLE):
+    if plain and len(typed) <= 254:
         local, domain = plain[1], plain[2].lower()
-        return Address(typed, f"{local.lower()}@{domain}", local, domain, False)
+        if len(local) <= 64 and "xn--" not in domain and not domain.endswith(_UNREACHABLE):
+            return Address(typed, f"{local.lower()}@{domain}", local, domain, False)
     return _parse_slowly(typed)
 
 
