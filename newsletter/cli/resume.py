@@ -26,8 +26,9 @@ def command(output: Output, issue: str | None, as_json: bool) -> int:
     from newsletter.sending import carrier, lock, mailings  # need the database that `workspace` opened
 
     mailing = which(output, config, issue)
-    if not mailings.resume(mailing) and mailing.state != "sending":
-        raise wrong_state(mailing, "resumed", "newsletter status shows how it ended; newsletter send starts one.")
+    if not mailings.resume(mailing):
+        hint = "newsletter status shows how it stands; newsletter send goes on with one that was cut off."
+        raise wrong_state(mailing, "resumed", hint)
     status = mailings.status(mailing)
     waiting = sum(status[state] for state in (*words.WAITING, "deferred"))
     output.done(f"Going on with {mailing.slug}: {words.people(waiting)} to go.")

@@ -88,7 +88,7 @@ def _first(
     audience = mailings.narrowed(prepared.issue, lists or None)
     explanation = selecting.explain(config, audience)
     keyring = Keyring.load(config.var / "secret.key")
-    warnings = (*prepared.problems, *empty_fields(config, prepared, audience, explanation.will_get))
+    warnings = (*keyring.problems, *prepared.problems, *empty_fields(config, prepared, audience, explanation.will_get))
     _say_what(output, config, prepared, audience, explanation)
     if not as_json:
         output.problems(warnings)

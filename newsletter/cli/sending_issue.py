@@ -36,9 +36,12 @@ class Prepared:
 
 def prepare(config: Config, folder: Path, mode: Mode) -> Prepared:
     """Read, render and check the issue in all its languages. Raises NewsletterError where there is nothing to read."""
+    from datetime import UTC, datetime
+
     from newsletter.content import finding, reading
     from newsletter.rendering import checks, pipeline, themes
 
+    today = datetime.now(UTC).date()
     issues: dict[str, Issue] = {}
     renders: dict[str, Rendered] = {}
     problems: dict[Problem, None] = {}
@@ -46,8 +49,7 @@ def prepare(config: Config, folder: Path, mode: Mode) -> Prepared:
         issue = issues[language] = reading.read(folder, config, language)
         theme = themes.load(issue.front.template, config)
         rendered = renders[language] = pipeline.render(issue, theme, config, mode)
-        found = (*issue.problems, *rendered.problems, *checks.check(issue, rendered, config))
-        problems.update(dict.fromkeys(found))
+        problems.update(dict.fromkeys(checks.everything(issue, rendered, config, today)))
     return Prepared(folder, issues, renders, tuple(problems))
 
 
@@ -80,7 +82,7 @@ def empty_fields(config: Config, prepared: Prepared, lists: tuple[str, ...], peo
     return [
         Problem(
             "empty-field",
-            f"‘{key}’ is empty for {count:,} of {people:,} people",
+            f"‘{key}’ is empty for {count:,} of {people:,} people ({100 * count // max(1, people)}%)",
             hint=f'write {{{{ {key} or "…" }}}}',
             where=bare[key].where,
             severity=Severity.WARNING,

@@ -23,17 +23,20 @@ def workspace(output: Output) -> Config:
 
 def which(output: Output, config: Config, name: str | None) -> Mailing:
     """The mailing of the issue `name` (or the beginning of its slug); without a name the one under way, else the
-    issue you stand in, else the only mailing. Raises NewsletterError(which-issue | not-approved, exit 2)."""
+    last one, unless you stand in an issue. Raises NewsletterError(which-issue | not-approved, exit 2)."""
     from newsletter.content import finding
     from newsletter.sending import mailings
     from newsletter.sending.models import Mailing
 
-    if name is None:
-        under_way = Mailing.objects.filter(state__in=("approved", "sending", "paused"))
-        for known in (under_way, Mailing.objects.all()):
-            if known.count() == 1:
-                return known.get()
-    else:
+    inside = (config.root / "issues").resolve() in output.folder.resolve().parents
+    if name is None and not inside:
+        under_way = list(Mailing.objects.filter(state__in=("approved", "sending", "paused"))[:2])
+        last = Mailing.objects.order_by("-pk").first()
+        if len(under_way) == 1:
+            return under_way[0]
+        if not under_way and last:
+            return last
+    elif name is not None:
         slug = name.rstrip("/").removeprefix("issues/")
         begun = list(Mailing.objects.filter(slug__startswith=slug)[:2])
         if len(begun) == 1:

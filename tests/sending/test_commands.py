@@ -12,7 +12,8 @@ import pytest
 from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.sending import laws, lock, mailings
 from newsletter.sending.models import Delivery, Mailing
-from tests.workspace import Workspace
+from tests.sending.servers import Sink
+from tests.workspace import TOML, Workspace
 
 ISSUE = """\
 ---
@@ -236,6 +237,78 @@ def test_a_second_send_says_who_sends(workspace: Workspace, issue: Path) -> None
     with lock.sending(workspace.root / "var", SLUG, timezone.localtime()):
         ran = workspace.run("send")
     assert ran.exit == 4 and f"{SLUG} is being sent from here since" in ran.err
+
+
+def test_what_is_not_paused_cannot_be_resumed(workspace: Workspace, issue: Path) -> None:
+    approve_and_stop_at_once(workspace)
+    ran = workspace.run("resume")
+    assert ran.exit == 4 and "cannot be resumed: it is approved" in ran.err
+
+
+def test_without_a_name_the_last_mailing_is_meant(workspace: Workspace, issue: Path) -> None:
+    assert workspace.run("send", "--yes", "--expect", "3").exit == 0
+    workspace.write("issues/2026-12-24-later/issue.md", ISSUE)
+    assert workspace.run("send", "2026-12-24", "--yes", "--expect", "3").exit == 0
+    assert workspace.run("status").out.startswith("2026-12-24-later")
+    assert workspace.run("status", "2026-11").out.startswith(SLUG)
+
+
+def test_a_mailing_is_found_though_its_folder_is_gone(workspace: Workspace, issue: Path) -> None:
+    approve_and_stop_at_once(workspace)
+    issue.unlink()
+    assert workspace.run("status", SLUG).exit == 0
+
+
+def test_mail_that_leaves_needs_a_site_that_answers(workspace: Workspace, issue: Path) -> None:
+    base = TOML.replace("[site]\n", '[site]\nurl = "https://127.0.0.1:9"\n').replace(
+        "[mail]\n", '[mail]\ntransport = "smtp"\n'
+    )
+    workspace.toml('[relays.main]\nhost = "127.0.0.1"\nport = 9\n', base)
+    ran = workspace.run("send", "--yes", "--expect", "3")
+    assert ran.exit == 4 and "cannot serve the links of this mail" in ran.err
+    assert Mailing.objects.count() == 0
+
+
+def test_a_relay_carries_it_where_the_site_is_ours(
+    workspace: Workspace, issue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.sending.sitecheck.check", lambda config, keyring: None)
+    base = TOML.replace("[site]\n", '[site]\nurl = "https://news.example"\n').replace(
+        "[mail]\n", '[mail]\ntransport = "smtp"\n'
+    )
+    with Sink() as sink:
+        workspace.toml(f'[relays.main]\nhost = "127.0.0.1"\nport = {sink.port}\n', base)
+        ran = workspace.run("send", "--yes", "--expect", "3")
+    assert ran.exit == 0, ran.out + ran.err
+    assert sum(sink.copies().values()) == 3
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in sink.mails[0][2]
+
+
+def test_failures_are_said_with_their_reason(
+    workspace: Workspace, issue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sink(lambda phase, to: "550 5.1.1 No such user" if phase == "rcpt" and to.startswith("jo@") else "") as sink:
+        monkeypatch.setattr("newsletter.sending.carrier.is_ours", lambda host, port: True)
+        workspace.toml(f'[catch]\nsmtp = "127.0.0.1:{sink.port}"\n')
+        ran = workspace.run("send", "--yes", "--expect", "3")
+    assert ran.exit == 5
+    assert "accepted 2   failed 1   of 3" in ran.out
+    assert "failed 1: address does not exist (550 5.1.1 No such user)" in ran.out
+
+
+def test_people_to_try_again_are_said_with_the_time(
+    workspace: Workspace, issue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import timedelta
+
+    monkeypatch.setattr("newsletter.sending.verdicts.DELAYS", (timedelta(minutes=5),))
+    with Sink(lambda phase, to: "450 4.2.1 busy" if phase == "rcpt" and to.startswith("jo@") else "") as sink:
+        monkeypatch.setattr("newsletter.sending.carrier.is_ours", lambda host, port: True)
+        workspace.toml(f'[catch]\nsmtp = "127.0.0.1:{sink.port}"\n')
+        ran = workspace.run("send", "--yes", "--expect", "3")
+        assert ran.exit == 5
+        assert "1 person to try again: run newsletter send after" in ran.out
+        assert "after" in workspace.run("status").out
 
 
 def test_nothing_to_show_is_said(workspace: Workspace, issue: Path) -> None:

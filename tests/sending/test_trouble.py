@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import timedelta
 from pathlib import Path
 
@@ -115,6 +117,8 @@ def test_the_lock_is_free_again_after_its_holder(tmp_path: Path) -> None:
 
 HOLD = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime
 from pathlib import Path
 from newsletter.sending import lock
@@ -145,3 +149,26 @@ def test_a_lost_key_stops_before_anything_is_sent(workspace: Workspace) -> None:
         drain(workspace.config, mailing, lambda: Connection(workspace.config.relay()), patience=timedelta(0))
     assert lost.value.problems[0].code == "lost-key"
     assert mailings.status(mailing)["pending"] == 30
+
+
+def test_a_result_is_kept_though_another_program_holds_the_database(workspace: Workspace) -> None:
+    mailing = started(workspace)
+    store = Store()
+    other = sqlite3.connect(workspace.root / "var" / "newsletter.db", isolation_level=None)
+    outbox = Outbox(store, mailing)
+    try:
+        (row, *_), _ = outbox.lease(1)
+        outbox.begin(row)
+        with store.connection.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout = 200")  # milliseconds; 20,000 in earnest
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as pool:
+            kept = pool.submit(outbox.settle, row, "accepted", code=250)
+            with pytest.raises(FutureTimeout):
+                kept.result(0.5)
+            other.execute("ROLLBACK")
+            assert kept.result(10)
+    finally:
+        other.close()
+        store.close()
+    assert Delivery.objects.get(pk=row.id).state == "accepted"

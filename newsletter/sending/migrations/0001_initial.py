@@ -5,84 +5,141 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('audience', '0001_initial'),
+        ("audience", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Asset',
+            name="Asset",
             fields=[
-                ('sha256', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('extension', models.CharField(max_length=8)),
-                ('content_type', models.CharField(max_length=100)),
-                ('data', models.BinaryField()),
+                ("sha256", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("extension", models.CharField(max_length=8)),
+                ("content_type", models.CharField(max_length=100)),
+                ("data", models.BinaryField()),
             ],
         ),
         migrations.CreateModel(
-            name='Mailing',
+            name="Mailing",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.CharField(max_length=200, unique=True)),
-                ('state', models.CharField(choices=[('approved', 'Approved'), ('sending', 'Sending'), ('paused', 'Paused'), ('stopped', 'Stopped'), ('finished', 'Finished')], default='approved', max_length=10)),
-                ('rendered', models.JSONField()),
-                ('public', models.JSONField(default=dict)),
-                ('checksum', models.CharField(max_length=64)),
-                ('audience', models.JSONField()),
-                ('settings', models.JSONField()),
-                ('public_id', models.BinaryField(max_length=9, unique=True)),
-                ('frozen', models.PositiveIntegerField(default=0)),
-                ('excluded', models.JSONField(default=dict)),
-                ('paused_why', models.TextField(blank=True, default='')),
-                ('approved_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.CharField(max_length=200, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("approved", "Approved"),
+                            ("sending", "Sending"),
+                            ("paused", "Paused"),
+                            ("stopped", "Stopped"),
+                            ("finished", "Finished"),
+                        ],
+                        default="approved",
+                        max_length=10,
+                    ),
+                ),
+                ("rendered", models.JSONField()),
+                ("public", models.JSONField(default=dict)),
+                ("checksum", models.CharField(max_length=64)),
+                ("audience", models.JSONField()),
+                ("settings", models.JSONField()),
+                ("public_id", models.BinaryField(max_length=9, unique=True)),
+                ("frozen", models.PositiveIntegerField(default=0)),
+                ("excluded", models.JSONField(default=dict)),
+                ("paused_why", models.TextField(blank=True, default="")),
+                ("approved_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='UnsubscribeKey',
+            name="UnsubscribeKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.BinaryField(max_length=9, unique=True)),
-                ('canonical', models.CharField(max_length=320)),
-                ('lists', models.JSONField(default=list)),
-                ('lists_key', models.CharField(max_length=500)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("token", models.BinaryField(max_length=9, unique=True)),
+                ("canonical", models.CharField(max_length=320)),
+                ("lists", models.JSONField(default=list)),
+                ("lists_key", models.CharField(max_length=500)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('canonical', 'lists_key'), name='one_key_per_choice')],
+                "constraints": [models.UniqueConstraint(fields=("canonical", "lists_key"), name="one_key_per_choice")],
             },
         ),
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('canonical', models.CharField(max_length=320)),
-                ('address', models.CharField(max_length=320)),
-                ('name', models.CharField(blank=True, default='', max_length=200)),
-                ('language', models.CharField(blank=True, default='', max_length=35)),
-                ('values', models.JSONField(default=dict)),
-                ('lists', models.JSONField(default=list)),
-                ('token', models.BinaryField(max_length=9, unique=True)),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('leased', 'Leased'), ('inflight', 'Inflight'), ('accepted', 'Accepted'), ('deferred', 'Deferred'), ('failed', 'Failed'), ('suppressed', 'Suppressed'), ('expired', 'Expired'), ('cancelled', 'Cancelled'), ('uncertain', 'Uncertain')], default='pending', max_length=10)),
-                ('attempt', models.PositiveIntegerField(default=0)),
-                ('tries', models.PositiveIntegerField(default=0)),
-                ('reason', models.CharField(blank=True, default='', max_length=300)),
-                ('worker', models.CharField(blank=True, default='', max_length=40)),
-                ('leased_until', models.DateTimeField(null=True)),
-                ('due', models.DateTimeField(null=True)),
-                ('reply_code', models.PositiveSmallIntegerField(null=True)),
-                ('reply_text', models.TextField(blank=True, default='')),
-                ('remote_id', models.CharField(blank=True, default='', max_length=200)),
-                ('changed', models.DateTimeField(auto_now=True)),
-                ('subscriber', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='audience.subscriber')),
-                ('mailing', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='sending.mailing')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("canonical", models.CharField(max_length=320)),
+                ("address", models.CharField(max_length=320)),
+                ("name", models.CharField(blank=True, default="", max_length=200)),
+                ("language", models.CharField(blank=True, default="", max_length=35)),
+                ("values", models.JSONField(default=dict)),
+                ("lists", models.JSONField(default=list)),
+                ("token", models.BinaryField(max_length=9, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("leased", "Leased"),
+                            ("inflight", "Inflight"),
+                            ("accepted", "Accepted"),
+                            ("deferred", "Deferred"),
+                            ("failed", "Failed"),
+                            ("suppressed", "Suppressed"),
+                            ("expired", "Expired"),
+                            ("cancelled", "Cancelled"),
+                            ("uncertain", "Uncertain"),
+                        ],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("attempt", models.PositiveIntegerField(default=0)),
+                ("tries", models.PositiveIntegerField(default=0)),
+                ("reason", models.CharField(blank=True, default="", max_length=300)),
+                ("worker", models.CharField(blank=True, default="", max_length=40)),
+                ("leased_until", models.DateTimeField(null=True)),
+                ("due", models.DateTimeField(null=True)),
+                ("reply_code", models.PositiveSmallIntegerField(null=True)),
+                ("reply_text", models.TextField(blank=True, default="")),
+                ("remote_id", models.CharField(blank=True, default="", max_length=200)),
+                ("changed", models.DateTimeField(auto_now=True)),
+                (
+                    "subscriber",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, to="audience.subscriber"
+                    ),
+                ),
+                (
+                    "mailing",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="deliveries", to="sending.mailing"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state', 'pending')), fields=['mailing', 'id'], name='delivery_pending'), models.Index(condition=models.Q(('state', 'deferred')), fields=['mailing', 'due'], name='delivery_deferred'), models.Index(condition=models.Q(('state', 'leased')), fields=['mailing'], name='delivery_leased'), models.Index(condition=models.Q(('state', 'inflight')), fields=['mailing'], name='delivery_inflight'), models.Index(condition=models.Q(('state', 'uncertain')), fields=['mailing'], name='delivery_uncertain')],
-                'constraints': [models.UniqueConstraint(fields=('mailing', 'subscriber'), name='one_delivery_per_person'), models.UniqueConstraint(fields=('mailing', 'canonical'), name='one_delivery_per_address')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "pending")), fields=["mailing", "id"], name="delivery_pending"
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "deferred")), fields=["mailing", "due"], name="delivery_deferred"
+                    ),
+                    models.Index(condition=models.Q(("state", "leased")), fields=["mailing"], name="delivery_leased"),
+                    models.Index(
+                        condition=models.Q(("state", "inflight")), fields=["mailing"], name="delivery_inflight"
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "uncertain")), fields=["mailing"], name="delivery_uncertain"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("mailing", "subscriber"), name="one_delivery_per_person"),
+                    models.UniqueConstraint(fields=("mailing", "canonical"), name="one_delivery_per_address"),
+                ],
             },
         ),
     ]
