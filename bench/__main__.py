@@ -8,23 +8,29 @@ from pathlib import Path
 
 
 def main() -> int:
-    """Exit 1 when a row misses its aim. Each module's run() returns rows: what, ours, other, ratio, aim, ok."""
+    """`python -m bench [name …]`. Exit 1 when a row misses its aim, or when nothing was measured.
+
+    Each module's run() returns rows: what, ours, other, ratio, aim (texts) and ok.
+    """
     wanted = sys.argv[1:]
-    names = sorted(path.stem for path in Path(__file__).parent.glob("*_bench.py"))
-    missed = 0
-    for name in names:
-        if wanted and name.removesuffix("_bench") not in wanted:
+    missed = measured = 0
+    for path in sorted(Path(__file__).parent.glob("*_bench.py")):
+        name = path.stem.removesuffix("_bench")
+        if wanted and name not in wanted:
             continue
-        print(f"\n{name.removesuffix('_bench')}", flush=True)
-        for row in importlib.import_module(f"bench.{name}").run():
+        print(f"\n{name}\n    {'':<62} {'ours':>11} {'other':>11} {'ratio':>9}  aim", flush=True)
+        for row in importlib.import_module(f"bench.{path.stem}").run():
+            measured += 1
             missed += not row["ok"]
             sign = "✓" if row["ok"] else "✗"
-            print(
-                f"  {sign} {row['what']:<58} {row['ours']:>12} {row['other']:>12}  {row['ratio']:>9}  aim {row['aim']}"
-            )
-    verdict = f"{missed} missed." if missed else "Every aim is met."
-    print(f"\n{verdict} Ratios within one run; trust those, not the times.")
+            print(f"  {sign} {row['what']:<62} {row['ours']:>11} {row['other']:>11} {row['ratio']:>9}  {row['aim']}")
+    if not measured:
+        print(f"Nothing was measured; there is no bench called {' or '.join(wanted)}.")
+        return 2
+    verdict = f"{missed} of {measured} missed." if missed else f"All {measured} aims are met."
+    print(f"\n{verdict} Ratios within one run on this machine; trust those, not the times.")
     return 1 if missed else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
