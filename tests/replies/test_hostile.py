@@ -136,6 +136,7 @@ def test_no_real_bounce_breaks_the_door(post: Post) -> None:
         "Re: Automatic reply: bins",
         "Absent neighbours",
         "Autosvar",
+        "Vacation: our house was broken into",
     ],
 )
 def test_a_subject_that_only_sounds_automatic_is_a_persons(subject: str) -> None:
