@@ -65,6 +65,7 @@ def _relay(config: Config, name: str) -> Iterator[Finding]:
     began = time.monotonic()
     area, where = "Relay", place(config, f"relays.{name}.host")
     try:
+        relay.secret()
         open_relay(relay, _timeouts(), None).close()
     except NewsletterError as error:
         yield from failed(area, error)

@@ -93,7 +93,7 @@ class Relay:
             raise NewsletterError(
                 Problem(
                     "no-password-file",
-                    f"The relay's password file cannot be read: {reason}",
+                    f"The relay's password file {self.password_file} cannot be read: {reason}",
                     hint="[relays] password_file names a file that holds the password and nothing else.",
                     where=Where(self.password_file),
                 ),

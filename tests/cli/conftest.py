@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sending.transports.conftest import certificates  # noqa: F401 (a fixture)
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 
 from newsletter.cli import doctor_mail
 from tests.sending.servers import Sink
+from tests.sending.transports.conftest import Certificates
 from tests.workspace import Ran, Workspace
 
 
@@ -110,11 +112,16 @@ def test_a_damaged_database_must_be_fixed(folder: Workspace) -> None:
     assert (done.exit, "database-damaged" in codes(done)) == (1, True)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_must_be_fixed(workspace: Workspace) -> None:
-    (workspace.root / "issues").mkdir(mode=0o500)
+def test_a_folder_that_cannot_be_written_must_be_fixed(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tried by writing, because permissions say nothing about a read-only disk (and nothing to root)."""
+
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     done = workspace.run("doctor", "--json")
     assert (done.exit, "cannot-write" in codes(done)) == (1, True)
+    assert "Read-only file system" in done.out
 
 
 def test_a_full_disk_is_seen_before_it_stops_a_mailing(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +223,46 @@ def test_a_clear_port_where_encryption_was_expected(workspace: Workspace) -> Non
     assert without_pages(codes(done)) == ["relay-tls"]
 
 
+def with_tls(workspace: Workspace, certificates: Certificates, name: str, monkeypatch: pytest.MonkeyPatch) -> Ran:
+    """doctor against a server that speaks TLS from the first byte and shows the certificate called `name`."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.folder / "authority.pem"))
+
+    def serve() -> None:
+        raw, _ = listening.accept()
+        with contextlib.suppress(OSError), certificates.server(name).wrap_socket(raw, server_side=True) as talk:
+            talk.sendall(b"220 ready\r\n")
+            while talk.recv(4096):
+                talk.sendall(b"250 ok\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        done = smtp(workspace, listening.getsockname()[1], 'tls = "implicit"').run("doctor", "--json")
+        thread.join(10)
+    return done
+
+
+def test_a_good_certificate(
+    workspace: Workspace,
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = with_tls(workspace, certificates, "good", monkeypatch)
+    assert without_pages(codes(done)) == []
+    assert "encrypted (TLS)" in done.out
+
+
+@pytest.mark.parametrize("name", ["expired", "stranger"])
+def test_a_certificate_that_cannot_be_trusted(
+    workspace: Workspace,
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    done = with_tls(workspace, certificates, name, monkeypatch)
+    assert (done.exit, without_pages(codes(done))) == (1, ["relay-certificate"])
+
+
 def test_a_login_that_is_refused(workspace: Workspace) -> None:
     workspace.environment = {}
     answers = {"ehlo": "250-test\r\n250 AUTH PLAIN", "auth": "535 5.7.8 wrong password"}
@@ -229,8 +276,8 @@ def test_a_login_that_is_refused(workspace: Workspace) -> None:
 def test_a_password_file_that_is_not_there(workspace: Workspace) -> None:
     with answering(ehlo="250-test\r\n250 AUTH PLAIN") as port:
         done = smtp(workspace, port, 'user = "news"\npassword_file = "var/nowhere"').run("doctor", "--json")
-    assert done.exit == 1
-    assert "nowhere" in done.out
+    assert (done.exit, without_pages(codes(done))) == (1, ["no-password-file"])
+    assert "var/nowhere" in done.out
 
 
 def test_one_mail_to_you_through_the_relay(workspace: Workspace) -> None:

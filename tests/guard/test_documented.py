@@ -131,3 +131,10 @@ def test_the_generated_pages_are_up_to_date(tmp_path: Path) -> None:
         [sys.executable, "-m", "docs.generate", "--check"], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_exit_code_is_in_the_reference() -> None:
+    from newsletter.problems import Exit
+
+    listed = re.findall(r"^\| (\d+) \|", (REFERENCE / "exit-codes.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == [str(int(code)) for code in Exit]

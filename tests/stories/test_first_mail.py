@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.sending.transports.conftest import Certificates, certificates  # noqa: F401 (a fixture)
+from tests.sending.transports.conftest import Certificates
 from tests.stories.servers import PASSWORD, USER, MailHost, free_port, https, running
 
 ISSUE = """\
@@ -84,7 +84,7 @@ class Town:
 
 
 @pytest.fixture
-def town(tmp_path: Path, certificates: Certificates):  # noqa: F811
+def town(tmp_path: Path, certificates: Certificates):
     """An empty folder, a mail host with mailboxes, and the certificates' authority in this computer's list."""
     root = tmp_path / "town"
     root.mkdir()
@@ -134,7 +134,7 @@ def bring_people(town: Town) -> None:
     assert town.json("recipients", "count")["will_get"] == 3
 
 
-def test_from_an_empty_folder_to_a_mailbox_and_back(town: Town, certificates: Certificates) -> None:  # noqa: F811
+def test_from_an_empty_folder_to_a_mailbox_and_back(town: Town, certificates: Certificates) -> None:
     public, plain = free_port(), free_port()
     set_up(town, public, plain)
     write(town)
@@ -169,7 +169,7 @@ def test_from_an_empty_folder_to_a_mailbox_and_back(town: Town, certificates: Ce
     answers_come_back(town)
 
 
-def leave(mail: EmailMessage, certificates: Certificates) -> None:  # noqa: F811
+def leave(mail: EmailMessage, certificates: Certificates) -> None:
     """Read the page (which changes nothing), then leave as a mail service does."""
     found = re.search(r"<(https://[^>]+)>", str(mail["List-Unsubscribe"]))
     assert found
