@@ -11,7 +11,7 @@ from newsletter.mail.incoming import Incoming
 # person could begin with ("Vacation: our house was broken into") are left out: calling a person a machine costs more.
 PHRASES = (
     "automatic reply", "auto reply", "auto-reply", "autoreply", "auto response", "auto-response", "autoresponse",
-    "out of office", "out of the office", "out of office reply", "out of office autoreply", 
+    "out of office", "out of the office", "out of office reply", "out of office autoreply",
     "vacation reply",
     "automatische antwort", "abwesenheitsnotiz", "autoantwort",
     "réponse automatique", "reponse automatique", "absence du bureau",
