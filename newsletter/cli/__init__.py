@@ -77,14 +77,14 @@ class LazyGroup(click.Group):
 
 
 def hoisted(args: list[str]) -> list[str]:
-    """The words with -C DIR, --plain and --debug moved to the front; what follows `--` is left alone."""
+    """The words with -C DIR, --plain, --quiet and --debug moved to the front; what follows `--` is left alone."""
     front: list[str] = []
     rest: list[str] = []
     words = iter(args)
     for word in words:
         if word == "--":
             return [*front, *rest, word, *words]
-        if word in ("--plain", "--debug"):
+        if word in ("--plain", "--debug", "--quiet", "-q"):
             front.append(word)
         elif word == "-C":
             front += [word, *([value] if (value := next(words, None)) is not None else [])]
