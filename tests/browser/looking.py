@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import Any
 
 from PIL import Image
@@ -16,7 +17,8 @@ from tests.themes import mails
 
 # The ways of looking. `forced` is Chromium's own darkening, a fair likeness of Outlook.com and Android;
 # `inverted` turns everything round, as Gmail on iOS and Outlook on Windows do. Both know nothing of our dark rules.
-WAYS = ("light", "dark", "forced", "inverted", "high-contrast", "no-styles", "no-pictures")
+# `outlook-app` sets the marks by which Outlook.com and its apps let a mail keep its own dark colours.
+WAYS = ("light", "dark", "outlook-app", "forced", "inverted", "high-contrast", "no-styles", "no-pictures")
 
 
 @contextmanager
@@ -49,6 +51,8 @@ def seen_as(html: str, way: str) -> str:
         return mails.unaware_of_dark(html)
     if way == "no-styles":
         return mails.without_styles(html)
+    if way == "outlook-app":
+        return html.replace("<html ", '<html data-ogsc="" data-ogsb="" ', 1)
     if way == "no-pictures":
         return html.replace("data:image", "about:image")
     return html
@@ -96,7 +100,7 @@ def texts_as_painted(page: Page, scale: float) -> list[Seen]:
     """Every piece of text on the page with the contrast of the pixels it was painted with.
 
     Computed style knows nothing of a forced inversion, so the picture is what counts: the commonest colour of the
-    text's box is its background, the colour furthest from it (on at least three pixels) its ink.
+    text's box is its background, the one furthest from it among the next commonest its ink.
     """
     boxes = page.evaluate(_TEXTS)
     picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
@@ -106,10 +110,10 @@ def texts_as_painted(page: Page, scale: float) -> list[Seen]:
 def _seen(picture: Image.Image, box: dict[str, Any], scale: float) -> Seen:
     left, top = round(box["x"] * scale), round(box["y"] * scale)
     right, bottom = round((box["x"] + box["w"]) * scale), round((box["y"] + box["h"]) * scale)
-    colours = picture.crop((left, top, right, bottom)).getcolors(1 << 24) or []
-    counted = sorted(((count, _hex(colour)) for count, colour in colours), reverse=True)
-    ground = counted[0][1]
-    ratio = max((contrast(ground, colour) for count, colour in counted if count >= 3), default=1.0)
+    box_of = picture.crop((left, top, right, bottom))
+    colours = box_of.getcolors(box_of.width * box_of.height) or []
+    counted = [_hex(colour) for count, colour in nlargest(12, colours) if count >= 3]
+    ratio = max((contrast(counted[0], colour) for colour in counted), default=1.0)
     return Seen(box["text"][:60], ratio, box["size"], box["bold"])
 
 

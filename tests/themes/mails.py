@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -64,10 +64,12 @@ def mail(theme: str, issue: str, language: str = "", mode: Mode = Mode.SEND) -> 
     return merged(made, {})
 
 
-def variation(theme: str, issue: str, old: str, new: str, **options: Any) -> Mail:
+def variation(
+    theme: str, issue: str, old: str, new: str, prepare: Callable[[Path], None] = lambda root: None, **options: Any
+) -> Mail:
     """As `mail`, of a copy of the issue in which `old` is `new`; `archive: unlisted` is put in where nothing is said.
 
-    `options` are the theme's, as `[themes.NAME]` would set them.
+    `prepare` may put files into the workspace; `options` are the theme's, as `[themes.NAME]` would set them.
     """
     source = slug(issue)
     with tempfile.TemporaryDirectory() as name:
@@ -78,6 +80,7 @@ def variation(theme: str, issue: str, old: str, new: str, **options: Any) -> Mai
             text = text.replace("\nlanguage:", "\narchive: unlisted\nlanguage:", 1)
         assert old in text
         (folder / "issue.md").write_text(text.replace(old, new), encoding="utf-8")
+        prepare(Path(name))
         here = replace(config(), root=Path(name), themes={theme: options})
         made = pipeline.render(reading.read(folder, here), themes.load(theme, here), here)
     return merged(made, {})
@@ -109,7 +112,7 @@ def with_pictures(html: str, assets: tuple[Asset, ...]) -> str:
     """`html` in which every picture of ours is a data: address, so that a browser shows it without a server."""
     for asset in assets:
         data = f"data:{asset.content_type};base64,{base64.b64encode(asset.data).decode()}"
-        html = re.sub(rf"cid:{asset.sha256}|https?://[^\"'\s]*{re.escape(asset.path)}", data, html)
+        html = re.sub(rf'src="(cid:{asset.sha256}|https?://[^"\s]*{re.escape(asset.path)})"', f'src="{data}"', html)
     return html
 
 

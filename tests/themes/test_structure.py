@@ -117,7 +117,9 @@ def test_outlook_gets_widths_in_pixels_that_fit_the_mail(html: str) -> None:
     outlook = markup.for_outlook(html)
     widths = re.findall(r'class="[\w-]*-outlook[^>]*?width:([\d.]+)(px|%)', outlook)
     assert widths and all(unit == "px" and 0 < float(width) <= 600 for width, unit in widths)
-    for row in re.findall(r'<tr>\s*((?:<td class="[^"]*" style="vertical-align:top;width:[\d.]+px">.*?)+)</tr>', outlook):
+    for row in re.findall(
+        r'<tr>\s*((?:<td class="[^"]*" style="vertical-align:top;width:[\d.]+px">.*?)+)</tr>', outlook
+    ):
         assert sum(map(float, re.findall(r"vertical-align:top;width:([\d.]+)px", row))) <= 600
 
 
