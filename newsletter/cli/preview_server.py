@@ -36,6 +36,7 @@ class Preview:
     def __init__(self, read_config: Any, folder: Path, address: str = "") -> None:
         self.read_config, self.folder, self.address = read_config, folder, address
         self.config: Config = read_config()
+        self._config_read = _stamp(self.config.root / "newsletter.toml")
         self.lock = Lock()
         self.stopped = Event()
         self.assets: dict[str, tuple[str, bytes]] = {}
@@ -62,7 +63,10 @@ class Preview:
         from newsletter.content import finding
         from newsletter.rendering import check_mail
 
-        self.config = config = self.read_config()
+        stamp = _stamp(self.config.root / "newsletter.toml")
+        if stamp != self._config_read:  # reading it takes as long as reading an issue
+            self.config, self._config_read = self.read_config(), stamp
+        config = self.config
         languages = finding.languages(self.folder)
         language = asked.get("language", "")
         loaded = copies.load(config, self.folder, language if language in languages else "")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from newsletter.config import Config
 from newsletter.content.model import Issue
@@ -19,6 +20,9 @@ MOST_VARIANTS = 64
 READABLE, READABLE_LARGE = 4.5, 3.0  # WCAG 2.2, 1.4.3
 
 
+_PLAIN = bytes({*range(32, 127), 10} - {61})  # what quoted-printable leaves as it is
+
+
 def encoded_size(pieces: tuple[Piece, ...]) -> int:
     """Bytes of the part as it is sent: quoted-printable, or base64 where that is smaller by a third.
 
@@ -27,7 +31,7 @@ def encoded_size(pieces: tuple[Piece, ...]) -> int:
     texts = [piece for piece in pieces if isinstance(piece, str)]
     holes = sum(not isinstance(piece, str | Mark) for piece in pieces) * HOLE
     raw = "".join(texts).encode("utf-8", "surrogatepass")
-    plain = sum(1 for byte in raw if (32 <= byte < 127 and byte != 61) or byte == 10)
+    plain = len(raw) - len(raw.translate(None, _PLAIN))
     lines = raw.count(b"\n")
     quoted = plain + lines + 3 * (len(raw) - plain)
     quoted += 3 * quoted // 76 + holes  # soft line breaks
@@ -86,29 +90,43 @@ def _painted(
     element: Any, front: str, back: str, hidden: bool, size: float, weight: int
 ) -> Iterator[tuple[Any, str, str, bool]]:
     """Each element that shows text, with its colours as inherited."""
-    parts = (part.partition(":") for part in (element.get("style") or "").lower().split(";"))
-    style = {name.strip(): value.strip() for name, _, value in parts}
-    front = _hex(style.get("color", "")) or front
-    back = (
-        _hex(style.get("background-color", ""))
-        or _hex(style.get("background", ""))
-        or _hex(element.get("bgcolor", ""))
-        or back
-    )
-    pixels = re.fullmatch(r"([\d.]+)px", style.get("font-size", ""))
-    size = float(pixels[1]) if pixels else size
+    look = _look(element.get("style") or "")
+    front = look.front or front
+    back = look.back or _hex(element.get("bgcolor") or "") or back
+    size = size if look.size is None else look.size
     if element.tag in ("b", "strong", "h1", "h2", "h3", "th"):
         weight = 700
-    if style.get("font-weight", "").isdigit():
-        weight = int(style["font-weight"])
-    elif style.get("font-weight") in ("bold", "normal"):
-        weight = 700 if style["font-weight"] == "bold" else 400
-    hidden = hidden or style.get("display") == "none" or "mso-hide" in style or "clip" in style
+    weight = look.weight or weight
+    hidden = hidden or look.hidden
     if not hidden and size >= 4 and (element.text or "").strip():  # MJML's cells have size 0, what is in them its own
         yield element, front, back, size >= 24 or (size >= 18.66 and weight >= 700)
     for child in element.iterchildren():
         if isinstance(child.tag, str) and child.tag not in ("style", "script", "title", "img"):
             yield from _painted(child, front, back, hidden, size, weight)
+
+
+class _Look(NamedTuple):
+    front: str
+    back: str
+    size: float | None
+    weight: int
+    hidden: bool
+
+
+@lru_cache(maxsize=1024)
+def _look(style: str) -> _Look:
+    """What a style attribute says about being seen. The same few hundred stand in every mail."""
+    parts = (part.partition(":") for part in style.lower().split(";"))
+    found = {name.strip(): value.strip() for name, _, value in parts}
+    pixels = re.fullmatch(r"([\d.]+)px", found.get("font-size", ""))
+    weight = found.get("font-weight", "")
+    return _Look(
+        _hex(found.get("color", "")),
+        _hex(found.get("background-color", "")) or _hex(found.get("background", "")),
+        float(pixels[1]) if pixels else None,
+        int(weight) if weight.isdigit() else {"bold": 700, "normal": 400}.get(weight, 0),
+        found.get("display") == "none" or "mso-hide" in found or "clip" in found,
+    )
 
 
 def _hex(value: str) -> str:
