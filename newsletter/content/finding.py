@@ -14,7 +14,7 @@ TRANSLATION = re.compile(r"issue\.([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)\.md")
 def all_issues(config: Config) -> list[Path]:
     """The folders under `issues/` that hold an issue.md, by name (they begin with the date, so: oldest first)."""
     folder = config.root / "issues"
-    return sorted(path.parent for path in folder.glob("*/issue.md")) if folder.is_dir() else []
+    return sorted(path.parent for path in folder.glob("[!.]*/issue.md")) if folder.is_dir() else []
 
 
 def find(config: Config, name: str | None, here: Path) -> Path:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from newsletter.content.source import Source
 from newsletter.problems import Problem
 
+MARK = "---"
 KEY = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:(?:[ \t]+|$)")
 COMMENT = re.compile(r"(?:^|\s)#.*$")
 BLOCK_TEXT = re.compile(r"[|>][+-]?\s*(?:#.*)?$")
@@ -55,6 +56,15 @@ class Entry:
     value: Value
 
 
+def bounds(source: Source) -> tuple[int, int]:
+    """The lines of the opening and the closing `---`, from 1; 0 for one that is missing. Empty lines may come first."""
+    first = next((number for number, line in enumerate(source.lines, 1) if line.strip()), 1)
+    if source.lines[first - 1].rstrip() != MARK:
+        return 0, 0
+    rest = enumerate(source.lines[first:], first + 1)
+    return first, next((number for number, line in rest if line.rstrip() in (MARK, "...")), 0)
+
+
 @dataclass
 class Parser:
     """Reads lines `first` to `last` (from 1, both included) of `source`.
@@ -85,10 +95,14 @@ class Parser:
             place = self._place(match.start(1), match.end(1))
             entry = Entry(place, self._value(match[1], match.end(), indent))
             if match[1] in found:
-                self._problem("duplicate-front-matter", f"‘{match[1]}’ stands here twice", "Keep one of them.", place)
+                self.duplicate(match[1], place)
             else:
                 found[match[1]] = entry
         return found
+
+    def duplicate(self, key: str, place: Place) -> None:
+        """Report a key that stands twice in one map."""
+        self._problem("duplicate-front-matter", f"‘{key}’ stands here twice", "Keep one of them.", place)
 
     def _peek(self) -> str | None:
         """The next line that is neither empty nor a comment, or None at the end."""
@@ -253,6 +267,8 @@ class Inline:
                 break
             place = self._place(match.start(1), match.end(1))
             self.at = match.end()
+            if match[1] in found:
+                self.parser.duplicate(match[1], place)
             found[match[1]] = Entry(place, self._any("}"))
         return Entries(found, self._place(begin, self.at))
 

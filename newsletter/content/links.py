@@ -67,6 +67,6 @@ def _file(ctx: Context, source: Source, href: str, where: Where) -> str | None:
     file = linked(ctx, source, href, where)
     if file is None:
         return None
-    key = PurePath(os.path.relpath(file.path, ctx.folder)).as_posix()
+    key = PurePath(os.path.relpath(file.path, ctx.folder.resolve())).as_posix()
     ctx.files.setdefault(key, LinkedFile(key, file.path, file.sha256, file.extension, file.size))
     return key

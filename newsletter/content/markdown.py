@@ -158,6 +158,7 @@ class _Run:
         """Check and settle the children of an inline token; a link that goes nowhere becomes plain text."""
         children: list[Token] = []
         dropped: list[bool] = []  # for each open link, whether it was refused
+        told = False  # HTML in this paragraph: the end of a tag is not told again
         self._block_in_text(token)
         for child in token.children or ():
             if child.type == "text":
@@ -174,7 +175,9 @@ class _Run:
                 )
                 children.append(_text("".join(part.content for part in child.children or ())))
             elif child.type == "html_inline":
-                self._raw_html(child.content)
+                if not (child.content.startswith("</") and told):
+                    self._raw_html(child.content)
+                told = True
                 children.append(_text(child.content))
             else:
                 child.content = self.ctx.fields.settle(child.content)

@@ -14,15 +14,13 @@ from newsletter.config import Config
 from newsletter.content.blocks import body
 from newsletter.content.context import Context
 from newsletter.content.fields import Fields
-from newsletter.content.frontmatter import Entry, Parser, Place, Text
+from newsletter.content.frontmatter import Entry, Parser, Place, Text, bounds
 from newsletter.content.including import NonceTaken
 from newsletter.content.keys import SHARED, WHOLE, Keys
 from newsletter.content.model import FrontMatter, Issue, Node, marker
 from newsletter.content.places import text_of
 from newsletter.content.source import Source
 from newsletter.problems import Problem, has_errors
-
-MARK = "---"
 
 
 def read(folder: Path, config: Config, language: str = "") -> Issue:
@@ -96,16 +94,16 @@ def _read(folder: Path, config: Config, language: str, raw: bytes, nonce: str) -
 
 def _entries(source: Source, problems: list[Problem]) -> tuple[dict[str, Entry], int]:
     """The front matter's entries and the first line of the message."""
-    if source.lines[0].rstrip() != MARK:
+    first, end = bounds(source)
+    if not first:
         hint = "Begin the file with ---, the lines subject:, from: and audience:, and --- again."
         problems.append(Problem("no-front-matter", "The front matter is missing", hint, source.where(1)))
         return {}, 1
-    end = next((number for number, line in enumerate(source.lines[1:], 2) if line.rstrip() in (MARK, "...")), 0)
     if not end:
         hint = "Put a line with --- below the last key."
-        where = source.where(1, 1, 4)
+        where = source.where(first, 1, 4)
         problems.append(Problem("unclosed-front-matter", "The front matter never ends", hint, where))
-    parser = Parser(source, end - 1 if end else len(source.lines), problems, WHOLE)
+    parser = Parser(source, end - 1 if end else len(source.lines), problems, WHOLE, line=first + 1)
     return parser.entries(), (end or len(source.lines)) + 1
 
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from newsletter.content.frontmatter import BLOCK_TEXT, Parser, unquoted
+from newsletter.content.frontmatter import BLOCK_TEXT, Parser, bounds, unquoted
 from newsletter.content.keys import WHOLE
 from newsletter.content.source import Source
+from newsletter.problems import NewsletterError, Problem
 
 LONGEST_SLUG = 60  # letters after the date; some file systems stop at 143 bytes for an encrypted name
 # What belonged to the issue before and would be wrong in the next one.
@@ -52,12 +53,16 @@ Write your message here. An empty line begins a new paragraph.
 
 
 def next_after(text: str, title: str, theme: str = "") -> str:
-    """The text of an issue like `text`, with the new title; what belonged to the old one alone is left out."""
+    """The text of an issue like `text`, with the new title; what belonged to the old one alone is left out.
+
+    Raises NewsletterError(no-front-matter) when `text` is no issue.
+    """
     source = Source.of(text.removeprefix("\ufeff"), "issue.md", Path())
-    end = next((number for number, line in enumerate(source.lines[1:], 2) if line.rstrip() in ("---", "...")), 0)
-    if source.lines[0].rstrip() != "---" or not end:
-        return text
-    entries = Parser(source, end - 1, [], WHOLE).entries()
+    first, end = bounds(source)
+    if not end:
+        hint = "Run `newsletter check` on that issue first, or leave --from away."
+        raise NewsletterError(Problem("no-front-matter", "The issue to begin with has no front matter", hint))
+    entries = Parser(source, end - 1, [], WHOLE, line=first + 1).entries()
     starts = sorted(entry.place.line for entry in entries.values())
     kept: list[str] = [f"subject: {_as_subject(title)}", "preheader:"]
     for key, entry in entries.items():

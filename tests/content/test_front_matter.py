@@ -156,6 +156,13 @@ def test_a_byte_order_mark_is_no_letter(written: Written) -> None:
     assert not written("Hi.", "\ufeff---\nsubject: A\nfrom: council\naudience: [monthly]\n---\n").problems
 
 
+def test_empty_lines_may_come_first(written: Written) -> None:
+    issue = written("Hi.", "\n\n" + "---\nsubject: A\nfrom: council\naudience: [monthly]\n---\n")
+    assert not issue.problems
+    assert issue.front.lines["subject"] == 4
+    assert issue.nodes[0].line == 8
+
+
 def test_a_translation_says_only_what_differs(written: Written) -> None:
     written("Hello.", "---\nsubject: A\nfrom: council\naudience: [monthly]\nnumber: 7\nkind: alert\n---\n")
     issue = written("Helo.", "---\nsubject: B\n---\n", language="cy")

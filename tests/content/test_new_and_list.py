@@ -120,6 +120,18 @@ Meet us at {{ venue }}. ![A tree](images/tree.png)
     assert not [item for item in path.parent.iterdir() if item.name.startswith(".")]
 
 
+def test_new_does_not_begin_with_what_is_no_issue(folder: Workspace) -> None:
+    folder.write("issues/2026-09-01-notes/issue.md", "Just notes.")
+    ran = folder.run("new", "A", "--from", "notes", "--date", "2026-12-01")
+    assert (ran.exit, "no-front-matter" in ran.err) == (1, True)
+    assert [path.name for path in (folder.root / "issues").iterdir()] == ["2026-09-01-notes"]
+
+
+def test_a_folder_left_by_a_killed_new_is_no_issue(folder: Workspace) -> None:
+    folder.write("issues/.new-x1/issue.md", OLD)
+    assert "There is no issue yet" in folder.run("list").out
+
+
 def test_new_takes_a_theme(folder: Workspace) -> None:
     folder.write("templates/poster/theme.toml", "")
     folder.write("issues/2026-09-01-autumn/issue.md", OLD.replace("language", "template: letter\nlanguage"))
