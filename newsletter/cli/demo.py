@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ def command(output: Output, folder: Path, as_json: bool) -> int:
     It types the commands that you would type, and sends by real SMTP into a catcher on this computer.
     A former demo in DIR is replaced; any other folder is left alone.
     """
+    signal.signal(signal.SIGTERM, _end)  # so that its two servers never outlive it
     if as_json:
         output.quiet = True
     began = time.monotonic()
@@ -38,6 +40,10 @@ def command(output: Output, folder: Path, as_json: bool) -> int:
         story.where_to_look(folder if str(output.folder) == "." else story.root)
         output.say(f"\nThat took {facts['seconds']} s. Run it again whenever you like; the folder is made anew.")
     return Exit.FINE
+
+
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 class _Story:

@@ -82,7 +82,8 @@ def _said(done: subprocess.CompletedProcess[str]) -> str:
     """The last words of a command: the messages of its --json, or what it printed."""
     try:
         problems = json.loads(done.stdout)["problems"]
-        return "; ".join(f"{one['message']} ({one['hint']})" for one in problems if one["severity"] == "error")
+        said = [f"{one['message']} ({one['hint']})" for one in problems if one["severity"] == "error"]
+        return "; ".join(said[:3]) + (f"; and {len(said) - 3} more" if len(said) > 3 else "")
     except (ValueError, KeyError):
         return (done.stderr.strip() or done.stdout.strip())[-2000:]
 

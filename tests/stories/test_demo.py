@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -71,9 +73,11 @@ def test_what_it_leaves_behind_is_a_sound_workspace(told: tuple[Path, str, float
 
 
 def test_its_servers_are_gone(told: tuple[Path, str, float]) -> None:
-    import socket
+    assert_no_servers(told[0])
 
-    config = load(told[0])
+
+def assert_no_servers(root: Path) -> None:
+    config = load(root)
     for place in (config.catch.smtp, config.catch.web, config.web.listen):
         host, _, port = place.rpartition(":")
         with socket.socket() as probe:
@@ -101,3 +105,28 @@ def test_a_newsletter_of_ones_own_is_left_alone(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "newsletter", "init", "ours", "--defaults"], cwd=tmp_path, check=True)
     assert demo(tmp_path, "ours").returncode == 4
     assert (tmp_path / "ours" / "newsletter.toml").is_file()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_ended_in_the_middle_it_leaves_no_server_behind(tmp_path: Path, sign: signal.Signals) -> None:
+    command = [sys.executable, "-m", "newsletter", "demo"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:  # type: ignore[union-attr]
+            if line.startswith("✓ Checked"):
+                break
+        while not (tmp_path / "demo" / "var" / "demo-web.log").exists():
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.02)  # another process: there is nothing to wait on but its file
+        process.send_signal(sign)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in said) == (130, False), said
+    assert_no_servers(tmp_path / "demo")
+
+
+def test_its_logs_name_nobody(told: tuple[Path, str, float]) -> None:
+    """Threat T21: what programs write down about their work goes to more eyes than the mail does."""
+    root = told[0]
+    logs = "".join(path.read_text() for path in (root / "var").glob("*.log"))
+    key = next(line.split()[1] for line in (root / "var" / "secret.key").read_text().splitlines() if line[:1].isdigit())
+    assert logs
+    assert "@" not in logs and key not in logs + told[1]
