@@ -4,59 +4,22 @@ from __future__ import annotations
 
 import re
 
-from newsletter.mail.html_text import SEPARATOR
+from newsletter.mail.quoting_words import DEVICES, FIELDS, FORWARDED, SEPARATORS, WROTE
 
 _LONGEST_LINE = 500  # longer ones are prose, and no pattern is tried on them
+_LONGEST_SIGNATURE = 12  # lines after `--`; more is not a signature
+_DECORATION = " \t>*_-=#~|:："
 
-# "On Tue, 24 Nov 2026 at 10:02, Sam Okafor <sam@…> wrote:" in the languages of the people we know to write.
-_WROTE = (
-    "wrote|writes|sent|said|schrieb|a écrit|écrit|escribió|escribio|ha scritto|scrive|schreef|skrev|kirjoitti|"
-    "napisał(?:\\(a\\))?|napisał|napisal|napsal(?:\\(a\\))?|escreveu|ysgrifennodd|yazdı|написал(?:а|\\(а\\))?|пишет|"
-    "пише|έγραψε|كتب|написа|写道|：?写道|のメッセージ|に書きました|さんは書きました|작성"
-)
-_ATTRIBUTION = re.compile(
-    rf"\s*(?:[>*]\s*)?\S.{{3,400}}(?:{_WROTE})(?:\b|\s|[:：])[^:：]{{0,60}}[:：]\s*$", re.IGNORECASE
-)
-_STARTS = re.compile(
-    r"\s*(?:[>*]\s*)?(?:On|Am|Le|El|Il|Op|Den|På|Em|Dnia|W dniu|Dne|Ar|Ke|Vào|Pada|Në|Tarihinde|От|В|Στις|في|"
-    r"\d{1,4}[-/.:年]|\d{1,2} \w|20\d\d|Mon|Tue|Wed|Thu|Fri|Sat|Sun|Lun|Mar|Mer|Gio|Ven|Sab|Dom|пн|вт|ср|чт|пт|сб|вс)",
-    re.IGNORECASE,
-)
-# Gmail's newer form and its kin: a date, a name and an address, ended by a colon.
-_DATED = re.compile(
-    r"\s*(?=.{0,200}\d{1,2}[:.]\d\d)(?=.{0,200}\b(?:19|20)\d\d\b).{5,300}<\S{3,200}@\S{3,200}>\s*[:：]\s*$"
-)
-_SEPARATOR = re.compile(
-    r"\s*[>*]?\s*(?:[-_=]{2,}\s*(?:original message|reply message|forwarded message|begin forwarded message|"
-    r"ursprüngliche (?:nachricht|mail)|weitergeleitete nachricht|message d'origine|message original|mensaje original|"
-    r"messaggio originale|oorspronkelijk bericht|ursprungligt meddelande|original ?meddelande|"
-    r"oprindelig meddelelse|opprinnelig melding|"
-    r"mensagem original|wiadomość oryginalna|původní (?:zpráva|e-mail)|neges wreiddiol|"
-    r"исходное сообщение|пересылаемое сообщение|αρχικό μήνυμα|الرسالة الأصلية|原始邮件|원본 메시지)\s*[-_=]{2,}|"
-    r"_{10,}|begin forwarded message:|-{2,} ?reply above this line ?-{2,}|"
-    r"#{2,}- please (?:type|write) your reply above this line -#{2,})\s*$",
-    re.IGNORECASE,
-)
-# Outlook's block From, Sent, To, Subject: at least three of them on neighbouring lines.
-_FIELD = re.compile(
-    r"\s*\*?(?:from|sent|to|cc|date|subject|reply-to|von|gesendet|an|datum|betreff|de|envoyé|à|date|objet|"
-    r"enviado(?: el)?|"
-    r"para|asunto|fecha|da|inviato|a|data|oggetto|risposta|van|verzonden|aan|onderwerp|från|skickat|till|ämne|fra|sendt|"
-    r"til|emne|od|wysłano|do|temat|odesláno|komu|předmět|lähettäjä|lähetetty|vastaanottaja|aihe|oddi wrth|anfonwyd|at|"
-    r"pwnc|от|отправлено|кому|тема|дата|από|στάλθηκε|προς|θέμα|من|إلى|الموضوع|تاريخ|发件人|发送时间|收件人|主题)"
-    r"\s?\*?\s?[:：]\*?(?:\s|$)",
-    re.IGNORECASE,
-)
-_SIGNATURE = re.compile(r"\s*(?:--|—|__|- --)\s*$")
-_DEVICE = re.compile(
-    r"\s*[*_]*(?:sent (?:from|using|via) (?:my|the|an?|samsung|mail|outlook|yahoo|blue|proton|mobile|\S+ mail)\b|"
-    r"get outlook for |"
-    r"(?:von|gesendet (?:von|mit|aus)) (?:mein|der|dem|outlook)|envoyé de(?:puis)? (?:mon|ma|outlook|yahoo)|"
-    r"enviado (?:desde|de|do) (?:mi|meu|el|outlook)|inviato da|verzonden (?:vanaf|met|van) |skickat från|"
-    r"sendt fra (?:min|mit|outlook)|lähetetty |wysłane z |odesláno z|anfonwyd o|отправлено (?:с|из) |"
-    r"εστάλη από|أُ?رسلت? من|发自我的|iphoneから送信|나의 iphone에서|sent on the go|sent by mail\b).{0,120}$",
-    re.IGNORECASE,
-)
+_INTRODUCED = re.compile(rf"(?:{WROTE})(?:[^\w:：]|\s\S.{{0,60}})?[:：]?$", re.IGNORECASE)
+# A date or an address: what every introduction has and few sentences that end in "wrote:" have.
+_DATE = re.compile(r"\b(?:19|20)\d\d\b|\b\d{1,2}[:.]\d\d\b|\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|年")
+_ADDRESS = re.compile(r"[<(\[\"']?[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
+# Gmail's and Apple's newer form has no verb: date, time, name, <address>:
+_DATED = re.compile(r"(?=.{0,200}\d{1,2}[:.]\d\d)(?=.{0,200}\b(?:19|20)\d\d\b).{5,300}<\S{3,200}@\S{3,200}>\s*[:：]$")
+_FIELD = re.compile(rf"\s*[>*]?\s*\*?(?:{FIELDS})\s?\*?\s?[:：]\*?(?:\s|\S)", re.IGNORECASE)
+_RULE = re.compile(r"\s*[-_=*]{2,}\s*$")
+_SIGNATURE = re.compile(r"\s*(?:--|—|__+|- --)\s*$")
+_DEVICE = re.compile(rf"\W{{0,3}}(?:{DEVICES})\S{{0,80}}(?:\s\S{{1,80}}){{0,6}}$", re.IGNORECASE)
 
 
 def new_words(text: str) -> str:
@@ -65,92 +28,129 @@ def new_words(text: str) -> str:
     Answers written between the quoted lines are kept together with them, for they mean nothing alone.
     """
     lines = [line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    lines = _joined_attributions(lines)
-    kinds = [_kind(lines, at) for at in range(len(lines))]
-    kept = lines[: _end_of_reply(lines, kinds)]
-    kinds = kinds[: len(kept)]
-    words = [(line, kind) for line, kind in zip(kept, kinds, strict=True)]
-    if not _interleaved(kinds):
-        words = [(line, kind) for line, kind in words if kind not in "qa"]
-    result = "\n".join(line for line, _ in _without_signature(words)).strip()
+    lines = _joined_introductions(lines)
+    kinds = _without_signature([_kind(lines, at) for at in range(len(lines))])
+    kinds = _without_signature(kinds[: _end_of_reply(kinds)])  # a signature stands below the quote, or above it
+    dropped = "aqdx" if not _interleaved(kinds) else "adx"
+    result = "\n".join(line for line, kind in zip(lines, kinds, strict=False) if kind not in dropped).strip()
     return result or text.strip()
 
 
 def _kind(lines: list[str], at: int) -> str:
-    """e(mpty), q(uote), a(ttribution), s(eparator: all below is the old message), d(evice), g (signature), t(ext)."""
+    """One letter: e empty, q quoted, a introduction, s separator (below it the old message), g signature mark,
+    f sent on (all below is kept), d said by a device, x a rule above the old message, t text."""
     line = lines[at]
-    if not line.strip():
+    bare = line.strip()
+    if not bare:
         return "e"
     if len(line) > _LONGEST_LINE:
         return "t"
-    if line.lstrip().startswith((">", "|")):
-        return "q"
-    if line.strip() == SEPARATOR or _SEPARATOR.match(line) or _is_header_block(lines, at):
+    if _is_one_of(bare, FORWARDED):
+        return "f"
+    if _is_one_of(bare, SEPARATORS) or _is_header_block(lines, at):
         return "s"
-    if _is_attribution(line):
+    if _is_introduction(bare) or (_DATE.search(bare) and _ADDRESS.search(bare) and _is_quoted(lines, at + 1)):
         return "a"
-    if _SIGNATURE.match(line):
+    if bare.startswith((">", "|")):
+        return "q"
+    if _SIGNATURE.match(line) and not _is_header_block(lines, at + 1):
         return "g"
-    return "d" if _DEVICE.match(line) else "t"
+    if _RULE.match(line) and any(_is_header_block(lines, below) for below in (at + 1, at + 2)):
+        return "x"
+    return "d" if len(bare) <= 120 and _DEVICE.match(bare) else "t"
 
 
-def _is_attribution(line: str) -> bool:
-    if len(line) > _LONGEST_LINE or not line.endswith((":", "：", "写道", "작성")):
+def _is_one_of(bare: str, phrases: frozenset[str]) -> bool:
+    """One of the phrases with dashes, stars or a colon round it."""
+    core = bare.strip(_DECORATION).casefold()
+    return core in phrases and bare.casefold() != core
+
+
+def _is_introduction(bare: str) -> bool:
+    """`On <date>, <name> <address> wrote:` and its kin."""
+    core = bare.strip("->* \t")
+    if len(core) > _LONGEST_LINE or len(core) < 8:
         return False
-    return bool(_DATED.match(line)) or bool(
-        _STARTS.match(line) and _ATTRIBUTION.match(line) and re.search(r"\d|@", line)
-    )
+    if _DATED.match(core):
+        return True
+    if _INTRODUCED.search(core) and bare.startswith("--") and bare.endswith("--"):
+        return True
+    if not _INTRODUCED.search(core) or not (_DATE.search(core) or _ADDRESS.search(core)):
+        return False
+    # A sentence of the person's may end so too; an introduction has a colon, dashes round it, or starts with a date.
+    return core.endswith((":", "：", "写道", "寫道")) or core != bare.strip() or bool(re.match(r"On\b.{0,40}\d", core))
+
+
+def _is_quoted(lines: list[str], at: int) -> bool:
+    return next((line for line in lines[at : at + 2] if line.strip()), "").lstrip().startswith(">")
 
 
 def _is_header_block(lines: list[str], at: int) -> bool:
-    if not _FIELD.match(lines[at]):
+    """From, Sent, To, Subject: at least three of them on neighbouring lines."""
+    if at >= len(lines) or len(lines[at]) > _LONGEST_LINE or not _FIELD.match(lines[at]):
         return False
     near = [line for line in lines[at : at + 10] if line.strip()][:6]
     return sum(1 for line in near if len(line) <= _LONGEST_LINE and _FIELD.match(line)) >= 3
 
 
-def _joined_attributions(lines: list[str]) -> list[str]:
-    """Mail programs break "On … wrote:" over two or three lines; put such a one on one line."""
+def _joined_introductions(lines: list[str]) -> list[str]:
+    """Mail programs break an introduction over two to four lines; such a one is put on one line."""
     out: list[str] = []
     at = 0
     while at < len(lines):
-        line = lines[at]
-        if line.strip() and len(line) < 200 and _STARTS.match(line) and not _is_attribution(line):
-            for more in (2, 3, 4):
-                joined = " ".join(part.lstrip("> ") for part in lines[at : at + more])
-                if all(part.strip() for part in lines[at : at + more]) and _is_attribution(joined):
-                    line, at = joined, at + more - 1
-                    break
+        line, used = lines[at], 1
+        if 8 <= len(line) <= 200 and (_DATE.search(line) or _ADDRESS.search(line)):
+            line, used = _joined(lines[at : at + 8])
         out.append(line)
-        at += 1
+        at += used
     return out
 
 
-def _end_of_reply(lines: list[str], kinds: list[str]) -> int:
-    """Where the old message starts and nothing new follows."""
+def _joined(group: list[str]) -> tuple[str, int]:
+    """The first line, or as many (at most four with words in them) as make one introduction; and their number."""
+    parts: list[str] = []
+    for used, line in enumerate(group, start=1):
+        if len(parts) == 4 or len(line) > 200:
+            break
+        if line.strip():
+            parts.append(line.strip("> \t"))
+            if _INTRODUCED.search(parts[-1]) and _is_introduction(joined := " ".join(parts)):
+                return (joined if len(parts) > 1 else group[0]), used
+    return group[0], 1
+
+
+def _without_signature(kinds: list[str]) -> list[str]:
+    """The lines up to the signature, where there are words of the person's before it and little after it."""
+    last = {kind: at for at, kind in enumerate(kinds)}
+    quoted_until = max(last.get("q", -1), last.get("a", -1))
+    words_left, words_seen = kinds.count("t"), False
     for at, kind in enumerate(kinds):
-        before = any(other == "t" for other in kinds[:at])
-        if kind == "s" and (before or not any(other == "t" for other in kinds[at:])):
+        if kind == "f":
+            break
+        if kind == "t":
+            words_seen, words_left = True, words_left - 1
+        signed = kind == "g" and at > quoted_until and words_left <= _LONGEST_SIGNATURE
+        if words_seen and (signed or (kind == "d" and at > last.get("q", -1))):
+            return kinds[:at]
+    return kinds
+
+
+def _end_of_reply(kinds: list[str]) -> int:
+    """Where the old message starts and nothing new follows."""
+    last_words, words_seen = max((at for at, kind in enumerate(kinds) if kind == "t"), default=-1), False
+    for at, kind in enumerate(kinds):
+        words_seen = words_seen or kind == "t"
+        if kind == "f":
+            break
+        if kind == "s" and (words_seen or last_words < at):
             return at
-        if kind == "a" and before:
-            rest = kinds[at + 1 :]
-            quoted = [other for other in rest if other != "e"]
-            if not quoted or quoted[0] != "q" or not any(other == "t" for other in rest):
+        if kind == "a" and words_seen:
+            following = next((other for other in kinds[at + 1 : at + 4] if other != "e"), "")
+            if following != "q" or last_words < at:
                 return at  # an unmarked quote, or a marked one with nothing of the person's after it
-    return len(lines)
+    return len(kinds)
 
 
 def _interleaved(kinds: list[str]) -> bool:
-    """New words after quoted ones, more than once or after words before them."""
-    marks = re.sub("[edg]", "", "".join(kinds))
-    return bool(re.search(r"t[aq]*q[aq]*t", marks))
-
-
-def _without_signature(words: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    for at, (_, kind) in enumerate(words):
-        text_before = any(other == "t" for _, other in words[:at])
-        if kind == "g" and text_before and sum(1 for _, other in words[at:] if other == "t") <= 12:
-            return words[:at]
-        if kind == "d" and (text_before or at == 0) and not any(other == "t" for _, other in words[at + 1 :]):
-            return words[:at]
-    return [(line, kind) for line, kind in words if kind != "d"]
+    """New words after quoted ones that stand after new words."""
+    return bool(re.search("t[aq]*q[aq]*t", "".join(kind for kind in kinds if kind not in "edgx")))
