@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from urllib.parse import quote as percent
 
 from newsletter.config import Config, FieldConfig
 from newsletter.content.model import SYSTEM_SLOTS, Slot, marker
-from newsletter.content.source import Line, Source
+from newsletter.content.source import UNREADABLE, Line, Source
 from newsletter.content.values import FILTERS, formatted
 from newsletter.problems import Problem, Where, did_you_mean
 
@@ -83,7 +84,6 @@ class Fields:
         """`text` with the constants in place of their markers; `quote` percent-encodes them (part of an address)."""
         if not self.texts or "Zq" not in text:
             return text
-        from urllib.parse import quote as percent
 
         def value(found: re.Match[str]) -> str:
             constant = self.texts[int(found[1])] if int(found[1]) < len(self.texts) else found[0]
@@ -135,8 +135,6 @@ class Fields:
         return did_you_mean(key, known) or f"Declare it as [fields.{key}] in newsletter.toml, or use {', '.join(known)}"
 
     def without_control_characters(self, source: Source, number: int, text: str, start: int) -> str:
-        from newsletter.content.source import UNREADABLE
-
         if not (found := UNREADABLE.search(text)):
             return text
         name = f"U+{ord(found[0]):04X}"
