@@ -73,8 +73,12 @@ class _Story:
 
     def make_people(self, workspace: Workspace, replaced: bool) -> None:
         """Import recipients/demo.csv with the command."""
+        from newsletter.cli.demo_workspace import stopped
+
         workspace.run("recipients", "import", str(self.root / "recipients" / "demo.csv"), "--yes")
         people = self.people(workspace)
+        if not people:
+            raise stopped("The import said that all is well, and nobody is on the list")
         issues = len(list(self.root.glob("issues/*/issue.md")))
         themes = len(list(self.root.glob("templates/*/theme.toml")))
         self.facts |= {"people": people, "replaced": replaced}

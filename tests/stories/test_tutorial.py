@@ -93,6 +93,8 @@ def test_every_command_in_the_docs_exists(page: Path) -> None:
     import click
 
     for line in re.findall(r"^(?:\$ )?newsletter (.+)$", code, re.MULTILINE):
+        if " n n - " in line:  # a line of Postfix's master.cf
+            continue
         words = [word for word in re.sub(r"-C \S+\s*", "", line).split("#")[0].split() if word]
         if not words or not re.fullmatch(r"[a-z]+", words[0]):
             continue
