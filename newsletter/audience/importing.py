@@ -147,7 +147,9 @@ def run(plan: Plan, *, wording: str = "", on_progress: Progress = lambda *_: Non
     verdicts: dict[str, int] = {}
     with _refused_kept(plan, stage) as kept, database.problems_of():
         stage.name_lists(plan.lists, make=True)
-        for low, high in stage.batches():
+        if not plan.counts.new + plan.counts.updated:  # nothing to do: comparing all of them again would tell no more
+            verdicts = stage.verdicts()
+        for low, high in () if verdicts else stage.batches():
             for verdict, people in stage.apply(low, high, now, wording or f"Imported from {plan.name}").items():
                 verdicts[verdict] = verdicts.get(verdict, 0) + people
             on_progress("importing", high, stage.size)
@@ -170,13 +172,15 @@ def _read(
             if row.fault is None:
                 yield person(row)
                 continue
-            problem, cells = row.fault, row.cells
+            message = row.fault.message
+            shown = row.fault if counts.refused < SHOWN else None
         except Refused as error:
-            problem, cells = people.problem(row, error), row.cells
+            message = people.message(row, error)
+            shown = people.problem(row, error) if counts.refused < SHOWN else None
         counts.refused += 1
-        if counts.refused <= SHOWN:
-            problems.append(problem)
-        refused.append((row.number, problem.message, json.dumps(cells)))
+        if shown:
+            problems.append(shown)
+        refused.append((row.number, message, json.dumps(row.cells)))
         if len(refused) >= _STEP:
             stage.refuse(refused)
             refused.clear()

@@ -30,7 +30,7 @@ _SIGNATURES = {
     b"SQLite format": "a database",
 }
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_UNDECODED = re.compile("[\udc80-\udcff\ufffd]")
+_UNDECODED = re.compile("[\udc80-\udcff]")
 ENCODINGS = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "cp1252": "Windows-1252"}
 
 
@@ -243,9 +243,11 @@ def _utf8_or_windows(raw: BinaryIO, chunk: bytes, name: str) -> tuple[str, list[
     while chunk:
         text = decoder.decode(chunk)
         if not text.isascii():
-            broken = len(_UNDECODED.findall(text))
-            bad += broken
-            good += len(re.findall("[^\x00-\x7f]", text)) - broken
+            good += len(chunk) - len(text)  # at least one for each letter beyond ASCII; a broken byte gives none
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                bad += len(_UNDECODED.findall(text))
         chunk = raw.read(_CHUNK)
     bad += len(decoder.decode(b"", True))
     if not bad:

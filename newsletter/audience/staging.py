@@ -32,26 +32,23 @@ _CLASSIFY = """
     UPDATE import_person SET verdict = CASE
         WHEN EXISTS (SELECT 1 FROM audience_suppression AS never WHERE never.canonical = import_person.canonical)
             THEN 'suppressed'
-        ELSE coalesce((
+        ELSE (
             SELECT CASE
-                WHEN import_person.lists <> 0 AND NOT EXISTS (
-                    SELECT 1 FROM import_list AS wish WHERE wish.bit & import_person.lists AND NOT EXISTS (
-                        SELECT 1 FROM audience_subscription AS old
-                        WHERE old.subscriber_id = known.id AND old.list_id = wish.list_id AND old.state = 'left')
-                ) THEN 'left'
-                WHEN (import_person.name <> '' AND import_person.name <> known.name)
+                WHEN count(*) = 0 THEN 'new'
+                WHEN count(wish.bit) > 0 AND count(wish.bit) = coalesce(sum(old.state = 'left'), 0) THEN 'left'
+                WHEN count(wish.bit) > count(old.id)
+                    OR (import_person.name <> '' AND import_person.name <> known.name)
                     OR (import_person.first_name <> '' AND import_person.first_name <> known.first_name)
                     OR (import_person.last_name <> '' AND import_person.last_name <> known.last_name)
                     OR (import_person.language <> '' AND import_person.language <> known.language)
                     OR (import_person.attributes <> '{}' AND import_person.attributes <> known.attributes AND
                         json_patch(known.attributes, import_person.attributes) <> json_patch(known.attributes, '{}'))
-                    OR EXISTS (
-                        SELECT 1 FROM import_list AS wish WHERE wish.bit & import_person.lists AND NOT EXISTS (
-                            SELECT 1 FROM audience_subscription AS old
-                            WHERE old.subscriber_id = known.id AND old.list_id = wish.list_id))
                 THEN 'updated' ELSE 'unchanged' END
-            FROM audience_subscriber AS known WHERE known.canonical = import_person.canonical
-        ), 'new') END
+            FROM audience_subscriber AS known
+            LEFT JOIN import_list AS wish ON wish.bit & import_person.lists
+            LEFT JOIN audience_subscription AS old ON old.list_id = wish.list_id AND old.subscriber_id = known.id
+            WHERE known.canonical = import_person.canonical
+        ) END
     WHERE place > %s AND place <= %s
 """
 
@@ -176,10 +173,14 @@ class Stage:
 
     def classify(self, low: int = 0, high: int | None = None) -> dict[str, int]:
         """Compare people (of these places) with those known; returns people by verdict."""
-        limits = [low, self.size if high is None else high]
-        self._execute(_CLASSIFY, limits)
+        high = self.size if high is None else high
+        self._execute(_CLASSIFY, [low, high])
+        return self.verdicts(low, high)
+
+    def verdicts(self, low: int = 0, high: int | None = None) -> dict[str, int]:
+        """People by verdict, as last found."""
         counted = "SELECT verdict, count(*) FROM import_person WHERE place > %s AND place <= %s GROUP BY verdict"
-        return dict(self._fetch(counted, limits))
+        return dict(self._fetch(counted, [low, self.size if high is None else high]))
 
     def apply(self, low: int, high: int, now: datetime, wording: str) -> dict[str, int]:
         """Make the changes for these places in one transaction: person, proof and subscription together or not at all.
