@@ -16,7 +16,8 @@ from newsletter.rendering.styles import contrast
 from tests.themes import mails
 
 # The ways of looking. `forced` is Chromium's own darkening, a fair likeness of Outlook.com and Android;
-# `inverted` turns everything round, as Gmail on iOS and Outlook on Windows do. Both know nothing of our dark rules.
+# `inverted` turns everything round, as Gmail on iOS and Outlook on Windows do. Both know nothing of our dark rules,
+# and the second has thrown every style sheet away.
 # `outlook-app` sets the marks by which Outlook.com and its apps let a mail keep its own dark colours.
 WAYS = ("light", "dark", "outlook-app", "forced", "inverted", "high-contrast", "no-styles", "no-pictures")
 
@@ -47,8 +48,10 @@ def looking(browser: Browser, html: str, width: int, way: str = "light", scale: 
 
 def seen_as(html: str, way: str) -> str:
     """What is left of `html` when an app of that kind has had it."""
-    if way in ("forced", "inverted"):
+    if way == "forced":
         return mails.unaware_of_dark(html)
+    if way == "inverted":
+        return mails.without_styles(mails.unaware_of_dark(html))
     if way == "no-styles":
         return mails.without_styles(html)
     if way == "outlook-app":

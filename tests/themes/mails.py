@@ -122,8 +122,10 @@ def without_styles(html: str) -> str:
 
 
 def unaware_of_dark(html: str) -> str:
-    """What an app with its own idea of dark sees: no dark rules, no colour schemes, so that it may invert."""
-    return re.sub(r"<meta[^>]*color-schemes?\"[^>]*>", "", without_styles(html))
+    """What an app with its own idea of dark sees: no dark rules and no colour schemes, so that it may invert."""
+    html = re.sub(r"<meta[^>]*color-schemes?\"[^>]*>", "", html)
+    html = re.sub(r"@media \(prefers-color-scheme: dark\) \{(?:[^{}]*\{[^{}]*\})*\s*\}", "", html)
+    return re.sub(r"\[data-ogs[bc]\][^{}]*\{[^{}]*\}", "", html)
 
 
 def writing_golden() -> bool:

@@ -1,4 +1,4 @@
-"""Reads a mail's HTML as its two kinds of readers do: a browser, and Outlook on Windows with its conditional comments."""
+"""Reads a mail's HTML as a browser does, and as Outlook on Windows does with its conditional comments."""
 
 from __future__ import annotations
 
