@@ -85,9 +85,12 @@ def _compiled(source: str) -> str:
 
 @cache
 def _engine() -> Any:
-    with _standing_in("bs4", BeautifulSoup=_beautiful_soup):
+    try:
+        with _standing_in("bs4", BeautifulSoup=_beautiful_soup):
+            from mjml import mjml_to_html
+    except ImportError:  # 0.12 asks for more of bs4
         from mjml import mjml_to_html
-        from mjml.helpers import skeleton
+    from mjml.helpers import skeleton
 
     # The port compiles the template of its outer page anew for every mail: a tenth of the time, always the same text.
     vars(skeleton)["Template"] = cache(vars(skeleton)["Template"])
