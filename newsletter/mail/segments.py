@@ -15,6 +15,7 @@ SOFT_BREAK = b"=\r\n"
 _WIDEST = 76  # RFC 2045 6.7: including the `=` of a soft break
 # A value that quoted-printable leaves as it is: most names and all of our own addresses.
 _AS_IS = re.compile(r"(?!\.|From )[!-<>-~][ -<>-~]{0,74}")
+_ADDRESS = re.compile(r"[!-~]{1,400}")  # longer than a line, as a mailto: with its subject is
 
 
 def quoted_printable(text: str) -> bytes:
@@ -32,7 +33,7 @@ def quoted_printable(text: str) -> bytes:
         out += _guarded(line)
     # What follows the last "\n" ends without a line break of its own.
     if out[-1]:
-        out[-1:] = _short_tail(out[-1])
+        out[-1:] = _guarded(out[-1], _WIDEST - 1)  # room for the `=` of the soft break
         return b"\r\n".join(out) + SOFT_BREAK
     return b"\r\n".join(out)
 
@@ -41,6 +42,9 @@ def value(text: str) -> bytes:
     """A person's value in quoted-printable; a plain short one in 0.3 us."""
     if _AS_IS.fullmatch(text):
         return text.encode("ascii") + SOFT_BREAK
+    if _ADDRESS.fullmatch(text):
+        lines = _guarded(text.replace("=", "=3D").encode("ascii"), _WIDEST - 1)
+        return b"\r\n".join(lines) + SOFT_BREAK
     return quoted_printable(text)
 
 
@@ -103,24 +107,17 @@ def _crlf(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
 
 
-def _guarded(line: bytes) -> list[bytes]:
-    """The encoded line, its first letter escaped where mail programs would touch it, again at most 76 wide."""
-    if line.startswith(b"."):
-        line = b"=2E" + line[1:]
-    elif line.startswith(b"From "):
-        line = b"=46" + line[1:]
-    else:
-        return [line]
-    if len(line) <= _WIDEST:
-        return [line]
-    return [b"=2E=" if line[1:3] == b"2E" else b"=46=", *_guarded(line[3:])]
-
-
-def _short_tail(line: bytes) -> list[bytes]:
-    """The last line, broken once if there is no room for the `=` of the closing soft break."""
-    if len(line) < _WIDEST:
-        return [line]
-    cut = 70
-    while b"=" in line[cut - 2 : cut]:
-        cut -= 1
-    return [line[:cut] + b"=", *_guarded(line[cut:])]
+def _guarded(line: bytes, widest: int = _WIDEST) -> list[bytes]:
+    """An encoded line as lines of at most `widest`, the first letter of each escaped where mail programs would touch
+    it. b2a_qp itself writes 77 columns where a blank at the end of a full line becomes `=20`."""
+    out: list[bytes] = []
+    while True:
+        if line.startswith(b"."):
+            line = b"=2E" + line[1:]
+        elif line.startswith(b"From "):
+            line = b"=46" + line[1:]
+        if len(line) <= widest:
+            return [*out, line]
+        at = _WIDEST - 1 - (2 if line[73:74] == b"=" else 1 if line[74:75] == b"=" else 0)  # not inside an `=2E`
+        out.append(line[:at] + b"=")
+        line = line[at:]

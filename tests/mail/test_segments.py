@@ -46,6 +46,8 @@ def assert_sound(raw: bytes) -> None:
 @example("é" * 100)
 @example("trailing \n\ttabs\t\n")
 @example("a" * 73 + "é")
+@example("0" * 74 + " \n")  # b2a_qp alone makes 77 columns of it
+@example("." + "0" * 73 + " \n" + "." * 76 + " ")
 def test_a_piece_is_sound_and_decodes_to_its_text(text: str) -> None:
     raw = quoted_printable(text)
     assert_sound(raw)
@@ -98,3 +100,9 @@ def test_binary_is_written_in_lines() -> None:
     raw = base64_lines(data)
     assert base64.b64decode(raw) == data and raw.endswith(b"\r\n")
     assert max(map(len, raw.split(b"\r\n"))) == 76
+
+
+@given(st.text("a=.F/", min_size=60, max_size=400))
+def test_long_addresses_are_cut_between_letters_and_never_inside_an_escape(text: str) -> None:
+    assert_sound(value(text))
+    assert quopri.decodestring(value(text)) == text.encode()
