@@ -51,6 +51,11 @@ def config() -> configuration.Config:
     return configuration.load(ROOT, MappingProxyType({}))
 
 
+def workspace(root: Path, **themes: Mapping[str, Any]) -> configuration.Config:
+    """The same configuration for another folder, with other options of themes."""
+    return replace(config(), root=root, themes=themes)
+
+
 def slug(beginning: str) -> Path:
     """The folder of the one example issue whose name holds `beginning`."""
     (found,) = [path for path in finding.all_issues(config()) if beginning in path.name]
@@ -81,7 +86,7 @@ def variation(
         assert old in text
         (folder / "issue.md").write_text(text.replace(old, new), encoding="utf-8")
         prepare(Path(name))
-        here = replace(config(), root=Path(name), themes={theme: options})
+        here = workspace(Path(name), **{theme: options})
         made = pipeline.render(reading.read(folder, here), themes.load(theme, here), here)
     return merged(made, {})
 
