@@ -139,10 +139,10 @@ def run(sizes: tuple[int, ...] = (100_000, 1_000_000)) -> list[dict[str, Any]]:
             ("import", found["first"], found["floor"], 1.5),
             ("the same again", found["again"], found["first"]["cpu"], 1.0),
         ):
-            ratio = part["cpu"] / floor
+            ratio, rate = part["cpu"] / floor, rows / part["cpu"]
             table.append(
                 {
-                    "what": f"{title}, {rows:,} rows ({rows / part['cpu']:,.0f}/CPU s, {part['cpu'] / found['csv']:.0f} × csv)",
+                    "what": f"{title}, {rows:,} rows ({rate:,.0f}/CPU s, {part['cpu'] / found['csv']:.0f} × csv)",
                     "ours": f"{part['cpu']:.1f} CPU s",
                     "other": f"{floor:.1f} CPU s",
                     "ratio": f"{ratio:.2f} ×",

@@ -74,6 +74,54 @@ def test_an_unknown_list_is_named_with_the_nearest_right_one(workspace: Workspac
     assert (caught.value.problems[0].code, caught.value.problems[0].hint) == ("unknown-list", "did you mean monthly?")
 
 
+@pytest.mark.parametrize(
+    ("what", "gone"),
+    [
+        ("nothing", False),
+        ("left one list", False),
+        ("left both lists", True),
+        ("unsubscribed from all", True),
+        ("address gone", True),
+        ("removed", False),
+        ("removed and erased", True),
+        ("joined another list since", True),
+    ],
+)
+def test_a_frozen_delivery_is_checked_again_against_what_happened_since(
+    workspace: Workspace, what: str, gone: bool
+) -> None:
+    """The condition that `sending` puts into its lease and into the commit before the first byte (law L4)."""
+    from django.db import connection
+
+    from newsletter.audience import subscribing
+    from newsletter.audience.models import Subscriber
+
+    sam = "sam@example.org"
+    [person] = workspace.people(sam, lists=LISTS)
+    subscriber: int | None = person
+    if what in ("left one list", "left both lists", "joined another list since"):
+        subscribing.leave(sam, LISTS[:1] if what == "left one list" else LISTS, "page")
+    if what == "joined another list since":
+        workspace.people(sam, lists=("other",))
+    if what == "unsubscribed from all":
+        subscribing.leave(sam, [], "one-click")
+    if what == "address gone":
+        subscribing.suppress(sam, "all", "gone", "mail")
+    if what.startswith("removed"):
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM audience_subscription")
+        Subscriber.objects.all().delete()
+        subscriber = None
+    if what == "removed and erased":
+        subscribing.suppress(sam, "all", "erased", "staff")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {selecting.gone_since('d')} FROM (SELECT %s AS canonical, %s AS subscriber_id, %s AS lists) AS d",
+            [sam, subscriber, json.dumps(LISTS)],
+        )
+        assert bool(cursor.fetchone()[0]) is gone
+
+
 PEOPLE = st.lists(
     st.tuples(
         st.sampled_from(["confirmed", "left", "pending", ""]),
