@@ -55,10 +55,11 @@ class Layout:
         run: list[content.Node] = []
 
         def close_run() -> None:
-            inner = self.column(run, place)
+            if any(is_for_all(node) for node in run):
+                parts.append(self._macro("section", place, inner=self.column(run, place)))
+            else:  # each range around a section of its own: one section around them would stay behind, empty
+                parts.extend(self._section(node, place) for node in run)
             run.clear()
-            if inner:
-                parts.append(self._macro("section", place, inner=inner))
 
         for node in self._shown(nodes):
             if not needs_sections(node):
@@ -230,6 +231,13 @@ def needs_sections(node: content.Node) -> bool:
     if isinstance(node, content.Group | content.Shown):
         return not node.children or any(needs_sections(child) for child in node.children)
     return False
+
+
+def is_for_all(node: content.Node) -> bool:
+    """False for what somebody may not get: a range, or a group that holds nothing but ranges."""
+    if isinstance(node, content.Group | content.Shown):
+        return any(is_for_all(child) for child in node.children)
+    return not isinstance(node, content.Only)
 
 
 def _tone(node: content.Callout) -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import groupby
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -127,20 +128,24 @@ bodies = st.lists(
 def without(nodes: tuple[Node, ...], true: set[str]) -> tuple[Node, ...]:
     """The issue as somebody would have written it for one reader: false ranges gone, true ones plain.
 
-    A range that holds sections stands between sections; an empty group keeps that break.
+    A range that holds sections, or stands alone between sections, is sections of its own; empty groups keep the breaks.
     """
     found: list[Node] = []
-    for node in nodes:
-        if not isinstance(node, Only):
-            found.append(node)
-            continue
-        shown = node.terms[0][1][0] in true
-        inner = node.children if shown else ()
-        if layout.needs_sections(node):
-            found.append(Group(node.line, children=inner) if inner else Group(node.line, children=()))
-        else:
-            found += inner
+    for alone, run in runs(nodes):
+        for node in run:
+            if not isinstance(node, Only):
+                found.append(node)
+                continue
+            inner = node.children if node.terms[0][1][0] in true else ()
+            gap = (Group(node.line, children=()),) if alone or layout.needs_sections(node) else ()
+            found += [*gap, *inner, *gap]
     return tuple(found)
+
+
+def runs(nodes: tuple[Node, ...]) -> list[tuple[bool, list[Node]]]:
+    """Neighbours that share a section, and whether nothing but ranges is among them."""
+    grouped = [list(run) for _, run in groupby(nodes, key=layout.needs_sections)]
+    return [(not any(layout.is_for_all(node) for node in run), run) for run in grouped]
 
 
 def normalised(html: str) -> str:
@@ -167,6 +172,12 @@ def test_cutting_a_range_equals_compiling_without_it(shared: Desk, parts: list[s
     expected = merge.variant(pipeline.render(plain, theme, shared.config), ())
     assert normalised(merge.join(variant.html, ["x"] * 99)) == normalised(merge.join(expected.html, ["x"] * 99))
     assert merge.join(variant.text, ["x"] * 99) == merge.join(expected.text, ["x"] * 99)
+
+
+def test_a_range_alone_between_sections_leaves_no_empty_section(desk: Desk) -> None:
+    body = BLOCKS["callout"] + "\n" + fenced(BLOCKS["button"], "A") + "\n" + BLOCKS["callout"]
+    cut, never = filled(desk.render(body), {"ward": "B"}), desk.copy(BLOCKS["callout"] * 2)
+    assert cut.html.count('class="section"') == never.html.count('class="section"')
 
 
 @pytest.mark.parametrize("name", sorted(BLOCKS))
