@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from django.conf import settings
-
+from newsletter import settings
 from newsletter.config import Config
 from newsletter.mail.tokens import Keyring
 from newsletter.rendering import freeze, merge
@@ -16,7 +15,7 @@ from newsletter.sending.models import Delivery, Mailing
 
 def personal(delivery: Delivery) -> str:
     """The HTML that this person was sent, word for word, with pictures by address instead of inside the mail."""
-    config: Config = settings.NEWSLETTER
+    config = settings.current()
     mailing = delivery.mailing
     language = message.best_language(delivery.language, mailing.rendered)
     rendered = _rendered(mailing.pk, mailing.checksum, language, public=False)
@@ -36,7 +35,7 @@ def personal(delivery: Delivery) -> str:
 
 def public(mailing: Mailing, language: str = "") -> str:
     """The HTML for everybody: fields show their fallback, and no link belongs to a person."""
-    config: Config = settings.NEWSLETTER
+    config = settings.current()
     held = mailing.public or mailing.rendered
     key = message.best_language(language, held)
     rendered = _rendered(mailing.pk, mailing.checksum, key, public=bool(mailing.public))
