@@ -51,9 +51,11 @@ def taken(browser: Browser, html: str, width: int, way: str, scale: float = 1, s
 
 def save(picture: Image.Image, name: str) -> None:
     """As a PNG with few colours: fewer still where it would be larger than a page should carry."""
-    for colours in (128, 64, 32, 16):
+    for colours in (256, 128, 64, 32):
         file = io.BytesIO()
-        picture.quantize(colours, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+        # Maximum coverage keeps the few colours of a button or a link true; the default merges them into the greys.
+        few = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(file, "PNG", optimize=True)
         if file.tell() <= LARGEST:
             break
     (HERE / f"{name}.png").write_bytes(file.getvalue())

@@ -154,6 +154,12 @@ def test_the_mail_stays_far_from_the_size_at_which_gmail_cuts(html: str) -> None
     assert len(html.encode()) < 80_000
 
 
+def test_gmail_keeps_the_style_sheets(html: str) -> None:
+    """Gmail drops a style element of more than 8,192 letters, and every one after it."""
+    sheets = re.findall(r"<style[^>]*>(.*?)</style>", html, re.DOTALL)
+    assert 0 < sum(len(sheet) for sheet in sheets) < 8_192
+
+
 @pytest.mark.parametrize("which", EVERY)
 def test_mjml_itself_finds_nothing_wrong(which: tuple[str, str]) -> None:
     from mjml import mjml_to_html
