@@ -77,7 +77,7 @@ class Preview:
         made = copies.copy(config, loaded.issue, loaded.rendered, reader)
         milliseconds = round((time.perf_counter() - started) * 1000)
         for asset in loaded.rendered.assets:
-            self.assets[f"/i/{asset.sha256}.{asset.extension}"] = (asset.content_type, asset.data)
+            self.assets[asset.path] = (asset.content_type, asset.data)
         sender = config.senders.get(loaded.issue.front.sender)
         return {
             "title": loaded.rendered.title,
@@ -135,7 +135,7 @@ def shown(html: str, config: Config, loaded: copies.Loaded, *, dark: bool, block
     assert loaded.rendered is not None
     for asset in loaded.rendered.assets:
         place = "/blocked" if blocked else asset.path
-        html = html.replace(f"cid:{asset.sha256}", place).replace(
+        html = html.replace(f"cid:{asset.cid}", place).replace(
             f'src="{config.base_url}{asset.path}', f'src="{place}'
         )
     html = re.sub(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", "(min-width:0px)" if dark else "(max-width:0px)", html)

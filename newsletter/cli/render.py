@@ -69,7 +69,7 @@ def _write(config: Config, target: Path, loaded: Loaded, made: Copy, reader: Rea
     for asset in rendered.assets:
         name = f"images/{asset.sha256}.{asset.extension}"
         write_atomically(target / name, asset.data)
-        html = html.replace(f"cid:{asset.sha256}", name).replace(f"{config.base_url}{asset.path}", name)
+        html = html.replace(f"cid:{asset.cid}", name).replace(f"{config.base_url}{asset.path}", name)
     parts: list[tuple[str, str | bytes]] = [("html", html), ("txt", made.text), ("eml", eml(config, loaded, reader))]
     for kind, data in parts:
         written.append(target / f"message{suffix}.{kind}")

@@ -20,10 +20,10 @@ CRLF = b"\r\n"
 
 
 class Picture(Protocol):
-    """What is carried inside the mail; `rendering.model.Asset` is one. The HTML says `cid:<sha256>`."""
+    """What is carried inside the mail; `rendering.model.Asset` is one. The HTML says `cid:` and `cid`."""
 
     @property
-    def sha256(self) -> str: ...
+    def cid(self) -> str: ...
     @property
     def extension(self) -> str: ...
     @property
@@ -231,8 +231,8 @@ def _image(image: Picture, boundary: str) -> bytes:
         f"\r\n--{boundary}\r\n"
         f"Content-Type: {image.content_type}\r\n"
         "Content-Transfer-Encoding: base64\r\n"
-        f"Content-ID: <{image.sha256}>\r\n"
-        f'Content-Disposition: inline; filename="{image.sha256[:16]}.{image.extension}"\r\n\r\n'
+        f"Content-ID: <{image.cid}>\r\n"
+        f'Content-Disposition: inline; filename="{image.cid[:16]}.{image.extension}"\r\n\r\n'
     )
     return head.encode("ascii") + base64_lines(image.data)
 

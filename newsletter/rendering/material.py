@@ -77,7 +77,7 @@ class Material:
         inline = self.config.images.carry == "cid" and self.mode is not Mode.WEB
         asset = Asset(made.sha256, made.extension, made.content_type, made.data, inline)
         self.assets.setdefault(made.sha256, asset)
-        src = f"cid:{made.sha256}" if inline else f"{self.config.base_url}{asset.path}"
+        src = f"cid:{asset.cid}" if inline else f"{self.config.base_url}{asset.path}"
         self.sizes[src] = (made.width, made.height)
         width = min(node.width or made.width, made.width)
         return SimpleNamespace(

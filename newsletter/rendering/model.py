@@ -58,17 +58,22 @@ class Condition:
 
 @dataclass(frozen=True)
 class Asset:
-    """A picture or linked file that the mail points to as /i/<sha256>.<extension>, or carries as cid:."""
+    """A picture or linked file that the mail points to as /i/<sha256>.<extension>, or carries inside as `cid:`."""
 
     sha256: str
     extension: str
     content_type: str
     data: bytes
-    inline: bool  # True: sent inside the mail, `cid:<sha256>` in the HTML
+    inline: bool  # True: sent inside the mail, `cid:…` in the HTML
 
     @property
     def path(self) -> str:
         return f"/i/{self.sha256}.{self.extension}"
+
+    @property
+    def cid(self) -> str:
+        """What the HTML says after `cid:` and Content-ID in brackets: an addr-spec, so with an @ (RFC 2392)."""
+        return f"{self.sha256}@newsletter"
 
 
 @dataclass(frozen=True)

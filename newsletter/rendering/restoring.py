@@ -108,7 +108,7 @@ def address_pieces(tokens: Placeholders, text: str, whole: Context) -> list[Piec
 
 def is_safe(address: str) -> bool:
     """True for an address that may stand in a mail: a known scheme, a place in the page, or one of our pictures."""
-    if re.fullmatch(r"cid:[0-9a-f]{64}", address):
+    if re.fullmatch(r"cid:[0-9a-f]{64}@newsletter", address):
         return True
     squeezed = re.sub(r"[\x00-\x20\x7f]+", "", address)  # browsers skip them: "java\nscript:" is a scheme to them
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", squeezed)

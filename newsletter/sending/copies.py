@@ -53,5 +53,5 @@ def _rendered(mailing: int, checksum: str, language: str, *, public: bool) -> Re
 
 def _pictures_by_address(html: str, rendered: Rendered, config: Config) -> str:
     for asset in rendered.assets:
-        html = html.replace(f"cid:{asset.sha256}", f"{config.base_url}{asset.path}")
+        html = html.replace(f"cid:{asset.cid}", f"{config.base_url}{asset.path}")
     return html

@@ -39,5 +39,5 @@ class Image:
     extension: str = "png"
 
     @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
+    def cid(self) -> str:
+        return f"{hashlib.sha256(self.data).hexdigest()}@newsletter"

@@ -46,7 +46,7 @@ def with_email_message(
     for image in images:
         kind, _, subtype = image.content_type.partition("/")
         rich = message.get_payload()[1]  # type: ignore[index]
-        rich.add_related(image.data, kind, subtype, cid=f"<{image.sha256}>")  # type: ignore[union-attr, arg-type]
+        rich.add_related(image.data, kind, subtype, cid=f"<{image.cid}>")  # type: ignore[union-attr, arg-type]
     return message.as_bytes()
 
 

@@ -44,7 +44,7 @@ def test_a_bulk_mail_is_byte_for_byte_as_agreed() -> None:
 
 def test_a_mail_with_a_picture_is_byte_for_byte_as_agreed() -> None:
     image = Image(b"\x89PNG\r\n\x1a\n" + bytes(range(90)))
-    html = (f'<img src="cid:{image.sha256}" alt="">', 0)
+    html = (f'<img src="cid:{image.cid}" alt="">', 0)
     compiled = outgoing.compile(COMMON, SUBJECT, TEXT, html, [image])
     golden("picture.eml", compiled.build(VALUES, person()))
 
@@ -116,7 +116,7 @@ def test_inline_pictures_travel_with_the_html() -> None:
     kinds = [part.get_content_type() for part in message.walk()]
     assert kinds == ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"]
     picture = list(message.walk())[-1]
-    assert picture["Content-ID"] == f"<{image.sha256}>"
+    assert picture["Content-ID"] == f"<{image.cid}>"
     assert picture.get_content_disposition() == "inline"
     assert picture.get_payload(decode=True) == image.data
 

@@ -130,7 +130,7 @@ def test_a_picture_can_travel_inside_the_mail(desk: Desk) -> None:
     desk.configure("", 'carry = "url"', 'carry = "cid"')
     rendered = desk.render(body)
     (asset,) = rendered.assets
-    assert asset.inline and f"cid:{asset.sha256}" in desk.copy(body).html
+    assert asset.inline and f"cid:{asset.cid}" in desk.copy(body).html
     from newsletter.rendering.model import Mode
 
     page = desk.render(body, mode=Mode.WEB)

@@ -19,7 +19,7 @@ def approved(workspace: Workspace, **more: object) -> Mailing:
     workspace.people("sam@home.example", first_name="Sam <3", attributes={"ward": "Stafford North"})
     rendered = a_rendered(
         subject=("News for ", Hole(0, Context.SUBJECT)),
-        more=(f'<img src="cid:{PICTURE.sha256}">', *only_north("Only in the north")),
+        more=(f'<img src="cid:{PICTURE.cid}">', *only_north("Only in the north")),
         conditions=(NORTH,),
     )
     renders = {"": replace(rendered, assets=(PICTURE,))}

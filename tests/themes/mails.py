@@ -117,7 +117,7 @@ def with_pictures(html: str, assets: tuple[Asset, ...]) -> str:
     """`html` in which every picture of ours is a data: address, so that a browser shows it without a server."""
     for asset in assets:
         data = f"data:{asset.content_type};base64,{base64.b64encode(asset.data).decode()}"
-        html = re.sub(rf'src="(cid:{asset.sha256}|https?://[^"\s]*{re.escape(asset.path)})"', f'src="{data}"', html)
+        html = re.sub(rf'src="(cid:{asset.cid}|https?://[^"\s]*{re.escape(asset.path)})"', f'src="{data}"', html)
     return html
 
 
