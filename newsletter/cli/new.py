@@ -76,7 +76,7 @@ def _day(text: str | None) -> date:
 
 
 def _known_theme(config: Config, theme: str) -> None:
-    from newsletter.content.keys import themes
+    from newsletter.content.places import themes
 
     known = themes(config)
     if theme not in known:
@@ -140,8 +140,7 @@ def _copy_files(start: Path, target: Path) -> None:
 
 def _text(config: Config, title: str, theme: str, start: Path | None) -> str:
     from newsletter.content import starting
-    from newsletter.content.keys import themes
-    from newsletter.content.places import text_of
+    from newsletter.content.places import text_of, themes
 
     if start:
         earlier = text_of(start / "issue.md", config.root, f"{start.name}/issue.md").decode()

@@ -33,7 +33,7 @@ STYLE = ("primary", "secondary")
 
 
 def _image(made: Builder, block: Block) -> tuple[Node, ...]:
-    _, found = made.file(block, "src")
+    found = made.file(block, "src")
     if found is None:
         return ()
     align = made.choice(block, "align", "center", ALIGN)
@@ -43,10 +43,8 @@ def _image(made: Builder, block: Block) -> tuple[Node, ...]:
 
 
 def _button(made: Builder, block: Block) -> tuple[Node, ...]:
-    href, label = made.href(block), made.label(block)
-    file = made.ctx.files.get(href)
-    if file and links.size_note(file).strip() not in label:
-        label += links.size_note(file)
+    href = made.href(block)
+    label = links.with_size(made.ctx, href, made.label(block))
     style = made.choice(block, "style", "primary", STYLE)
     align = made.choice(block, "align", "start", ALIGN)
     return (Button(block.line.number, label, href, style, align, file=made.source.name),)
@@ -75,12 +73,9 @@ def _callout(made: Builder, block: Block) -> tuple[Node, ...]:
 
 def _card(made: Builder, block: Block) -> tuple[Node, ...]:
     made.not_inside(block, "callout", "card")
-    _, found = made.file(block, "image")
-    href = made.href(block)
-    title, file = made.label(block), made.ctx.files.get(href)
-    if file and links.size_note(file).strip() not in title:
-        title += links.size_note(file)
-    return (Card(block.line.number, title, made.children(block), found, href, **made.facts(block)),)
+    picture, href = made.file(block, "image"), made.href(block)
+    title = links.with_size(made.ctx, href, made.label(block))
+    return (Card(block.line.number, title, made.children(block), picture, href, **made.facts(block)),)
 
 
 def _column(made: Builder, block: Block) -> tuple[Node, ...]:

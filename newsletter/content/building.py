@@ -156,11 +156,11 @@ class Builder:
         address = markdown.parser().normalizeLink(attribute.value) if attribute.value.strip() else ""
         return links.checked(self.ctx, self.source, address, self.where(block, attribute)) or ""
 
-    def file(self, block: Block, name: str) -> tuple[str, Picture | None]:
+    def file(self, block: Block, name: str) -> Picture | None:
         """The picture named by attribute `name`, with its alt decided; for `image` and `card`."""
         attribute = block.attributes.get(name)
         if attribute is None or self.has_slot(attribute.value):
-            return "", None
+            return None
         path = picture(self.ctx, self.source, attribute.value, self.where(block, attribute))
         alt = self.label(block) if block.name == "image" and block.label else self.text(block, "alt")
         decided = alt or ("alt" in block.attributes)
@@ -171,8 +171,7 @@ class Builder:
                 'Write alt="what it shows", or alt="" when it only decorates.',
                 block,
             )
-        made = Picture(block.line.number, attribute.value, path, alt, file=self.source.name)
-        return attribute.value, made
+        return Picture(block.line.number, attribute.value, path, alt, file=self.source.name)
 
     def facts(self, block: Block) -> dict[str, str]:
         """What every container carries: its file and its language."""

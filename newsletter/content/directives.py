@@ -15,8 +15,6 @@ CODE = re.compile(r" {0,3}(`{3,}|~{3,})([^`]*)$")
 ATTRIBUTE = re.compile(
     r"""[ \t]*([A-Za-z][\w-]*)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|“([^”]*)”|([^\s}"'“][^\s}]*))"""
 )
-
-
 DEEPEST = 8  # blocks inside one another; every shape that a mail can show needs fewer than six
 
 

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from newsletter.config import Config
 from newsletter.content.building import LANGUAGE
 from newsletter.content.context import Context
 from newsletter.content.frontmatter import Entries, Entry, Items, Place, Text, Value
 from newsletter.content.model import By, FrontMatter, Picture
-from newsletter.content.places import picture
-from newsletter.files import example
+from newsletter.content.places import picture, themes
 from newsletter.problems import Where, did_you_mean
 
 WHOLE = frozenset({"subject", "preheader", "title"})  # ` #` is text in these
@@ -248,21 +246,11 @@ class Keys:
         facts = self.ctx.config.senders.get(sender)
         own = {name: part.text for name, part in self._map("by", ("name", "role", "area", "organisation")).items()}
         if facts is None:
-            return (
-                By(own.get("name", ""), own.get("role", ""), own.get("area", ""), own.get("organisation", ""))
-                if own
-                else None
-            )
+            return By(**{"name": "", **own}) if own else None
         if "name" in own:  # another person: the sender's role and area are not theirs
-            return By(
-                own["name"], own.get("role", ""), own.get("area", ""), own.get("organisation", facts.organisation)
-            )
-        return By(
-            facts.name,
-            own.get("role", facts.role),
-            own.get("area", facts.area),
-            own.get("organisation", facts.organisation),
-        )
+            return By(**{"organisation": facts.organisation, **own})
+        return By(**{"name": facts.name, "role": facts.role, "area": facts.area,
+                     "organisation": facts.organisation, **own})  # fmt: skip
 
     def _allow(self) -> tuple[Mapping[str, str], ...]:
         entry = self.entries.get("allow")
@@ -305,12 +293,6 @@ class Keys:
 
     def _problem(self, code: str, message: str, hint: str, place: Place) -> None:
         self.ctx.problem(code, message, hint, self._where(place))
-
-
-def themes(config: Config) -> list[str]:
-    """The themes that an issue can name: the workspace's and those that come with the product."""
-    folders = (config.root / "templates", example("templates"))
-    return sorted({path.parent.name for folder in folders for path in folder.glob("*/theme.toml")})
 
 
 HINTS = {

@@ -7,7 +7,7 @@ import re
 from pathlib import PurePath
 
 from newsletter.content.context import Context
-from newsletter.content.model import LinkedFile
+from newsletter.content.model import LinkedFile, marker_pattern
 from newsletter.content.places import kilobytes, linked
 from newsletter.content.source import Source
 from newsletter.problems import Where
@@ -19,8 +19,8 @@ SCHEMES = ("http", "https", "mailto", "tel")
 def checked(ctx: Context, source: Source, href: str, where: Where) -> str | None:
     """The address to use, or None after a Problem. A local file comes back as its key in `ctx.files`."""
     href = ctx.fields.settle(href, quote=True).strip()
-    slot = rf"Zq{ctx.fields.nonce}v\d{{4,}}qZ"
-    if re.fullmatch(slot, href):
+    slot = marker_pattern(ctx.fields.nonce)
+    if slot.fullmatch(href):
         return href  # the whole address is a person's own; its scheme is checked when it is filled
     trouble, hint = _trouble(href, slot)
     if trouble:
@@ -32,22 +32,24 @@ def checked(ctx: Context, source: Source, href: str, where: Where) -> str | None
     return _file(ctx, source, href, where)
 
 
-def size_note(file: LinkedFile) -> str:
-    """` (PDF, 34 KB)`: what a link to a file must say before anyone presses it (WCAG technique G201's kin)."""
-    return f" ({file.extension.upper()}, {kilobytes(file.size)})"
+def with_size(ctx: Context, href: str, label: str) -> str:
+    """`label` with ` (PDF, 34 KB)` where it leads to a file and does not say so: nobody should press it unawares."""
+    file = ctx.files.get(href)
+    note = f" ({file.extension.upper()}, {kilobytes(file.size)})" if file else ""
+    return label if note.strip() in label else label + note
 
 
-def _trouble(href: str, slot: str) -> tuple[str, str]:
+def _trouble(href: str, slot: re.Pattern[str]) -> tuple[str, str]:
     if not href:
         return "This link goes nowhere", "Write the address in the round brackets: [text](https://…)"
     if re.search(r"[\s\x00-\x1f]", href):
         return "There is a blank in this address", "Write %20 for a blank, or take the address from the browser again."
-    if re.match(slot, href):
+    if slot.match(href):
         return "An address cannot begin with a field", "Begin it with https:// and put the field after the first /"
     scheme = SCHEME.match(href)
     if scheme and scheme[1].lower() not in SCHEMES:
         return f"A link cannot begin with ‘{scheme[0]}’", "Links begin with https://, mailto: or tel:"
-    if re.match(rf"(?i)https?://[^/?#]*{slot}", href):
+    if re.match(rf"(?i)https?://[^/?#]*{slot.pattern}", href):
         return "A field cannot be part of a website's name", "Put it after the first / of the address."
     if re.match(r"(?i)https?:", href) and not re.match(r"(?i)https?://[^/?#\s]", href):
         return "This address has no website in it", "Write https://www.example.org/page"
@@ -61,7 +63,7 @@ def _trouble(href: str, slot: str) -> tuple[str, str]:
 
 
 def _file(ctx: Context, source: Source, href: str, where: Where) -> str | None:
-    if re.search(rf"Zq{ctx.fields.nonce}v\d{{4,}}qZ", href):
+    if marker_pattern(ctx.fields.nonce).search(href):
         ctx.problem("bad-link", "A file's name cannot hold a field", "Web addresses begin with https://", where)
         return None
     file = linked(ctx, source, href, where)

@@ -203,10 +203,8 @@ class _Run:
         href = str(children[begin].attrs["href"])
         if not text.strip():
             self._problem("empty-link", "This link has no words", "Write [what it is](address)", "[](")
-        file = self.ctx.files.get(href)
-        if file is None or links.size_note(file).strip() in text:
-            return [closing]
-        return [_text(links.size_note(file), closing.level), closing]
+        note = links.with_size(self.ctx, href, text).removeprefix(text)
+        return [_text(note, closing.level), closing] if note else [closing]
 
     def _autolinked(self, token: Token) -> list[Token]:
         """A bare address in a text as a link of its own."""

@@ -1,4 +1,4 @@
-"""Files that an issue names: inside the workspace, there, readable, and of a kind that may go out."""
+"""Files and themes that an issue names: inside the workspace, there, readable, and of a kind that may go out."""
 
 from __future__ import annotations
 
@@ -7,15 +7,26 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+from newsletter.config import Config
 from newsletter.content.context import Context
 from newsletter.content.model import LinkedFile
 from newsletter.content.source import Source
-from newsletter.files import is_inside
+from newsletter.files import example, is_inside
 from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where, did_you_mean
 
 PICTURES = ("png", "jpg", "jpeg", "gif", "webp")
 LONGEST_TEXT = 1_000_000  # bytes of one issue.md; the longest real one seen is 60 KB
 LARGEST_FILE = 20_000_000  # bytes of a picture or a PDF, before rendering makes the picture smaller
+
+
+def theme_folders(config: Config) -> tuple[Path, ...]:
+    """Where themes are looked for: the workspace first, then those that the product carries."""
+    return (config.root / "templates", example("templates"))
+
+
+def themes(config: Config) -> list[str]:
+    """The names of the themes that an issue can name."""
+    return sorted({path.parent.name for folder in theme_folders(config) for path in folder.glob("*/theme.toml")})
 
 
 def text_of(path: Path, root: Path, name: str) -> bytes:

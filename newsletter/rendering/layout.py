@@ -29,12 +29,6 @@ class Place:
         return Place(node.lang or self.lang, position or self.position)
 
 
-def words_of(parts: Iterable[str], words: Callable[..., str]) -> str:
-    """`A, B and C` in the words of the language."""
-    listed = list(parts)
-    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} {words('and')} {listed[-1]}"
-
-
 class Layout:
     """Builds the body out of the issue's nodes with the theme's macros."""
 
@@ -81,7 +75,8 @@ class Layout:
                 inner = self.column(node.children, inside.inside(node, "column"))
                 return self._macro("callout", inside, tone=_tone(node), title=node.title, inner=inner)
             case content.Columns():
-                columns = [self._column(column, width, inside) for column, width in _with_widths(node)]
+                pairs = zip(node.columns, node.widths, strict=True)
+                columns = [self._column(column, width, inside) for column, width in pairs]
                 return self._macro("columns", inside, columns=columns)
             case content.Card():
                 return self._card("card", node, inside)
@@ -180,9 +175,7 @@ class Layout:
         return [f"<mj-raw>{opens}</mj-raw>", inner, f"<mj-raw>{closes}</mj-raw>"]
 
     def _for_everybody(self, node: content.Only, place: Place, lay: Callable[..., Markup]) -> Markup:
-        places = words_of([value for _, values in node.terms for value in values], self.words)
-        label = self.words("for_people_not_in" if node.negated else "for_people_in", places=places)
-        parts = [self._label(label, place, lay), lay(node.children, place)]
+        parts = [self._label(self.material.for_whom(node), place, lay), lay(node.children, place)]
         if node.otherwise:
             parts += [self._label(self.words("for_everyone_else"), place, lay), lay(node.otherwise, place)]
         return Markup("\n".join(parts))  # noqa: S704
@@ -212,11 +205,7 @@ class Layout:
         return self.macros(name, facts)
 
     def _writer(self, place: Place) -> prose.Writer:
-        return prose.Writer(self.tokens, languages.direction(place.lang), self.material.address, self._inline_picture)
-
-    def _inline_picture(self, src: str, alt: str) -> tuple[str, int, int] | None:
-        found = self.material.picture(content.Picture(0, src=src, path=None, alt=alt))
-        return (found.src, found.width, found.height) if found else None
+        return prose.Writer(self.tokens, languages.direction(place.lang), self.material.address)
 
     def _in_language(self, html: Markup, place: Place) -> Markup:
         return Markup(self.tokens.html(prose.wrapped(html, place.lang, self.material.language)))  # noqa: S704
@@ -248,9 +237,3 @@ def _look(node: content.Button | content.ReplyButton, place: Place) -> dict[str,
     rtl = languages.direction(place.lang) == "rtl"
     align = {"start": "right" if rtl else "left", "end": "left" if rtl else "right"}.get(node.align, node.align)
     return {"style": styles.keyword(node.style), "align": styles.keyword(align)}
-
-
-def _with_widths(node: content.Columns) -> list[tuple[content.Column, int]]:
-    widths = node.widths if len(node.widths) == len(node.columns) else ()
-    even = round(100 / max(1, len(node.columns)))
-    return [(column, widths[number] if widths else even) for number, column in enumerate(node.columns)]

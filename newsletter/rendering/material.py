@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 from newsletter.config import Config
 from newsletter.content import model as content
+from newsletter.files import is_inside
 from newsletter.problems import Problem, Where
 from newsletter.rendering import languages, pictures, styles
 from newsletter.rendering.model import Asset, Mode
@@ -28,7 +29,7 @@ class Material:
         self.sizes: dict[str, tuple[int, int]] = {}  # src of a picture → its width and height in pixels
         self.problems: list[Problem] = []
         self._words = theme.words(self.language)
-        self._seen: set[tuple[str, int]] = set()
+        self._seen: set[tuple[Path, int]] = set()
         self._linked = {file.href: f"{config.base_url}/i/{file.sha256}.{file.extension}" for file in issue.files}
         personal = mode is not Mode.WEB
         public = personal and issue.front.archive != "none"
@@ -41,6 +42,18 @@ class Material:
         if text is None:
             raise ValueError(f"there are no fixed words called ‘{key}’ in theme.toml")
         return re.sub(r"\{(\w+)\}", lambda match: str(values.get(match[1], match[0])), text)
+
+    def for_whom(self, node: content.Only) -> str:
+        """`For people in A, B and C`: the label over a range on a page that everybody can see."""
+        names = [
+            self.config.lists[value].title if key == "list" and value in self.config.lists else value
+            for key, values in node.terms
+            for value in values
+        ]
+        listed = f" {self.words('and')} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+        if all(key == "list" for key, _ in node.terms):
+            return self.words("for_people_not_on" if node.negated else "for_people_on", lists=listed)
+        return self.words("for_people_not_in" if node.negated else "for_people_in", places=listed)
 
     def slot(self, key: str) -> str:
         """The marker of a place that is filled per person. Raises ValueError for an unknown key."""
@@ -65,12 +78,11 @@ class Material:
 
     def picture(self, node: content.Picture) -> SimpleNamespace | None:
         """The facts of a picture that templates see; None where it cannot be used (a Problem says why)."""
-        path = node.path or self._inside(self.config.root, self.issue.folder / node.src)
-        if path is None:
+        if node.path is None:
             return None  # content has said so
-        made, problems = pictures.prepare(path, self._where(node))
-        if (str(path), node.line) not in self._seen:
-            self._seen.add((str(path), node.line))
+        made, problems = pictures.prepare(node.path, self._where(node))
+        if (node.path, node.line) not in self._seen:
+            self._seen.add((node.path, node.line))
             self.problems += problems
         if made is None:
             return None
@@ -97,8 +109,8 @@ class Material:
             return None
         chosen = key in self.config.themes.get(self.theme.name, {})
         folder = self.config.root if chosen else self.theme.folder
-        path = self._inside(folder, folder / name)
-        if path is None:
+        path = folder / name
+        if not (is_inside(path, folder) and path.is_file()):
             hint = "A path in newsletter.toml starts at its folder, one in theme.toml at the theme's."
             where = Where(self.config.origins.get(f"themes.{self.theme.name}.{key}", "theme.toml").partition(":")[0])
             message = f"The picture ‘{name}’ of the option ‘{key}’ is not there"
@@ -113,9 +125,6 @@ class Material:
             kind = types.get(file.extension, "application/octet-stream")
             asset = Asset(file.sha256, file.extension, kind, file.path.read_bytes(), inline=False)
             self.assets.setdefault(file.sha256, asset)
-
-    def _inside(self, folder: Path, path: Path) -> Path | None:
-        return path if path.resolve().is_relative_to(folder.resolve()) and path.is_file() else None
 
     def _where(self, node: content.Picture) -> Where:
         lines = self.issue.source.splitlines()

@@ -24,7 +24,6 @@ class Writer:
     tokens: Placeholders
     direction: str
     address: Callable[[str], str]
-    picture: Callable[[str, str], tuple[str, int, int] | None]
 
     def html(self, tokens: Iterable[Token]) -> Markup:
         """Block or inline tokens as HTML."""
@@ -44,8 +43,6 @@ class Writer:
             return f"<code>{self._opaque(token.content)}</code>"
         if kind in ("code_block", "fence"):
             return f"<pre><code>{self._opaque(token.content)}</code></pre>"
-        if kind == "image":
-            return self._image(token)
         if kind == "hr":
             return "<hr>"
         if token.hidden or not token.tag:
@@ -85,15 +82,6 @@ class Writer:
         plain = (name == "style" and re.fullmatch(r"text-align:(left|right|center)", value)) or value.isalnum()
         return value if plain and value.isascii() and "Zq" not in value else self._opaque(value)
 
-    def _image(self, token: Token) -> str:
-        alt = token.content
-        found = self.picture(str(token.attrs.get("src", "")), alt)
-        if found is None:
-            return self._plain(alt)
-        src, width, height = found
-        opaque_alt = self._opaque(alt)
-        return f'<img src="{self._opaque(src)}" alt="{opaque_alt}" width="{width}" height="{height}" border="0">'
-
 
 def plain(tokens: Iterable[Token]) -> str:
     """Inline tokens as plain words, without marks: for titles and checks."""
@@ -101,7 +89,7 @@ def plain(tokens: Iterable[Token]) -> str:
     for token in tokens:
         if token.type == "inline":
             parts.append(plain(token.children or ()))
-        elif token.type in ("text", "code_inline", "image"):
+        elif token.type in ("text", "code_inline"):
             parts.append(token.content)
         elif token.type in ("softbreak", "hardbreak"):
             parts.append(" ")

@@ -25,13 +25,9 @@ OWN = Path(__file__).parent
 _ENTITY = re.compile(r"""=\s*(?:"([^"<>]*&[^"<>]*)"|'([^'<>]*&[^'<>]*)')""")
 
 
+@lru_cache(maxsize=16)
 def environment(folder: Path) -> Environment:
     """The Jinja environment of one theme; compiled templates stay in it, and a saved file is noticed."""
-    return _environment(folder)
-
-
-@lru_cache(maxsize=16)
-def _environment(folder: Path) -> Environment:
     from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, StrictUndefined, pass_context
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from markdown_it.token import Token
 
 from newsletter.content import model as content
-from newsletter.rendering.layout import words_of
 from newsletter.rendering.material import Material
 from newsletter.rendering.model import Condition, Context, Hole, Mark, Mode, Piece
 from newsletter.rendering.restoring import address_pieces, joined
@@ -82,8 +81,7 @@ class TextWriter:
     def _only(self, node: content.Only, margin: Margin) -> list[Block]:
         children, otherwise = self.blocks(node.children, margin), self.blocks(node.otherwise, margin)
         if self.mode is Mode.WEB:
-            places = words_of([value for _, values in node.terms for value in values], self.words)
-            label = self.words("for_people_not_in" if node.negated else "for_people_in", places=places)
+            label = self.material.for_whom(node)
             others: list[Block] = [self.wrapped(self.words("for_everyone_else"), margin)] if otherwise else []
             return [self.wrapped(label, margin), *children, *others, *otherwise]
         condition = Condition(node.terms, node.negated)
@@ -187,8 +185,6 @@ class TextWriter:
                 out.append(" ")
             elif token.type == "hardbreak":
                 out.append("\n")
-            elif token.type == "image":
-                out.append(f"[{self.words('picture')}: {token.content}]" if token.content else "")
             elif token.type == "link_open":
                 links.append((str(token.attrs.get("href", "")), len(out)))
             elif token.type == "link_close" and links:

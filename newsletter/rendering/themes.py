@@ -10,6 +10,7 @@ from typing import Any
 
 from newsletter import files
 from newsletter.config import FILE, Config
+from newsletter.content import places
 from newsletter.problems import Exit, NewsletterError, Problem, Where, did_you_mean
 from newsletter.rendering import languages, styles
 
@@ -49,24 +50,13 @@ class Theme:
         return {**own.get(key, own[languages.FALLBACK]), **self.strings.get(key, self.strings[languages.FALLBACK])}
 
 
-def folders(config: Config) -> tuple[Path, ...]:
-    """Where themes are looked for: the workspace first, then those that the product carries."""
-    return (config.root / "templates", files.example("templates"))
-
-
-def names(config: Config) -> list[str]:
-    """Every theme that can be used here."""
-    found = {path.parent.name for folder in folders(config) for path in folder.glob("*/theme.toml")}
-    return sorted(found)
-
-
 def load(name: str, config: Config) -> Theme:
     """Read and check a theme. Raises NewsletterError with every Problem found, exit 3 for a broken theme."""
-    for folder in folders(config):
+    for folder in places.theme_folders(config):
         place = folder / name
         if Path(name).name == name and (place / "theme.toml").is_file() and files.is_inside(place, folder):
             return _Reader(name, place, config).theme()
-    known = names(config)
+    known = places.themes(config)
     hint = did_you_mean(name, known) or f"Themes here: {', '.join(known) or 'none'}."
     raise NewsletterError(Problem("unknown-theme", f"There is no theme called ‘{name}’", hint=hint))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.content import places
 from newsletter.problems import NewsletterError
 from newsletter.rendering import languages, styles, themes
 from tests.rendering.conftest import Desk
@@ -26,7 +27,7 @@ def test_a_theme_is_loaded_with_its_options(desk: Desk) -> None:
 
 
 def test_the_themes_of_the_product_are_found_from_any_workspace(desk: Desk) -> None:
-    assert {"alert", "letter", "plain"} <= set(themes.names(desk.config))
+    assert {"alert", "letter", "plain"} <= set(places.themes(desk.config))
     assert themes.load("alert", desk.config).name == "alert"
 
 
