@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +36,7 @@ class Layout:
         self.macros, self.material = macros, material
         self.tokens, self.mode, self.words = material.tokens, material.mode, material.words
         self.first = True
+        self.level = 1  # of the heading above, under which a card's title stands
 
     def banner(self) -> Markup:
         """The section that says: this is a test."""
@@ -130,6 +131,7 @@ class Layout:
         return self._macro(macro, place, html=self._in_language(html, place))
 
     def _heading(self, node: content.Heading, place: Place) -> Markup:
+        self.level = node.level
         html = Markup(f"<h{node.level}>{self._writer(place).html(node.tokens)}</h{node.level}>")  # noqa: S704
         return self._macro("heading", place, level=node.level, html=self._in_language(html, place))
 
@@ -149,10 +151,11 @@ class Layout:
         return self._macro("reply", place, label=node.label, href=href, address=address, **_look(node, place))
 
     def _card(self, macro: str, node: content.Card, place: Place) -> Markup:
+        level = min(self.level + 1, 3)
         inner = self.column(node.children, place.inside(node, "column"))
         found = self.material.picture(node.picture) if node.picture else None
         href = self.material.address(node.href) if node.href else ""
-        return self._macro(macro, place, title=node.title, picture=found, href=href, inner=inner)
+        return self._macro(macro, place, title=node.title, level=level, picture=found, href=href, inner=inner)
 
     # -- ranges
 
@@ -160,11 +163,11 @@ class Layout:
         """Children between two marks, `otherwise` between the marks of the opposite; on the web both, with labels."""
         if self.mode is Mode.WEB:
             return self._for_everybody(node, place, lay)
-        condition = Condition(node.terms, node.negated)
-        parts = self._marked(condition, lay(node.children, place))
-        if node.otherwise:
-            opposite = replace(condition, negated=not condition.negated)
-            parts += self._marked(opposite, lay(node.otherwise, place))
+        parts: list[str] = []
+        level = self.level
+        for children, negated in ((node.children, node.negated), (node.otherwise, not node.negated)):
+            parts += self._marked(Condition(node.terms, negated), lay(children, place))
+            self.level = level  # what only some people get is not above anything for everybody
         return Markup("\n".join(parts))  # noqa: S704
 
     def _marked(self, condition: Condition, inner: Markup) -> list[str]:

@@ -77,6 +77,10 @@ def test_the_front_matter_is_looked_at(desk: Desk, front: dict[str, str], code: 
     assert codes(desk, GOOD, **front) == [code]
 
 
+def test_a_good_field_beside_a_misspelt_one_is_no_note_to_oneself(desk: Desk) -> None:
+    assert codes(desk, "# A\n\nHello {{ first_name or 'x' }} of {{ frist_name or 'x' }}.\n") == ["unknown-field"]
+
+
 def test_a_file_that_is_linked_may_be_called_attached(desk: Desk) -> None:
     folder = desk.write(GOOD)
     (folder / "form.pdf").write_bytes(b"%PDF-1.4\n%%EOF\n")

@@ -84,6 +84,19 @@ def test_the_public_page_shows_every_range_with_a_label_and_no_person(desk: Desk
     assert "/u/" not in page.html and "/v/" not in page.html and "mailto:reply" not in page.html
 
 
+def test_the_public_page_calls_lists_by_their_titles(desk: Desk) -> None:
+    page = desk.copy(":::only{list=all}\nFor them.\n:::\n\n:::except{list=all}\nFor others.\n:::\n", mode=Mode.WEB)
+    for part in (page.html, page.text):
+        assert "For people who get All residents" in part and "For people who do not get All residents" in part
+
+
+def test_a_card_stands_one_level_below_the_heading_above_it(desk: Desk) -> None:
+    card = ":::card[Drop-in]\nWords.\n:::\n\n"
+    hidden = ":::only{ward=A}\n## For some\n\nWords.\n:::\n\n"
+    html = desk.copy(f"# News\n\n{card}{hidden}{card}## More\n\n{card}### Deep\n\n{card}").html
+    assert re.findall(r"<(h\d)[^>]*>Drop-in", html) == ["h2", "h2", "h3", "h3"]
+
+
 def test_web_only_and_email_only_go_where_they_say(desk: Desk) -> None:
     body = ":::email-only\nIn the mail.\n:::\n\n:::web-only\nOn the page.\n:::\n"
     mail, page = desk.copy(body), desk.copy(body, mode=Mode.WEB)
@@ -100,7 +113,7 @@ def test_web_only_and_email_only_go_where_they_say(desk: Desk) -> None:
 BLOCKS = {
     "text": "Some words.\n",
     "list": "- one\n- two\n",
-    "heading": "## A heading\n",
+    "heading": "# A heading\n",
     "button": "::button[Look]{href=https://riverside.example/look}\n",
     "divider": "---\n",
     "callout": ":::callout{tone=info}\nMind this.\n:::\n",
