@@ -12,6 +12,7 @@ import logging
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
+from newsletter import settings
 from newsletter.problems import NewsletterError
 from newsletter.replies import reading, sorting
 from newsletter.replies.models import Kind, Raw
@@ -77,24 +78,39 @@ def envelope_sender(sender: str) -> str:
 def finish_unread() -> int:
     """Sort what an interrupted run had stored but not sorted; gives back how many are still unread."""
     for raw in Raw.objects.filter(kind=Kind.UNREAD).order_by("id").iterator(chunk_size=10):
-        _sort_or_leave(raw)
+        _sort_or_leave(raw, wait=0)
     return Raw.objects.filter(kind=Kind.UNREAD).count()
 
 
-def _sort_or_leave(raw: Raw) -> Verdict:
-    """The verdict on a stored message; a fault of ours leaves it unread, because it is safe where it is."""
+def _sort_or_leave(raw: Raw, wait: float = reading.PATIENCE) -> Verdict:
+    """The verdict on a stored message; a fault of ours leaves it unread, because it is safe where it is.
+
+    One message is read at a time: a mail server starts twenty pipes at once, each of which also finishes what it
+    finds unread, and they took the reading of another for one that had failed.
+    """
     try:
-        if raw.attempts >= TRIES:
-            return sorting.quarantine(raw, "reading it failed twice")
-        Raw.objects.filter(pk=raw.pk).update(attempts=F("attempts") + 1)
-        return sorting.sort(raw, reading.read(bytes(raw.data)))
+        with reading.turn(settings.current().var, wait) as ours:
+            return _sort(raw) if ours else Verdict(Kind.UNREAD, "kept; others are being read", raw_id=raw.pk)
     except NewsletterError as error:
-        # A lost key or a locked database says nothing about the message: do not count it as a failed reading.
-        Raw.objects.filter(pk=raw.pk).update(attempts=raw.attempts)
         return Verdict(Kind.UNREAD, str(error), raw_id=raw.pk)
     except Exception as error:
         log.exception("message %s is kept, but could not be sorted", raw.pk)
         return Verdict(Kind.UNREAD, f"kept, but not sorted: {type(error).__name__}", raw_id=raw.pk)
+
+
+def _sort(raw: Raw) -> Verdict:
+    raw.refresh_from_db(fields=["kind", "reason", "attempts"])  # somebody else may have had the turn before us
+    if raw.kind != Kind.UNREAD:
+        return sorting.verdict_of(raw)
+    if raw.attempts >= TRIES:
+        return sorting.quarantine(raw, "reading it failed twice")
+    Raw.objects.filter(pk=raw.pk).update(attempts=F("attempts") + 1)
+    try:
+        return sorting.sort(raw, reading.read(bytes(raw.data)))
+    except NewsletterError:
+        # A lost key or a locked database says nothing about the message: do not count it as a failed reading.
+        Raw.objects.filter(pk=raw.pk).update(attempts=raw.attempts)
+        raise
 
 
 def _to_the_disk(fully: bool) -> None:

@@ -6,7 +6,10 @@ import json
 import signal
 import subprocess
 import sys
+from unittest import mock
 
+from newsletter.mail import incoming
+from newsletter.mail.incoming import Incoming
 from tests.replies.conftest import Post, mail
 
 
@@ -52,3 +55,26 @@ def test_four_at_the_same_time_are_all_kept(post: Post) -> None:
     assert [process.wait(timeout=60) for process in running] == [0, 0, 0, 0]
     found = json.loads(post.workspace.run("replies", "balance", "--json").out)
     assert found["person"] == 4 and found["adds_up"]
+
+
+def test_what_another_process_is_just_reading_is_left_to_it(post: Post) -> None:
+    """Twenty pipes at once: each finishes what it finds unread, and the third once took the first two, who were
+    still at it, for two that had died. The message went to quarantine as well as to its conversation."""
+    from newsletter import replies
+    from newsletter.replies import intake, reading
+
+    sent = post.sent_to()
+    depth = 0
+
+    def read(raw: bytes) -> Incoming:
+        nonlocal depth
+        depth += 1
+        if depth < 5:
+            assert intake.finish_unread() == 1  # another process comes by
+        return incoming.read(raw)
+
+    with mock.patch.object(reading, "read", read):
+        assert intake.accept(mail(sent.reply), sent.reply).kind == "person"
+    assert depth == 1
+    found = replies.balance()
+    assert found["adds_up"] and found["person"] == 1 and found["quarantine"] == 0
