@@ -81,9 +81,16 @@ class NewsletterError(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean callout?` for the nearest known word, or the empty string when none is near."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else ""
+    """`did you mean callout?` for the nearest known word, letter case aside; the empty string when none is near."""
+    spelled = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(word.lower(), spelled, n=1, cutoff=0.6)
+    return f"did you mean {spelled[near[0]]}?" if near else ""
+
+
+def worst_first(problems: Iterable[Problem]) -> list[Problem]:
+    """Each Problem once, what must be fixed first; otherwise in the order in which they came."""
+    order = list(Severity)
+    return sorted(dict.fromkeys(problems), key=lambda problem: order.index(problem.severity))
 
 
 def has_errors(problems: Iterable[Problem]) -> bool:

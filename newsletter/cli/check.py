@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import Output, count, json_option, number, print_json
-from newsletter.problems import Problem, Severity
+from newsletter.problems import Problem, Severity, worst_first
 
 if TYPE_CHECKING:
     from newsletter.cli.copies_for_reading import Loaded
 
-ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+
+MOST_SHOWN = 50  # findings; whoever pastes a spreadsheet gets 25,000
 
 
 @click.command()
@@ -38,25 +39,22 @@ def command(output: Output, issue: str | None, as_json: bool) -> int:
     started = time.perf_counter()
     config = output.config()
     folder = finding.find(config, issue, output.folder)
-    loaded = [copies.load(config, folder, language) for language in finding.languages(folder)]
-    people, empty = copies.people_problems(config, loaded)
-    found = dict.fromkeys([problem for one in loaded for problem in one.problems] + empty)
-    problems = sorted(found, key=lambda problem: ORDER.index(problem.severity))
+    loaded = [copies.load(config, folder, language, with_people=True) for language in finding.languages(folder)]
+    people = loaded[0].people
+    problems = worst_first(problem for one in loaded for problem in one.problems)
     seconds = time.perf_counter() - started
     if as_json:
         print_json(problems, issue=folder.name, people=people, languages=[one.issue.language for one in loaded],
                    html_bytes=_size(loaded), seconds=round(seconds, 3))  # fmt: skip
         return copies.exit_code(problems)
     shown = folder.relative_to(config.root) if folder.is_relative_to(config.root) else folder
-    to = (
-        f"  for {output.style(number(people), bold=True)} {'person' if people == 1 else 'people'}"
-        if people is not None
-        else ""
-    )
-    output.say(f"{output.style(str(shown), bold=True)}{to}")
+    output.say(f"{output.style(str(shown), bold=True)}{_audience(people, loaded)}")
     output.say()
-    for problem in problems:
+    for problem in problems[:MOST_SHOWN]:
         output.problems([problem])
+        output.say()
+    if len(problems) > MOST_SHOWN:
+        output.say(f"… and {number(len(problems) - MOST_SHOWN)} more; --json tells all of them.")
         output.say()
     _ticks(output, loaded, problems)
     _verdict(output, problems, seconds, folder)
@@ -69,41 +67,69 @@ def _size(loaded: Sequence[Loaded]) -> int:
     return max((check_mail.encoded_size(one.rendered.html) for one in loaded if one.rendered), default=0)
 
 
+def _audience(people: int | None, loaded: Sequence[Loaded]) -> str:
+    if people is None:
+        return "  nobody has been imported yet" if loaded[0].issue.front.audience else ""
+    return f"  for {count(people, 'person', 'people')}"
+
+
 # What each tick stands for: the codes that take it away.
-_GROUPS = {
-    "pictures": "missing-alt automatic-alt pictures-heavy picture-heavy picture-unreadable picture-svg"
-    " picture-too-large remote-image bad-picture",
-    "links": "vague-link same-words-two-links link-to-this-computer shortened-link bad-link empty-link unsafe-link"
-    " link-without-https",
-    "accessibility": "heading-jump second-main-heading no-heading low-contrast vague-link missing-alt automatic-alt"
-    " deep-heading accessible-format",
-}
+_INBOX = "long-subject shouting-subject no-preheader preheader-repeats long-preheader"
+_PICTURES = (
+    "missing-alt automatic-alt pictures-heavy picture-heavy picture-unreadable picture-svg picture-too-large"
+    " remote-image bad-picture missing-picture inline-picture theme-picture"
+)
+_LINKS = (
+    "vague-link same-words-two-links link-to-this-computer shortened-link bad-link empty-link unsafe-link missing-file"
+)
+_ACCESSIBILITY = (
+    "heading-jump second-main-heading no-heading low-contrast vague-link missing-alt automatic-alt deep-heading"
+    " accessible-format"
+)
 
 
 def _ticks(output: Output, loaded: Sequence[Loaded], problems: Sequence[Problem]) -> None:
-    """One or two lines of what was looked at, a tick or a cross on each."""
+    """Two lines of what was looked at, each with a tick, or with the sign of the worst that was found."""
     from newsletter.rendering import finding_places
 
     first = next((one for one in loaded if one.rendered), None)
     if first is None or first.rendered is None:
         return
-    codes = {problem.code for problem in problems if problem.severity is not Severity.NOTE}
-    links = sum(1 for _ in finding_places.links(first.issue))
-    marks = []
-    for name, group in _GROUPS.items():
-        bad = codes & set(group.split())
-        sign = output.style("!", fg="yellow") if bad else output.style("✓", fg="green")
-        marks.append(f"{sign} {count(links, 'link') if name == 'links' else name}")
+    found: dict[str, Severity] = {}
+    for problem in problems:  # the worst of a code comes first
+        if problem.severity is not Severity.NOTE:
+            found.setdefault(problem.code, problem.severity)
+
+    def tick(words: str, codes: str) -> str:
+        worst = {found.get(code) for code in codes.split()}
+        if Severity.ERROR in worst:
+            return f"{output.style('✗', fg='red')} {words}"
+        if Severity.WARNING in worst:
+            return f"{output.style('!', fg='yellow')} {words}"
+        return f"{output.style('✓', fg='green')} {words}"
+
     subject, preheader = len(first.rendered.title), len(first.rendered.preheader)
-    size = _size(loaded) / 1024
-    fits = output.style("✓", fg="green") if size < 80 else output.style("!", fg="yellow")
-    output.say("   ".join([f"{output.style('✓', fg='green')} inbox {subject}/{preheader} letters", *marks]))
+    inbox = (
+        f"inbox {subject}/{preheader} letters" if preheader else f"inbox {count(subject, 'letter')}, no preview text"
+    )
+    links = sum(1 for _ in finding_places.links(first.issue))
     languages = ", ".join(one.issue.language for one in loaded)
-    output.say(f"{fits} {size:.1f} of 102 KB   {output.style('✓', fg='green')} {languages}")
+    output.say(
+        "   ".join(
+            (
+                tick(inbox, _INBOX),
+                tick("pictures", _PICTURES),
+                tick(count(links, "link"), _LINKS),
+                tick("accessibility", _ACCESSIBILITY),
+            )
+        )
+    )
+    size = f"{_size(loaded) / 1024:.1f} of 102 KB"
+    output.say("   ".join((tick(size, "mail-large mail-too-large"), tick(languages, "no-fixed-words"))))
 
 
 def _verdict(output: Output, problems: Sequence[Problem], seconds: float, folder: Path) -> None:
-    must, look, notes = (sum(1 for one in problems if one.severity is severity) for severity in ORDER)
+    must, look, notes = (sum(1 for one in problems if one.severity is severity) for severity in Severity)
     if must:
         words = f"Fix {count(must, 'thing')}, then it is ready to send"
     elif look:

@@ -13,7 +13,7 @@ from newsletter.problems import Exit, NewsletterError, Problem, Severity
 
 if TYPE_CHECKING:
     from newsletter.content.model import Issue
-    from newsletter.rendering.model import Rendered
+    from newsletter.rendering.model import Rendered, Variant
 
 LARGEST_CSV = 20 * 1024 * 1024  # bytes; a larger file is searched in the database only
 SEVERAL = {"lists": "list", "areas": "area", "area": "area", "tags": "tag"}
@@ -29,12 +29,14 @@ class Reader:
 
 @dataclass(frozen=True)
 class Copy:
-    """One reader's mail as text. `values` fill the holes of the variant it was joined from."""
+    """One reader's mail as text; `values` fill the holes of the `variant` from which it was joined."""
 
     subject: str
     preheader: str
     html: str
     text: str
+    variant: Variant
+    values: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
 
 
@@ -46,10 +48,14 @@ class Loaded:
     issue: Issue
     rendered: Rendered | None
     problems: list[Problem] = field(default_factory=list)
+    people: int | None = None  # who would get it; None where nobody was imported yet, or nobody asked
 
 
-def load(config: Config, folder: Path, language: str) -> Loaded:
-    """Read, render and check; a broken or unknown theme is one of the Problems, not the end."""
+def load(config: Config, folder: Path, language: str, *, with_people: bool = False) -> Loaded:
+    """Read, render and check; a broken or unknown theme is one of the Problems, not the end.
+
+    `with_people` also asks the database, where there is one, who would get it and what they would miss.
+    """
     from datetime import UTC, datetime
 
     from newsletter.content import reading
@@ -60,9 +66,17 @@ def load(config: Config, folder: Path, language: str) -> Loaded:
         theme = themes.load(issue.front.template, config)
         rendered = pipeline.render(issue, theme, config)
     except NewsletterError as error:
-        return Loaded(language, issue, None, [*issue.problems, *error.problems])
-    today = datetime.now(UTC).date()
-    return Loaded(language, issue, rendered, list(checks.everything(issue, rendered, config, today)))
+        told = {problem.code for problem in issue.problems} & {"unknown-theme"}  # there with its line
+        more = [problem for problem in error.problems if problem.code not in told]
+        return Loaded(language, issue, None, [*issue.problems, *more])
+    people, about_people = _people(config, issue) if with_people else (None, [])
+    problems = checks.everything(issue, rendered, config, datetime.now(UTC).date(), about_people)
+    if people:
+        from newsletter.audience.blocks import MOST_CONDITIONS
+
+        if len(rendered.conditions) <= MOST_CONDITIONS:  # the real number of versions was told where it is too large
+            problems = tuple(one for one in problems if one.code != "many-versions" or one.affected)
+    return Loaded(language, issue, rendered, list(problems), people)
 
 
 def example(config: Config, issue: Issue) -> Reader:
@@ -84,7 +98,7 @@ def find(config: Config, issue: Issue, address: str) -> Reader:
     if reader is None:
         reader = next((one for one in rows(config) if one.fields.get("email", "").lower() == address.lower()), None)
     if reader is None:
-        hint = "Import people first, or leave --as out to see example values."
+        hint = "Import people first; without an address (or --as) you see example values."
         raise NewsletterError(Problem("unknown-person", f"There is nobody with the address {address} here", hint=hint))
     if not reader.fields.get("list"):
         reader.fields["list"] = list(issue.front.audience)
@@ -171,7 +185,7 @@ def copy(config: Config, issue: Issue, rendered: Rendered, reader: Reader) -> Co
         problems = error.problems
         values = merge.fill(rendered, variant, {}, system)
     parts = [merge.join(part, values) for part in (variant.subject, variant.html, variant.text)]
-    return Copy(parts[0], rendered.preheader, parts[1], parts[2], problems)
+    return Copy(parts[0], rendered.preheader, parts[1], parts[2], variant, values, problems)
 
 
 def system_values(config: Config, issue: Issue, rendered: Rendered) -> dict[str, str]:
@@ -189,32 +203,26 @@ def system_values(config: Config, issue: Issue, rendered: Rendered) -> dict[str,
     }
 
 
-def people_problems(config: Config, loaded: list[Loaded]) -> tuple[int | None, list[Problem]]:
-    """How many people would get the issue, and what of it is empty for them; None where nobody was imported yet."""
-    if not has_database(config):
+def _people(config: Config, issue: Issue) -> tuple[int | None, list[Problem]]:
+    """How many people would get the issue, which fields are empty for them, and which blocks they would see."""
+    if not issue.front.audience or not has_database(config):
         return None, []
-    from newsletter.audience import checking, database, selecting
-
-    database.ready(config)
+    from newsletter.audience import blocks, checking, database, selecting
     from newsletter.content.model import SlotKind
 
-    lists = loaded[0].issue.front.audience
-    if not lists or any(key not in config.lists for key in lists):
-        return None, []
-    people = selecting.explain(config, lists).will_get
-    bare = {
-        slot.key: slot
-        for one in loaded
-        for slot in one.issue.slots
-        if slot.kind is SlotKind.FIELD and slot.fallback is None
-    }
+    database.ready(config)
+    lists = issue.front.audience
+    explained = selecting.explain(config, lists)
+    people = explained.will_get
+    if not people:
+        return (0 if explained.entries else None), []
+    bare = {slot.key: slot for slot in issue.slots if slot.kind is SlotKind.FIELD and slot.fallback is None}
     found = []
-    for key, count in (checking.empty_fields(config, lists, tuple(bare)) if bare else {}).items():
-        share = f" ({100 * count // max(1, people)}%)"
-        message = f"‘{key}’ is empty for {count:,} of {people:,} people{share if people else ''}"
+    for key, count in checking.empty_fields(config, lists, tuple(bare)).items():
+        message = f"‘{key}’ is empty for {count:,} of {people:,} people ({100 * count // people}%)"
         hint = f'write {{{{ {key} or "…" }}}}'
         found.append(Problem("empty-field", message, hint, bare[key].where, Severity.WARNING, affected=count))
-    return people, found
+    return people, found + blocks.check(config, lists, issue)
 
 
 def exit_code(problems: list[Problem]) -> int:

@@ -47,7 +47,8 @@ function problems(found) {
   $("verdict").firstElementChild.textContent =
     must ? `Fix ${things(must)}, then it is ready to send` : look ? `Ready to send; ${things(look)} worth a look` : "Ready to send";
   $("verdict").lastElementChild.textContent = `${must} must fix, ${look} worth a look, ${found.length - must - look} ${found.length - must - look === 1 ? "note" : "notes"}`;
-  $("problems").replaceChildren(...found.map(problem));
+  $("problems").replaceChildren(...found.slice(0, 50).map(problem));
+  if (found.length > 50) $("problems").append(make("li", `… and ${(found.length - 50).toLocaleString("en-GB")} more`));
   if (!found.length) $("problems").append(make("li", "Nothing to do.", "none"));
 }
 
@@ -119,7 +120,7 @@ toggle("dark", "dark");
 toggle("images", "blocked");
 $("as").addEventListener("change", () => { state.as = $("as").value; refresh(); });
 $("language").addEventListener("change", () => { state.language = $("language").value; refresh(); });
-$("address").addEventListener("change", () => { if ($("address").value) { state.as = $("address").value; refresh(); } });
+$("address").addEventListener("change", () => { state.as = $("address").value.trim(); refresh(); });
 
 function live(works) {
   $("live").textContent = works ? "Refreshes when you save" : "The preview has been stopped";

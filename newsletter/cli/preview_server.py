@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from newsletter.cli import copies_for_reading as copies
-from newsletter.problems import NewsletterError, Problem
+from newsletter.problems import NewsletterError, Problem, worst_first
 
 if TYPE_CHECKING:
     from newsletter.config import Config
@@ -89,7 +89,7 @@ class Preview:
                 made.html, config, loaded, dark=asked.get("dark") == "1", blocked=asked.get("blocked") == "1"
             ),
             "text": made.text,
-            "problems": [_problem(one) for one in _sorted([*loaded.problems, *made.problems])],
+            "problems": [_problem(one) for one in worst_first([*loaded.problems, *made.problems])],
             "kilobytes": check_mail.encoded_size(loaded.rendered.html) / 1024,
             "milliseconds": milliseconds,
             "people": people,
@@ -98,7 +98,7 @@ class Preview:
 
     def _empty(self, problems: list[Problem]) -> dict[str, Any]:
         texts = dict.fromkeys(("from", "subject", "preheader", "html", "text"), "")
-        shown = [_problem(one) for one in _sorted(problems)]
+        shown = [_problem(one) for one in worst_first(problems)]
         title = "This issue cannot be shown yet"
         more = {"kilobytes": 0, "milliseconds": 0, "people": [("", "Example")], "languages": [("", "issue.md")]}
         return {**texts, **more, "title": title, "file": f"issues/{self.folder.name}", "problems": shown}
@@ -135,9 +135,7 @@ def shown(html: str, config: Config, loaded: copies.Loaded, *, dark: bool, block
     assert loaded.rendered is not None
     for asset in loaded.rendered.assets:
         place = "/blocked" if blocked else asset.path
-        html = html.replace(f"cid:{asset.cid}", place).replace(
-            f'src="{config.base_url}{asset.path}', f'src="{place}'
-        )
+        html = html.replace(f"cid:{asset.cid}", place).replace(f'src="{config.base_url}{asset.path}', f'src="{place}')
     html = re.sub(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", "(min-width:0px)" if dark else "(max-width:0px)", html)
     return html.replace('content="light dark"', f'content="{"dark" if dark else "light"}"')
 
@@ -148,11 +146,6 @@ def _stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return found.st_mtime_ns, found.st_size
-
-
-def _sorted(problems: list[Problem]) -> list[Problem]:
-    order = ("error", "warning", "note")
-    return sorted(dict.fromkeys(problems), key=lambda one: order.index(one.severity.value))
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

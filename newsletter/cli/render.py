@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import Output, json_option, print_json
-from newsletter.problems import Exit, Problem, has_errors
+from newsletter.cli.output import Output, json_option, number, print_json
+from newsletter.problems import Exit, Problem, has_errors, worst_first
 
 if TYPE_CHECKING:
     from newsletter.cli.copies_for_reading import Copy, Loaded, Reader
@@ -32,6 +32,7 @@ def command(output: Output, issue: str | None, address: str | None, as_json: boo
     newsletter render --as sam@example.org
     """
     from newsletter.cli import copies_for_reading as copies
+    from newsletter.cli.check import MOST_SHOWN
     from newsletter.content import finding
 
     config = output.config()
@@ -51,7 +52,9 @@ def command(output: Output, issue: str | None, address: str | None, as_json: boo
     if as_json:
         print_json(problems, issue=folder.name, files=[str(path.relative_to(config.root)) for path in written])
     else:
-        output.problems(problems)
+        output.problems(worst_first(problems)[:MOST_SHOWN])
+        if len(problems) > MOST_SHOWN:
+            output.say(f"… and {number(len(problems) - MOST_SHOWN)} more: newsletter check {folder.name} --json")
         for path in written:
             output.done(f"{path.relative_to(config.root)}  {path.stat().st_size / 1024:.1f} KB")
         if written:
@@ -70,28 +73,25 @@ def _write(config: Config, target: Path, loaded: Loaded, made: Copy, reader: Rea
         name = f"images/{asset.sha256}.{asset.extension}"
         write_atomically(target / name, asset.data)
         html = html.replace(f"cid:{asset.cid}", name).replace(f"{config.base_url}{asset.path}", name)
-    parts: list[tuple[str, str | bytes]] = [("html", html), ("txt", made.text), ("eml", eml(config, loaded, reader))]
+    parts: list[tuple[str, str | bytes]] = [
+        ("html", html),
+        ("txt", made.text),
+        ("eml", eml(config, loaded, made, reader)),
+    ]
     for kind, data in parts:
         written.append(target / f"message{suffix}.{kind}")
         write_atomically(written[-1], data)
     return written
 
 
-def eml(config: Config, loaded: Loaded, reader: Reader) -> bytes:
+def eml(config: Config, loaded: Loaded, made: Copy, reader: Reader) -> bytes:
     """The mail as it would be sent, with addresses and links that lead nowhere instead of signed ones."""
     from newsletter.cli import copies_for_reading as copies
     from newsletter.mail import outgoing
-    from newsletter.problems import NewsletterError
-    from newsletter.rendering import merge
 
     rendered, issue = loaded.rendered, loaded.issue
     assert rendered is not None
-    variant = merge.variant(rendered, merge.truths(rendered, reader.fields))
     system = copies.system_values(config, issue, rendered)
-    try:
-        values = merge.fill(rendered, variant, reader.fields, system)
-    except NewsletterError:
-        values = merge.fill(rendered, variant, {}, system)
     sender: Any = config.senders.get(issue.front.sender) or next(iter(config.senders.values()), None)
     key = issue.front.audience[0] if issue.front.audience else ""
     domain, known = config.mail.reply_domain, config.lists.get(key)
@@ -104,7 +104,7 @@ def eml(config: Config, loaded: Loaded, reader: Reader) -> bytes:
         list_title=known.title if known else "",
     )
     images = [asset for asset in rendered.assets if asset.inline]
-    compiled = outgoing.compile(common, variant.subject, variant.text, variant.html, images)
+    compiled = outgoing.compile(common, made.variant.subject, made.variant.text, made.variant.html, images)
     person = outgoing.Person(
         to=str(reader.fields.get("email") or "somebody@example.org"),
         message_id=f"example@{domain}",
@@ -113,4 +113,4 @@ def eml(config: Config, loaded: Loaded, reader: Reader) -> bytes:
         unsubscribe_mailto=f"unsubscribe{config.mail.separator}example@{domain}",
         name=str(reader.fields.get("name") or ""),
     )
-    return compiled.build(values, person)
+    return compiled.build(made.values, person)

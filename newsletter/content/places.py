@@ -86,10 +86,10 @@ def inside(ctx: Context, source: Source, name: str, where: Where, code: str) -> 
         beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
     except (OSError, ValueError, RuntimeError):
         beside = []
-    by_small_letters = {name.lower(): name for name in beside}  # Hero.PNG is hero.png on a Mac, and nowhere else
-    near = did_you_mean(path.name, by_small_letters).removeprefix("did you mean ").removesuffix("?")
-    near = f"did you mean {by_small_letters[near]}?" if near else ""
-    hint = near or f"Put the file there, or write its right name; paths start in {source.folder.name}/"
+    hint = (
+        did_you_mean(path.name, beside)
+        or f"Put the file there, or write its right name; paths start in {source.folder.name}/"
+    )
     ctx.problem(code, f"There is no file ‘{name}’", hint, where)
     return None
 

@@ -55,7 +55,8 @@ def variants(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Probl
     terms = {condition.terms for condition in rendered.conditions}
     if 2 ** len(terms) > MOST_VARIANTS:
         hint = "Look at the main ones in `newsletter preview --as`."
-        message = f"{len(terms)} different `only` blocks make up to {2 ** len(terms):,} versions"
+        versions = f"up to {2 ** len(terms):,}" if len(terms) <= 20 else "more than a million"
+        message = f"{len(terms):,} different `only` blocks make {versions} versions"
         yield Problem("many-versions", message, hint, Where(issue.file), Severity.WARNING)
     if languages.primary(rendered.language) not in languages.own_words():
         known = ", ".join(languages.own_words())

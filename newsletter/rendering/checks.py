@@ -29,15 +29,20 @@ _CHECKS: tuple[Callable[[Issue, Rendered, Config], Iterable[Problem]], ...] = (
 
 
 def check(issue: Issue, rendered: Rendered, config: Config) -> tuple[Problem, ...]:
-    """Every finding about the content of one rendered issue. People-related ones are `audience.checking`'s."""
+    """Every finding about the content of one rendered issue. Those about people are `audience`'s."""
     if rendered.mode is Mode.WEB:
         return ()
     return tuple(problem for one in _CHECKS for problem in one(issue, rendered, config))
 
 
-def everything(issue: Issue, rendered: Rendered, config: Config, today: date | None = None) -> tuple[Problem, ...]:
-    """All Problems of reading, rendering and checking, once each, with the waivers of the front matter applied."""
-    found = dict.fromkeys((*issue.problems, *rendered.problems, *check(issue, rendered, config)))
+def everything(
+    issue: Issue, rendered: Rendered, config: Config, today: date | None = None, about_people: Iterable[Problem] = ()
+) -> tuple[Problem, ...]:
+    """All Problems of reading, rendering and checking, once each, with the waivers of the front matter applied.
+
+    `about_people` is what `audience` found out about the people who would get it.
+    """
+    found = dict.fromkeys((*issue.problems, *rendered.problems, *check(issue, rendered, config), *about_people))
     return with_waivers(issue, found, today)
 
 

@@ -38,11 +38,12 @@ def truths(rendered: Rendered, fields: Mapping[str, Any]) -> frozenset[int]:
 
 def is_true(condition: Condition, fields: Mapping[str, Any]) -> bool:
     """AND over the terms, OR over the values of each; `negated` turns the result round."""
-    met = all(not _folded(fields.get(key, ())).isdisjoint(_folded(values)) for key, values in condition.terms)
+    met = all(not folded(fields.get(key, ())).isdisjoint(folded(values)) for key, values in condition.terms)
     return met is not condition.negated
 
 
-def _folded(values: Any) -> set[str]:
+def folded(values: Any) -> set[str]:
+    """A text, or each of several, as it is compared."""
     each: Iterable[Any] = (values,) if isinstance(values, str | int | float) else values or ()
     return {unicodedata.normalize("NFC", str(value)).strip().casefold() for value in each}
 

@@ -165,3 +165,9 @@ def test_an_error_cannot_be_waived(desk: Desk) -> None:
         one.code: one.severity for one in found(desk, body, more=allow("link-to-this-computer", "2026-12-01"))
     }
     assert severities["link-to-this-computer"] is Severity.ERROR
+
+
+def test_a_spreadsheet_of_blocks_is_counted_without_writing_the_number_out(desk: Desk) -> None:
+    body = "# News\n\n" + "".join(f":::only{{ward=W{number}}}\nWords.\n:::\n" for number in range(30))
+    [problem] = [one for one in found(desk, body) if one.code == "many-versions"]
+    assert problem.message == "30 different `only` blocks make more than a million versions"

@@ -70,6 +70,28 @@ def test_a_broken_theme_is_one_of_the_findings(desk: Desk) -> None:
     assert done.return_value == 1 and "theme-fault" in done.output
 
 
+def test_an_unknown_theme_is_told_once_with_its_line(desk: Desk) -> None:
+    path = desk.write(GOOD) / "issue.md"
+    path.write_text(path.read_text().replace("template: plain", "template: plan"))
+    done = run(desk, "check")
+    assert done.output.count("unknown-theme]") == 1 and "did you mean plain?" in done.output
+
+
+def test_each_tick_stands_for_what_was_found(desk: Desk) -> None:
+    path = desk.write("![A quay](images/none.png)\n\n" + GOOD) / "issue.md"
+    path.write_text(path.read_text().replace("preheader: What is new\n", ""))
+    last = run(desk, "check").output
+    assert "! inbox 4 letters, no preview text   ✗ pictures   ✓ 1 link   ✓ accessibility" in last
+    assert "  nobody has been imported yet" in last
+
+
+def test_twenty_thousand_findings_do_not_scroll_away_the_verdict(desk: Desk) -> None:
+    desk.write(GOOD + "{{ oops }}\n" * 60)
+    done = run(desk, "check")
+    assert done.output.count("✗ Must fix") == 50 and "… and 10 more; --json tells all of them." in done.output
+    assert len(json.loads(run(desk, "check", "--json").output)["problems"]) == 60
+
+
 def test_an_unknown_issue_is_wrong_usage(desk: Desk) -> None:
     with pytest.raises(NewsletterError) as caught:
         raise run(desk, "check", "nowhere").exception  # type: ignore[misc]

@@ -1,0 +1,143 @@
+"""Counts the people who would see each `only` block, so that a block for nobody or for everybody is noticed in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from newsletter.audience import selecting
+from newsletter.config import Config
+from newsletter.content.model import Issue, Node, Only
+from newsletter.problems import Problem, Severity, did_you_mean
+from newsletter.rendering import finding_places, merge
+
+MOST_VERSIONS = 64  # more than anybody can look at
+MOST_CONDITIONS = 200  # an issue with more is told by the number of its blocks; SQLite takes 2,000 columns
+_COLUMNS = {"email": "address", "name": "name", "first_name": "first_name", "last_name": "last_name"}
+_COLUMNS["language"] = "language"
+_LISTS = {"area": "$.areas", "tag": "$.tags"}
+Terms = tuple[tuple[str, tuple[str, ...]], ...]
+Around = tuple[tuple[Terms, bool], ...]  # the blocks around one, itself last: what each asks for, and if it is negated
+
+
+def check(config: Config, list_keys: Sequence[str], issue: Issue) -> list[Problem]:
+    """Blocks shown to nobody or to everybody they could reach, values that no person has, and too many versions.
+
+    One pass over the people of these lists; a block within a block is held against the people of the outer one.
+    """
+    blocks = list(_blocks(issue.nodes, ()))
+    conditions = list(dict.fromkeys(terms for _, around in blocks for terms, _ in around))
+    if not 0 < len(conditions) <= MOST_CONDITIONS:
+        return []
+    known = {key: _known(config, key) for node, _ in blocks for key, _ in node.terms}
+    versions = _versions(config, list_keys, conditions, known)
+    found = [problem for node, _ in blocks for problem in _unknown_values(issue, node, known)]
+    told = {(problem.where.file, problem.where.line) for problem in found if problem.where}
+    for node, around in blocks:
+        if (node.file, node.line) in told:
+            continue
+        before = sum(_seen_by(versions, conditions, around[:-1]))
+        seen = sum(_seen_by(versions, conditions, around))
+        where = finding_places.where(issue, f":::{'except' if node.negated else 'only'}", node.line, node.file)
+        if before and seen == before:
+            hint = "Take the block's two lines away, or ask for fewer people."
+            message = f"This block is shown to everybody: all {before:,} people"
+            found.append(Problem("block-for-everybody", message, hint, where, Severity.WARNING, affected=seen))
+        elif before and not seen:
+            hint = "Look at the values it asks for, and at the lists of the audience."
+            message = f"This block is shown to nobody of {before:,} people"
+            found.append(Problem("block-for-nobody", message, hint, where, Severity.WARNING, affected=0))
+    if len(versions) > MOST_VERSIONS:
+        people = sum(count for _, count in versions)
+        message = f"{people:,} people get {len(versions):,} different versions"
+        hint = "Look at the main ones: newsletter preview --as EMAIL"
+        where = finding_places.where(issue, "", 0, issue.file)
+        found.append(Problem("many-versions", message, hint, where, Severity.WARNING, affected=people))
+    return found
+
+
+def _blocks(nodes: Sequence[Node], around: Around) -> Iterator[tuple[Only, Around]]:
+    for node in nodes:
+        if isinstance(node, Only):
+            yield node, (*around, (node.terms, node.negated))
+            yield from _blocks(node.children, (*around, (node.terms, node.negated)))
+            yield from _blocks(node.otherwise, (*around, (node.terms, not node.negated)))
+        else:
+            yield from _blocks((*getattr(node, "columns", ()), *getattr(node, "children", ())), around)
+
+
+def _known(config: Config, key: str) -> list[str]:
+    """Every value of a field that anybody here has, as it is stored."""
+    from django.db import connection
+
+    if key == "list":
+        return list(config.lists)
+    if key in _LISTS:
+        sql = "SELECT DISTINCT each.value FROM audience_subscriber AS person, json_each(person.attributes, %s) AS each"
+        parameters = [_LISTS[key]]
+    elif key in _COLUMNS:
+        sql, parameters = f"SELECT DISTINCT {_COLUMNS[key]} FROM audience_subscriber", []  # noqa: S608 (of _COLUMNS)
+    else:
+        sql = "SELECT DISTINCT json_extract(attributes, %s) FROM audience_subscriber"
+        parameters = [_path(key)]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return [str(value) for (value,) in cursor.fetchall() if value not in (None, "")]
+
+
+def _unknown_values(issue: Issue, node: Only, known: dict[str, list[str]]) -> Iterator[Problem]:
+    for key, values in node.terms:
+        for value in values if key != "list" else ():
+            if not _meant(value, known[key]):
+                hint = did_you_mean(value, known[key]) or "Look at what people have: newsletter recipients list"
+                where = finding_places.where(issue, value, node.line, node.file)
+                message = f"No person has ‘{value}’ as their {key}"
+                yield Problem("unknown-value", message, hint, where, Severity.WARNING, affected=0)
+
+
+def _meant(value: str, known: Sequence[str]) -> list[str]:
+    """The stored spellings that a value of the issue means: letter case and blanks at the ends do not count."""
+    return [one for one in known if merge.folded(one) == merge.folded(value)]
+
+
+def _versions(
+    config: Config, list_keys: Sequence[str], conditions: Sequence[Terms], known: dict[str, list[str]]
+) -> list[tuple[tuple[bool, ...], int]]:
+    """Which of the conditions hold together, and for how many people: one row for each version of the mail."""
+    from django.db import connection
+
+    people, chosen = selecting.sql(selecting.known(config, list_keys))
+    columns, parameters = [], []
+    for terms in conditions:
+        parts = []
+        for key, values in terms:
+            spellings = [one for value in values for one in _meant(value, known[key])]
+            marks = ", ".join(["%s"] * len(spellings)) or "NULL"
+            if key in _LISTS or key == "list":
+                held = "person.lists" if key == "list" else "person.attributes, %s"
+                parts.append(f"EXISTS (SELECT 1 FROM json_each({held}) AS each WHERE each.value IN ({marks}))")  # noqa: S608
+                parameters += [*([] if key == "list" else [_LISTS[key]]), *spellings]
+            elif key in _COLUMNS:
+                parts.append(f"person.{_COLUMNS[key]} IN ({marks})")
+                parameters += spellings
+            else:
+                parts.append(f"coalesce(json_extract(person.attributes, %s) IN ({marks}), 0)")
+                parameters += [_path(key), *spellings]
+        columns.append(f"coalesce({' AND '.join(parts)}, 0)")
+    numbers = ", ".join(str(number + 1) for number in range(len(columns)))
+    sql = f"SELECT {', '.join(columns)}, count(*) FROM ({people}) AS person GROUP BY {numbers}"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*parameters, *chosen])
+        return [(tuple(map(bool, row[:-1])), row[-1]) for row in cursor.fetchall()]
+
+
+def _seen_by(
+    versions: Sequence[tuple[tuple[bool, ...], int]], conditions: Sequence[Terms], around: Around
+) -> Iterator[int]:
+    wanted = [(conditions.index(terms), negated) for terms, negated in around]
+    for truths, count in versions:
+        if all(truths[number] is not negated for number, negated in wanted):
+            yield count
+
+
+def _path(key: str) -> str:
+    return f'$."{key}"'
