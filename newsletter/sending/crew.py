@@ -99,6 +99,8 @@ class Crew:
         self.how: How | None = None
         self.note = self.words = ""
         self.error: BaseException | None = None
+        self.look_again = 0.0  # monotonic: nobody is waiting in the ledger before, as far as we know
+        self.due: datetime | None = None  # when the next person is to be tried again
         self.not_before = 0.0  # monotonic: nobody takes a row before, the relay asked for a rest
         self.troubles = 0
         self.poisoned = 0
@@ -116,14 +118,15 @@ class Crew:
         for thread in threads:
             thread.start()
         try:
-            while any(thread.is_alive() for thread in threads):
+            while alive := [thread for thread in threads if thread.is_alive()]:
                 self._watch(should_stop)
                 on_progress(self._progress(began))
-                with self.changed:
-                    self.changed.wait(0.05)
-        finally:
-            # Also when on_progress or a second Ctrl-C raises: nobody takes another row.
+                alive[0].join(0.05)  # not woken for every message
+        except KeyboardInterrupt:  # the second Ctrl-C: what is in flight is given up, and will be uncertain
             self._halt(How.INTERRUPTED)
+            raise
+        except BaseException as error:  # such as a closed pipe: what is in flight is finished first
+            self._fail(error)
         for thread in threads:
             thread.join()
         self._give_back()
@@ -174,10 +177,15 @@ class Crew:
                 self.halted, self.how, self.words = True, how, words
             self.changed.notify_all()
 
+    def _fail(self, error: BaseException) -> None:
+        self.error = self.error or error
+        self._halt(How.INTERRUPTED)
+
     def _give_back(self) -> None:
         with self.changed:
             rows, self.queue = list(self.queue), deque()
         self.outbox.give_back(rows)
+        self.look_again = 0.0
 
     # --- the threads -------------------------------------------------------------------------------------------
 
@@ -193,8 +201,7 @@ class Crew:
                         self.busy -= 1
                         self.changed.notify_all()
         except BaseException as error:  # every thread ends, and the foreman raises it where a person sees it
-            self.error = self.error or error
-            self._halt(How.INTERRUPTED)
+            self._fail(error)
         finally:
             if transport:
                 transport.close()
@@ -217,14 +224,22 @@ class Crew:
             return None
 
     def _refill(self) -> bool:
-        rows, suppressed = self.outbox.lease(BATCH)
-        self.queue.extend(rows)
-        self._count(Delivery.State.SUPPRESSED, Delivery.State.PENDING, suppressed)
-        return bool(rows)
+        """Lease the next people. An empty answer holds until somebody comes back or LOOK has passed: else at the end
+        of a mailing fifty threads would ask again whenever one of them has finished."""
+        now = time.monotonic()
+        if now < self.look_again:
+            return False
+        suppressed = 1
+        while suppressed and not self.queue:  # a whole batch of people may have left
+            rows, suppressed = self.outbox.lease(BATCH)
+            self.queue.extend(rows)
+            self._count(Delivery.State.SUPPRESSED, Delivery.State.PENDING, suppressed)
+        if not self.queue:
+            self.look_again, self.due = now + LOOK, self.outbox.next_due()
+        return bool(self.queue)
 
     def _worth_waiting(self) -> bool:
-        due = self.outbox.next_due()
-        return due is not None and due - timezone.now() <= self.patience
+        return self.due is not None and self.due - timezone.now() <= self.patience
 
     def _carry(self, row: Leased, transport: Transport) -> None:
         try:
@@ -318,6 +333,8 @@ class Crew:
         with self.changed:
             if state:
                 self._count(state, Delivery.State.DEFERRED if row.again else Delivery.State.PENDING, 1)
+            if state in (Delivery.State.PENDING, Delivery.State.DEFERRED):
+                self.look_again = 0.0
             if state == Delivery.State.ACCEPTED:
                 self.sent += 1
 

@@ -12,11 +12,9 @@ from typing import Any
 from django.utils import timezone
 
 from newsletter.audience import selecting
-from newsletter.problems import NewsletterError
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.store import Store, loaded
 
-PATIENCE = 15
 LEASE = timedelta(minutes=30)  # far longer than one batch takes; only other workers look at it
 
 # Who may no longer be mailed, asked twice: when a row is leased and when its body starts (law L4).
@@ -193,18 +191,7 @@ class Outbox:
             " WHERE id = %s AND attempt = %s AND state IN ('leased', 'inflight')"
         )
         values = [state, reason[:300], code or None, text[:2000], remote_id[:200], due, int(tried), timezone.now()]
-        return self._persistently(sql, [*values, row.id, row.attempt]) == 1
-
-    def _persistently(self, sql: str, params: Sequence[Any]) -> int:
-        """A result that is not written down is a person in doubt: a database that another program holds (a large
-        import) is asked again, for PATIENCE times the 20 s that each asking waits."""
-        for _ in range(PATIENCE):
-            try:
-                return self.store.change(sql, params)
-            except NewsletterError as error:
-                if error.problems[0].code != "database-locked":
-                    raise
-        return self.store.change(sql, params)
+        return self.store.change(sql, [*values, row.id, row.attempt]) == 1
 
     def give_back(self, rows: Sequence[Leased]) -> None:
         """Rows that were leased and never begun wait again; nobody is forgotten by a stop."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from newsletter.audience import database
+from newsletter.problems import NewsletterError
+
+PATIENCE = 15  # times that a locked database is asked; each asking waits for 20 s (settings.LOCK_WAIT)
+
+T = TypeVar("T")
 
 
 class Store:
@@ -39,15 +44,24 @@ class Store:
 
     def change(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run one statement that writes; returns the number of rows it touched, durable when it returns."""
-        with self.lock, database.problems_of(), self.connection.cursor() as cursor:
-            cursor.execute(sql, self._adapted(params))
-            return int(cursor.rowcount)
+        return self._run(sql, params, lambda cursor: int(cursor.rowcount))
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows; also for UPDATE … RETURNING."""
-        with self.lock, database.problems_of(), self.connection.cursor() as cursor:
-            cursor.execute(sql, self._adapted(params))
-            return list(cursor.fetchall())
+        return self._run(sql, params, lambda cursor: list(cursor.fetchall()))
+
+    def _run(self, sql: str, params: Sequence[Any], result: Callable[[Any], T]) -> T:
+        """A database that another program holds (a large import, a backup) is asked again: a result that is not
+        written down is a person in doubt, and a mailing that ends for it has to be started again by hand."""
+        for left in reversed(range(PATIENCE)):
+            try:
+                with self.lock, database.problems_of(), self.connection.cursor() as cursor:
+                    cursor.execute(sql, self._adapted(params))
+                    return result(cursor)
+            except NewsletterError as error:
+                if not left or error.problems[0].code != "database-locked":
+                    raise
+        raise AssertionError
 
     def _adapted(self, params: Sequence[Any]) -> list[Any]:
         return [self.time(value) if isinstance(value, datetime) else value for value in params]

@@ -21,6 +21,7 @@ from newsletter.rendering.model import Context, Hole
 from newsletter.sending import crew, laws, mailings, verdicts
 from newsletter.sending.drain import Ended, How, Progress, drain
 from newsletter.sending.models import Delivery, Mailing, UnsubscribeKey
+from newsletter.sending.outbox import Leased, Outbox
 from newsletter.sending.transports.connection import Connection
 from tests.sending.made import NORTH, a_rendered, an_issue, only_north
 from tests.sending.servers import HANG_UP, Sink
@@ -408,3 +409,59 @@ class Noting:
 
     def close(self) -> None:
         self.transport.close()
+
+
+def test_a_whole_batch_that_left_ends_nothing(workspace: Workspace) -> None:
+    """A lease that brings nobody because all of them have left is not the end of the mailing."""
+    mailing = started(workspace, 130)
+    for address in addresses(120):
+        subscribing.suppress(address, "bulk", "staff", "staff")
+    with Sink() as sink:
+        ended = run(workspace, mailing, sink)
+    assert (ended.how, ended.counts["accepted"], ended.counts["suppressed"]) == (How.DONE, 10, 120)
+    assert mailing.state == "finished"
+
+
+def test_a_closed_pipe_leaves_nobody_in_doubt(workspace: Workspace) -> None:
+    """`newsletter send | head -1`: what is in flight is finished before the error ends the command."""
+    mailing = started(workspace)
+    at_the_dot, broken = threading.Event(), threading.Event()
+
+    def slow(phase: str, recipient: str) -> str:
+        if phase == "dot":
+            at_the_dot.set()
+            broken.wait(10)
+            time.sleep(0.1)
+        return ""
+
+    def pipe(progress: Progress) -> None:
+        if at_the_dot.is_set():
+            broken.set()
+            raise BrokenPipeError
+
+    with Sink(slow) as sink:
+        with pytest.raises(BrokenPipeError):
+            drain(workspace.config, mailing, lambda: Connection(sink.relay), pipe, connections=2)
+        counts = mailings.status(mailing)
+        assert counts["inflight"] == counts["leased"] == 0
+        assert counts["accepted"] == sum(sink.copies().values()) > 0
+        assert run(workspace, mailing, sink).how is How.DONE
+
+
+def test_idle_connections_do_not_ask_the_ledger_whenever_one_has_finished(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailing = started(workspace, 60)
+    leases = 0
+    original = Outbox.lease
+
+    def counted(self: Outbox, number: int) -> tuple[list[Leased], int]:
+        nonlocal leases
+        leases += 1
+        return original(self, number)
+
+    monkeypatch.setattr(Outbox, "lease", counted)
+    began = time.monotonic()
+    with Sink() as sink:
+        assert run(workspace, mailing, sink, connections=30).how is How.DONE
+    assert leases <= 4 + (time.monotonic() - began) / crew.LOOK

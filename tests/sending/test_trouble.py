@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.utils import timezone
@@ -117,10 +119,12 @@ def test_the_lock_is_free_again_after_its_holder(tmp_path: Path) -> None:
 
 HOLD = """
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime
 from pathlib import Path
+from unittest import mock
 from newsletter.sending import lock
 with lock.sending(Path(sys.argv[1]), "theirs", datetime(2026, 11, 24, 9, 0)):
     print("held", flush=True)
@@ -172,3 +176,30 @@ def test_a_result_is_kept_though_another_program_holds_the_database(workspace: W
         other.close()
         store.close()
     assert Delivery.objects.get(pk=row.id).state == "accepted"
+
+
+def test_sending_waits_for_a_database_that_another_program_holds(workspace: Workspace) -> None:
+    mailing = started(workspace)
+    held = threading.Event()
+    other = sqlite3.connect(workspace.root / "var" / "newsletter.db", isolation_level=None, check_same_thread=False)
+
+    def holding(phase: str, recipient: str) -> str:
+        if phase == "data" and not held.is_set():
+            held.set()
+            other.execute("BEGIN IMMEDIATE")
+            threading.Timer(0.4, other.execute, ["ROLLBACK"]).start()
+        return ""
+
+    def impatient(*args: object) -> Store:
+        store = Store()
+        with store.connection.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout = 100")  # milliseconds; 20,000 in earnest
+        return store
+
+    try:
+        with Sink(holding) as sink, mock.patch("newsletter.sending.drain.Store", impatient):
+            ended = drain(workspace.config, mailing, lambda: Connection(sink.relay), connections=2)
+    finally:
+        other.close()
+    assert (ended.how, ended.counts["accepted"]) == (How.DONE, 30)
+    assert set(sink.copies().values()) == {1}
