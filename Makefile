@@ -26,7 +26,7 @@ demo: $(STAMP)   ## the whole story on made-up people, on this computer only
 	@$(BIN)/newsletter demo demo
 
 test: $(STAMP)   ## the suite for every day, under 5 minutes
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 8
 
 system:          ## install the system packages that some suites need (where this user may)
 	@sh tests/system-packages
@@ -37,7 +37,7 @@ check: $(STAMP) system  ## all that CI runs: format, lint, types, import rules, 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.generate --check
-	$(BIN)/pytest --everything
+	$(BIN)/pytest --everything -n auto --maxprocesses 8
 	@folder=$$(mktemp -d) && $(BIN)/newsletter demo "$$folder/demo" && rm -rf "$$folder"
 
 format: $(STAMP) ## put the code in order

@@ -133,10 +133,11 @@ def database(config: Config) -> Iterator[Finding]:
 
 def themes(config: Config) -> Iterator[Finding]:
     """Every theme of the workspace and of the program can be read."""
+    from newsletter.content import places
     from newsletter.rendering import themes as looking
 
     good = []
-    for name in looking.names(config):
+    for name in places.themes(config):
         try:
             good.append(looking.load(name, config).name)
         except NewsletterError as error:
