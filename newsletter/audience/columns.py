@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -87,10 +88,12 @@ def _undeclared(title: str, place: int, names: dict[str, str], where: Where) -> 
     if not title.strip():
         message = f"Column {place + 1} has no name and is left out"
         return Problem("undeclared-column", message, where=where, severity=Severity.NOTE)
-    key = re.sub(r"\W+", "_", title.strip().lower()).strip("_") or "field"
+    latin = unicodedata.normalize("NFKD", title.strip().lower()).encode("ascii", "ignore").decode()  # a bare TOML key
+    key = re.sub(r"\W+", "_", latin).strip("_") or "field"
     near = did_you_mean(_plain(title), names)
-    declare = f'To keep it, add to newsletter.toml: [fields.{key}] title = "{title.strip()[:60]}"'
-    message = f"The column ‘{title.strip()[:60]}’ is not declared and is left out"
+    quoted = title.strip()[:60].replace("\\", "").replace('"', "'")
+    declare = f'To keep it, end newsletter.toml with two lines: first [fields.{key}] and below it title = "{quoted}"'
+    message = f"The column ‘{title.strip()[:60]}’ is not known here and is left out"
     return Problem(
         "undeclared-column",
         message,

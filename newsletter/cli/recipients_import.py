@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -59,7 +61,8 @@ def import_command(
         kept = str(done.refused_file) if done.refused_file else None
         print_json(plan.problems, dry_run=False, file=plan.name, **done.counts.as_json(), refused_file=kept)
     else:
-        _said(output, plan, done.counts, done.refused_file, plan.seconds + done.seconds)
+        _said(output, plan, done.counts, plan.seconds + done.seconds)
+        _next(output, done.counts, done.refused_file, list_keys, consent)
     return Exit.FAILURES if done.counts.refused else Exit.FINE
 
 
@@ -122,7 +125,7 @@ def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
     return facts
 
 
-def _said(output: Output, plan: Plan, counts: Counts, refused: Path | None, seconds: float) -> None:
+def _said(output: Output, plan: Plan, counts: Counts, seconds: float) -> None:
     rate = f"{number(round(counts.rows / seconds))} rows a second" if counts.rows >= 1000 else ""
     took = f"{seconds:.1f} s{', ' if rate else ''}{rate}"
     before = plan.counts
@@ -131,11 +134,17 @@ def _said(output: Output, plan: Plan, counts: Counts, refused: Path | None, seco
         output.facts(_facts(counts))  # somebody else changed the people between preview and import
     took = output.style(f"({took})", dim=True)
     output.done(f"Imported {visible(plan.name)}: {number(counts.new)} new, {number(counts.updated)} updated  {took}")
-    if refused:
-        output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {refused}")
-        output.next(f"newsletter recipients import {refused}", "after mending it")
-    else:
+
+
+def _next(output: Output, counts: Counts, refused: Path | None, list_keys: tuple[str, ...], consent: str) -> None:
+    if not refused:
         output.next("newsletter recipients count")
+        return
+    near = min(str(refused), os.path.relpath(refused, output.folder), key=len)
+    output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {near}")
+    words = [near, *(word for key in list_keys for word in ("--list", key))]  # mended rows join what the others joined
+    words += ["--consent", consent] if consent else []
+    output.next(f"newsletter recipients import {shlex.join(words)}", "after mending it")
 
 
 def _cell(value: Any) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -112,7 +114,14 @@ def test_an_undeclared_column_is_left_out_with_the_line_that_would_keep_it(works
     plan = plan_of(workspace, "email,Shoe size\nsam@example.org,43\n")
     [problem] = plan.problems
     assert (problem.code, problem.severity) == ("undeclared-column", Severity.WARNING)
-    assert '[fields.shoe_size] title = "Shoe size"' in problem.hint
+    assert "first [fields.shoe_size] and below it" in problem.hint
+    assert 'title = "Shoe size"' in problem.hint
+
+
+def test_the_line_that_would_keep_a_column_is_good_toml(workspace: Workspace) -> None:
+    [problem] = plan_of(workspace, 'email,"Größe ""neu"" "\nsam@example.org,43\n').problems
+    section, line = re.findall(r"(\[fields\.\S+\]) and below it (title = .+)", problem.hint)[0]
+    assert tomllib.loads(f"{section}\n{line}\n") == {"fields": {"groe_neu": {"title": "Größe 'neu'"}}}
 
 
 def test_a_misspelt_column_gets_the_nearest_right_name(workspace: Workspace) -> None:

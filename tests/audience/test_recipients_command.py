@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shlex
 
 import pytest
 
@@ -42,6 +44,11 @@ def test_an_import_says_what_it_did_and_what_to_do_next(workspace: Workspace) ->
     assert ran.exit == 5
     assert "Imported recipients/people.csv: 1 new, 0 updated" in ran.out
     assert "1 row refused" in ran.out and "people.refused.csv" in ran.out
+    workspace.write("recipients/people.refused.csv", "problem,email\nwas wrong,sam2@example.org\n")
+    following = re.findall(r"Next +newsletter (.+?)   ", ran.out)[0]
+    mended = workspace.run(*shlex.split(following), "--yes")  # the very words it printed, list and all
+    assert mended.exit == 0, mended.out + mended.err
+    assert "1 new" in mended.out
     assert workspace.run(*IMPORT, "--dry-run").exit == 1
 
 
