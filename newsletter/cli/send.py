@@ -155,6 +155,9 @@ def _again(
     if mailing.state == Model.State.FINISHED:
         output.say(f"{mailing.slug} was sent before, to {words.people(mailing.frozen)}. Nobody is sent it again.")
         output.say(f"  {words.numbers(counts)}")
+        if not as_json:
+            output.say("  What was changed in the issue since then is not sent.")
+            output.next('newsletter new "…"', "to send a correction or an update")
         if as_json:
             print_json((), **counts, exit=0)
         return Exit.FINE
@@ -217,6 +220,7 @@ def _say_what(output: Output, config: Config, prepared: Prepared, audience: tupl
             *blocks,
             *([("Also in", languages)] if languages else []),
             ("Time", f"about {words.duration(seconds)} at {rate:.0f} a second"),
+            *([("Mail", "is caught on this computer; nobody gets it")] if config.mail.transport == "catcher" else []),
         ]
     )
 

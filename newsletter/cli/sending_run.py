@@ -69,7 +69,9 @@ def tell(output: Output, mailing: Mailing, ended: Ended) -> None:
         output.say(f"  The last sender was cut off: {words.people(ended.recovered[1])} may or may not have got it.")
     rate = f"  ({ended.sent / ended.seconds:.0f} a second)" if ended.seconds > 0.2 and ended.sent else ""
     sent = f"Sent “{visible(subject(mailing))}” to {words.people(ended.sent)} in {words.duration(ended.seconds)}{rate}"
-    if ended.sent or ended.how is How.DONE:
+    if ended.how is How.INTERRUPTED:
+        output.say(f"Stopped. {sent}" if ended.sent else "Stopped.")  # half a mailing earns no tick
+    elif ended.sent or ended.how is How.DONE:
         output.done(sent)
     if counts["accepted"] != mailing.frozen:
         output.say(f"  {words.numbers(counts)}   of {number(mailing.frozen)}")
@@ -77,7 +79,7 @@ def tell(output: Output, mailing: Mailing, ended: Ended) -> None:
     if ended.words:
         output.failed(visible(ended.words))
     if ended.how is How.INTERRUPTED:
-        output.say(f"Stopped between two messages. {words.people(waiting)} still wait; nobody is forgotten.")
+        output.say(f"{words.people(waiting)} still wait; nobody is forgotten.")
         output.next("newsletter send", "goes on where it stopped; nobody gets it twice")
     elif ended.how is How.UNREACHABLE:
         output.say(f"{words.people(waiting)} still wait; nothing is lost.")

@@ -46,7 +46,7 @@ def settled(counts: Mapping[str, int]) -> int:
 
 
 def bar(output: Output, counts: Mapping[str, int], rate: float, left: str = "") -> str:
-    """`━━━━━━━━ 68%  12,064/17,742  21/s  4 min 30 s left`."""
+    """`━━━━━━━━ 68%  12,064/17,742  21/s  4 min 30 s left`; the numbers alone where it is no terminal."""
     total = sum(counts.values()) or 1
     done = settled(counts)
     full = BAR * done // total
@@ -56,7 +56,7 @@ def bar(output: Output, counts: Mapping[str, int], rate: float, left: str = "") 
         parts.append(f"{rate:.0f}/s")
     if left:
         parts.append(f"{left} left")
-    return f"{drawn}  {'  '.join(parts)}"
+    return f"{drawn}  {'  '.join(parts)}" if output.fancy else "  ".join(parts)
 
 
 def duration(seconds: float) -> str:

@@ -156,6 +156,23 @@ def test_sending_again_goes_on_and_edits_change_nothing(workspace: Workspace, is
     assert only().state == "finished"
 
 
+def test_an_issue_that_was_sent_is_not_sent_again_and_says_how_to_correct_it(workspace: Workspace, issue: Path) -> None:
+    first = workspace.run("send", "--yes", "--expect", "3")
+    assert "is caught on this computer; nobody gets it" in first.out
+    issue.write_text(ISSUE.replace("Something happened", "CHANGED"), encoding="utf-8")
+    again = workspace.run("send", "--yes", "--expect", "3")
+    assert again.exit == 0 and "Nobody is sent it again" in again.out
+    assert "What was changed in the issue since then is not sent" in again.out and "newsletter new" in again.out
+    assert len(caught(workspace)) == 3
+
+
+def test_a_pipe_gets_the_numbers_of_the_status_and_no_bar(workspace: Workspace, issue: Path) -> None:
+    workspace.run("send", "--yes", "--expect", "3")
+    said = workspace.run("status").out
+    assert "  100%  3/3\n" in said
+    assert "━" not in said
+
+
 def test_sending_goes_on_when_the_file_is_broken_or_gone(workspace: Workspace, issue: Path) -> None:
     approve_and_stop_at_once(workspace)
     issue.write_text("broken", encoding="utf-8")
