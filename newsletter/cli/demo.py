@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -198,17 +200,19 @@ class _Story:
 
         page = self.root / "build" / ISSUE / "message.html"
         made = pictures(page)
+        here = near(Path(sys.argv[0]).absolute())  # `make demo` runs it from .venv, which is on nobody's PATH
+        program = "newsletter" if which("newsletter") or Path(here).name != "newsletter" else here
         self.output.say("\nWhere to look next")
         self.output.facts(
             [
                 ("The mail, as HTML", near(page)),
                 ("One, as it was sent", near(self.mine)),
                 ("Pictures of it", "  ".join(map(near, made)) or "none: no Chromium here, and none is needed"),
-                ("Read all the mail", f"newsletter catch -C {folder}"),
-                ("Read the answers", f"newsletter replies list -C {folder}"),
-                ("Serve its links", f"newsletter web -C {folder}"),
-                ("Change the issue", f"newsletter preview -C {folder} {ISSUE}"),
-                ("Start your own", "newsletter init our-news"),
+                ("Read all the mail", f"{program} catch -C {folder}"),
+                ("Read the answers", f"{program} replies list -C {folder}"),
+                ("Serve its links", f"{program} web -C {folder}"),
+                ("Change the issue", f"{program} preview -C {folder} {ISSUE}"),
+                ("Start your own", f"{program} init our-news"),
             ]
         )
 

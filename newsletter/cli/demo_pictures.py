@@ -24,6 +24,7 @@ def pictures(page: Path) -> list[Path]:
         target = page.with_name(f"{name}.png")
         with tempfile.TemporaryDirectory() as profile:
             options = ["--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+            options += ["--hide-scrollbars"]  # a mail program has none inside the mail
             options += ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses its sandbox to root
             options += [f"--user-data-dir={profile}", f"--window-size={width},{height}", f"--screenshot={target}"]
             try:
