@@ -52,6 +52,8 @@ def load(start: Path, environment: Mapping[str, str] = MappingProxyType({})) -> 
     except tomllib.TOMLDecodeError as error:
         hint = 'Text stands in double quotes: name = "Our council".'
         reason = re.sub(r"\s*\(at .*\)", "", str(error))
+        if reason.startswith("Expected newline"):
+            hint = "One setting a line: begin a new line here. Text stands in double quotes."
         raise _fatal(f"{FILE} cannot be read: {reason}", hint, _place(str(error), text)) from error
     reader = _Reader(text, raw, environment, root)
     config = reader.config()

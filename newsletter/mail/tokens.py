@@ -193,8 +193,9 @@ def _lost(path: Path) -> NewsletterError:
         Problem(
             "lost-key",
             f"The key file {path.name} is missing",
-            hint="Put it back from your backup. A new one (`newsletter init`) works for new mail, but every reply "
-            "and unsubscribe address already sent is dead.",
+            hint="Put it back from your backup. Without one, take var/secret.key of a new folder "
+            "(`newsletter init DIR`): it works for new mail, but every reply and unsubscribe address already sent is "
+            "dead.",
             where=Where(str(path)),
         ),
         exit=Exit.CONFIG,

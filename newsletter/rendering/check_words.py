@@ -93,8 +93,12 @@ def left_overs(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Pro
     """Notes to oneself, filler text, and attachments that no mail of ours carries."""
     if not any(isinstance(node, content.Prose) for node in issue.walk()):
         yield _problem("no-text", "The message has no text", "Write it below the front matter.", Where(issue.file))
+    # One bad {{ field }} leaves every other one of its paragraph unread; only the bad one is news.
+    unread = any(problem.code in {"unknown-field", "bad-field", "unclosed-field"} for problem in issue.problems)
     for node, text in _texts(issue):
         for match in _FORGOTTEN.finditer(text):
+            if match[0] == "{{" and unread:
+                continue
             hint = "A note to yourself? Put the real words there."
             yield _problem("left-over-note", f"“{match[0]}” looks forgotten", hint, _at(issue, node, match[0]))
         attached = _ATTACHED.search(text)
