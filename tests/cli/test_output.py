@@ -89,6 +89,20 @@ def test_the_code_is_dim_and_the_sign_coloured_on_a_terminal(monkeypatch: pytest
     assert "unknown-block" in click.unstyle(text)
 
 
+@pytest.mark.parametrize("columns", [40, 60, 100, 120])
+def test_a_problem_stays_inside_a_narrow_window(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout", Terminal())
+    where = Where("issue.md", 23, 66, 70, "See [our page](https://example.org/bins) and also, if you like, [here](/x).")
+    hint = "Say where it goes: [how to apply for a review](…). People who listen hear links one by one."
+    found = click.unstyle(Output(Path()).problem(Problem("x-y", "A link", hint, where))).splitlines()
+    assert max(map(len, found)) <= columns
+    assert found[2].index("here") == found[3].index("^")
+    assert " ".join(line.strip("│ ^") for line in found[3:]).split() == hint.split()
+
+
 def test_numbers_have_separators_and_their_word_agrees() -> None:
     assert count(17742, "person", "people") == "17,742 people"
     assert count(1, "person", "people") == "1 person"
