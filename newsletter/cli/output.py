@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -114,22 +116,26 @@ class Output:
         corner = self.style("╭─ ", err=err, dim=True) if fancy else "  "
         word = self.style(f"{sign} {WORDS[problem.severity]}", err=err, fg=colour, bold=True)
         message = visible(problem.message)
-        gap = " " * max(2, 76 - len(message)) if fancy else "  "
+        columns = shutil.get_terminal_size().columns if fancy else 0
+        room = columns - _columns(f"{sign} {WORDS[problem.severity]}  {message}[{problem.code}]")
+        gap = " " * max(2, min(76 - _columns(message), room))  # the code never runs over the edge of a narrow window
         lines = [f"{word}  {message}{gap}{self.style(f'[{problem.code}]', err=err, dim=True)}"]
         hint, where = visible(problem.hint), problem.where
         if where:
             lines.append(f"  {corner}{self.style(str(where), err=err, fg='cyan')}")
         if where and where.source and where.line:
-            source, start, end = _window(where.source, where.column or 1, where.end_column)
+            width = max(20, min(WIDTH, columns - 12)) if fancy else WIDTH
+            source, start, end = _window(where.source, where.column or 1, where.end_column, width)
             gutter = f"{where.line:>4}"
             lines.append(f"  {bar}{self.style(gutter, err=err, dim=True)}  {source}")
             if where.column:
                 pad = " " * (len(gutter) + 2 + _columns(source[:start]))
                 caret = self.style("^" * max(1, _columns(source[start:end])), err=err, fg=colour)
-                lines.append(f"  {bar}{pad}{caret} {hint}".rstrip())
-                hint = ""
-        if hint:
-            lines.append(f"  {bar if where else '  '}{hint}")
+                beside = not fancy or _columns(f"    {pad}{source[start:end]} {hint}") <= columns
+                lines.append(f"  {bar}{pad}{caret} {hint if beside else ''}".rstrip())
+                hint = "" if beside else hint
+        for line in textwrap.wrap(hint, max(20, columns - 5), break_long_words=False) if fancy else [hint] * bool(hint):
+            lines.append(f"  {bar if where else '  '}{line}")
         return "\n".join(lines)
 
 
@@ -139,13 +145,14 @@ def visible(text: str) -> str:
     return "".join(" " if letter == "\t" else letter if letter.isprintable() else "␀" for letter in text)
 
 
-def _window(source: str, column: int, end_column: int | None) -> tuple[str, int, int]:
+def _window(source: str, column: int, end_column: int | None, width: int = WIDTH) -> tuple[str, int, int]:
     """The part of a source line around a column, and where the marked letters begin and end in it."""
     text = visible(source)
     start = min(max(column - 1, 0), len(text))
-    end = min(max(end_column - 1 if end_column else column, start + 1), start + 60)
-    cut = start - WIDTH // 2 if len(text) > WIDTH and start > WIDTH * 2 // 3 else 0
-    shown = ("…" if cut else "") + text[cut : cut + WIDTH] + ("…" if len(text) > cut + WIDTH else "")
+    end = min(max(end_column - 1 if end_column else column, start + 1), start + width * 3 // 5)
+    cut = start - width // 2 if len(text) > width and start > width * 2 // 3 else 0
+    end = min(end, cut + width)
+    shown = ("…" if cut else "") + text[cut : cut + width] + ("…" if len(text) > cut + width else "")
     shift = cut - bool(cut)
     return shown, start - shift, end - shift
 
