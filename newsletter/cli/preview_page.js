@@ -30,7 +30,7 @@ async function refresh() {
   options($("as"), copy.people, state.as);
   options($("language"), copy.languages, state.language);
   $("language").hidden = copy.languages.length < 2;
-  problems(copy.problems);
+  problems(copy.problems, copy.counts);
   facts(copy);
   mail(copy.html);
 }
@@ -39,16 +39,15 @@ function options(select, items, chosen) {
   select.replaceChildren(...items.map(([value, label]) => new Option(label, value, false, value === chosen)));
 }
 
-function problems(found) {
-  const must = found.filter((one) => one.severity === "error").length;
-  const look = found.filter((one) => one.severity === "warning").length;
+function problems(found, { error: must, warning: look, note: notes }) {
+  const more = must + look + notes - found.length;
   const things = (n) => n + (n === 1 ? " thing" : " things");
   $("verdict").className = "card verdict" + (must ? " must" : look ? " worth" : "");
   $("verdict").firstElementChild.textContent =
     must ? `Fix ${things(must)}, then it is ready to send` : look ? `Ready to send; ${things(look)} worth a look` : "Ready to send";
-  $("verdict").lastElementChild.textContent = `${must} must fix, ${look} worth a look, ${found.length - must - look} ${found.length - must - look === 1 ? "note" : "notes"}`;
-  $("problems").replaceChildren(...found.slice(0, 50).map(problem));
-  if (found.length > 50) $("problems").append(make("li", `… and ${(found.length - 50).toLocaleString("en-GB")} more`));
+  $("verdict").lastElementChild.textContent = `${must} must fix, ${look} worth a look, ${notes} ${notes === 1 ? "note" : "notes"}`;
+  $("problems").replaceChildren(...found.map(problem));
+  if (more) $("problems").append(make("li", `… and ${more.toLocaleString("en-GB")} more`));
   if (!found.length) $("problems").append(make("li", "Nothing to do.", "none"));
 }
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from newsletter.cli import copies_for_reading as copies
-from newsletter.problems import NewsletterError, Problem, worst_first
+from newsletter.cli.check import MOST_SHOWN
+from newsletter.problems import NewsletterError, Problem, Severity, Where, worst_first
 
 if TYPE_CHECKING:
     from newsletter.config import Config
@@ -89,7 +90,7 @@ class Preview:
                 made.html, config, loaded, dark=asked.get("dark") == "1", blocked=asked.get("blocked") == "1"
             ),
             "text": made.text,
-            "problems": [_problem(one) for one in worst_first([*loaded.problems, *made.problems])],
+            **_told([*loaded.problems, *made.problems]),
             "kilobytes": check_mail.encoded_size(loaded.rendered.html) / 1024,
             "milliseconds": milliseconds,
             "people": people,
@@ -98,10 +99,9 @@ class Preview:
 
     def _empty(self, problems: list[Problem]) -> dict[str, Any]:
         texts = dict.fromkeys(("from", "subject", "preheader", "html", "text"), "")
-        shown = [_problem(one) for one in worst_first(problems)]
         title = "This issue cannot be shown yet"
         more = {"kilobytes": 0, "milliseconds": 0, "people": [("", "Example")], "languages": [("", "issue.md")]}
-        return {**texts, **more, "title": title, "file": f"issues/{self.folder.name}", "problems": shown}
+        return {**texts, **more, "title": title, "file": f"issues/{self.folder.name}", **_told(problems)}
 
     def _people(self, config: Config, loaded: copies.Loaded) -> list[tuple[str, str]]:
         """The choices of “see it as”: example values first, then people of the CSV files."""
@@ -148,8 +148,19 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
+def _told(problems: list[Problem]) -> dict[str, Any]:
+    """How many there are of each severity, and the first of them."""
+    found = worst_first(problems)
+    counts = {severity.value: sum(one.severity is severity for one in found) for severity in Severity}
+    return {"counts": counts, "problems": [_problem(one) for one in found[:MOST_SHOWN]]}
+
+
 def _problem(problem: Problem) -> dict[str, Any]:
-    return {**problem.as_json(), "source": problem.where.source if problem.where else ""}
+    """A Problem with the part of its line that is marked: somebody may paste 100 KB into one."""
+    where = problem.where or Where("")
+    start = max(0, (where.column or 1) - 80)
+    places = {"column": (where.column or 1) - start, "end_column": (where.end_column or 1) - start}
+    return {**problem.as_json(), **places, "source": where.source[start : start + 240]}
 
 
 class Server(ThreadingHTTPServer):

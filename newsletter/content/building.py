@@ -15,6 +15,7 @@ from newsletter.content.source import Source
 from newsletter.problems import Where, did_you_mean
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+LONGEST_LABEL = 2_000  # letters of a label, a title, a description
 LATER = {"signature": "the sender's signature", "poll": "polls"}
 
 
@@ -126,10 +127,16 @@ class Builder:
     def text(self, block: Block, name: str, default: str = "") -> str:
         """An attribute as a text for readers: typographic quotes, constants in place."""
         attribute = block.attributes.get(name)
-        return self.ctx.fields.settle(markdown.words(attribute.value)) if attribute else default
+        return self._words(attribute.value, self.where(block, attribute)) if attribute else default
 
     def label(self, block: Block) -> str:
-        return self.ctx.fields.settle(markdown.words(block.label or ""))
+        return self._words(block.label or "", self.where(block))
+
+    def _words(self, text: str, where: Where) -> str:
+        if len(text) > LONGEST_LABEL:
+            self.ctx.problem("too-long", f"This text has {len(text):,} letters", "Say it in a paragraph.", where)
+            return ""
+        return self.ctx.fields.settle(markdown.words(text))
 
     def choice(self, block: Block, name: str, default: str, among: tuple[str, ...]) -> str:
         value = block.attributes[name].value if name in block.attributes else default

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from newsletter.content import links
@@ -17,6 +18,8 @@ from newsletter.content.source import Line, Source
 from newsletter.problems import Where
 
 DEEPEST = 40  # levels of lists and quotes; markdown-it drops what lies deeper than its own limit of 100
+# markdown-it takes the square of these: two seconds for 10 KB of [, nine for 100 KB of quotes. People write 2,000 letters.
+LONGEST_PARAGRAPH, MOST_BRACKETS, MOST_QUOTES = 10_000, 300, 1_000
 BARE = re.compile(
     r"(?<![\w@/.:=-])(?:https?://[^\s<>“”«»]+|www\.[\w-]+\.[^\s<>“”«»]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,})"
 )
@@ -29,7 +32,20 @@ def parser() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": True, "typographer": True, "maxNesting": 100})
     made.enable(["table", "smartquotes"])
     made.validateLink = lambda url: True  # type: ignore[method-assign]  # refused links get a Problem, not silence
+    made.core.ruler.before("inline", "absurd", _empty_the_absurd)
     return made
+
+
+def _empty_the_absurd(state: StateCore) -> None:
+    """Paragraphs that would take minutes are emptied before they are looked at; `_inline` says so."""
+    for token in state.tokens:
+        text = token.content
+        if token.type == "inline" and (
+            len(text) > LONGEST_PARAGRAPH
+            or text.count("[") > MOST_BRACKETS
+            or text.count('"') + text.count("'") > MOST_QUOTES
+        ):
+            token.content, token.meta = "", {"absurd": True}
 
 
 @lru_cache(maxsize=1)
@@ -150,7 +166,7 @@ class _Run:
                 yield token
             else:
                 if token.type in ("fence", "code_block"):
-                    token.content = self.ctx.fields.settle(token.content)
+                    token.content = self._code(token.content)
                     token.info = self.ctx.fields.as_written(token.info)
                 yield token
 
@@ -159,6 +175,9 @@ class _Run:
         children: list[Token] = []
         dropped: list[bool] = []  # for each open link, whether it was refused
         told = False  # HTML in this paragraph: the end of a tag is not told again
+        if token.meta.get("absurd"):
+            hint = f"Break it up: at most {LONGEST_PARAGRAPH:,} letters, {MOST_BRACKETS} [ and {MOST_QUOTES:,} quotes."
+            self._problem("too-long", "This paragraph is far too long, or not meant for people", hint)
         self._block_in_text(token)
         for child in token.children or ():
             if child.type == "text":
@@ -180,11 +199,15 @@ class _Run:
                 told = True
                 children.append(_text(child.content))
             else:
-                child.content = self.ctx.fields.settle(child.content)
+                child.content = self._code(child.content)
                 children.append(child)
         token.children = children
         token.content = self.ctx.fields.settle(token.content)
         return token
+
+    def _code(self, text: str) -> str:
+        """Code as it is, but for fields, which are read here too, and `\\{{`, which is how to write none."""
+        return self.ctx.fields.settle(text).replace("\\{{", "{{")
 
     def _link(self, opening: Token) -> bool:
         href = str(opening.attrs.get("href", ""))

@@ -290,3 +290,16 @@ def test_a_missing_front_matter_still_shows_the_message(written: Written) -> Non
 def test_a_front_matter_without_end_says_so(written: Written) -> None:
     issue = written("", front="---\nsubject: A\nfrom: council\naudience: [all-residents]\n")
     assert [said(problem)[0] for problem in issue.problems] == ["unclosed-front-matter"]
+
+
+@pytest.mark.parametrize("text", ["[" * 20_000, "!" + "![" * 5_000, '"' * 100_000, "'a\n" * 30_000, "word " * 20_000])
+def test_a_paragraph_that_no_person_wrote_is_refused_at_once(written: Written, text: str) -> None:
+    issue = written(f"First.\n\n{text}\n\nLast.\n")
+    assert [problem.code for problem in issue.problems] == ["too-long"]
+    place = issue.problems[0].where
+    assert place and place.source == text.split("\n")[0]
+
+
+def test_a_label_that_no_person_wrote_is_refused(written: Written) -> None:
+    issue = written(f'::button["{"x" * 3_000}"]{{href=https://e.example/}}\n')
+    assert [problem.code for problem in issue.problems] == ["too-long"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from newsletter.content.fields import understand
-from newsletter.content.model import Button, Callout, Heading, Prose
+from newsletter.content.model import Button, Callout, Heading, Prose, marker
 from newsletter.content.values import formatted
 from tests.content.conftest import FRONT, Written
 
@@ -172,3 +172,12 @@ def test_an_address_in_a_constant_becomes_a_link(written: Written) -> None:
 )
 def test_a_filter_writes_a_value_for_readers(value: str, filters: tuple[str, ...], language: str, shown: str) -> None:
     assert formatted(value, filters, language) == shown
+
+
+@pytest.mark.parametrize("body", ["`\\{{ x }} {{ first_name }}`", "```\n\\{{ x }} {{ first_name }}\n```"])
+def test_code_holds_fields_and_two_brackets_that_are_none(written: Written, body: str) -> None:
+    issue = written(body)
+    [prose] = issue.nodes
+    assert isinstance(prose, Prose) and not issue.problems
+    [token] = prose.tokens if len(prose.tokens) == 1 else prose.tokens[1].children or ()
+    assert token.content.strip() == f"{{{{ x }}}} {marker(issue.nonce, 0)}"

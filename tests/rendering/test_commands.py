@@ -183,6 +183,15 @@ def test_the_preview_shows_the_mail_its_text_and_its_findings(site: Site) -> Non
     copy = site.copy()
     assert copy["subject"] == "News" and "Hello Sam," in copy["html"] and "Hello Sam," in copy["text"]
     assert copy["problems"] == [] and copy["kilobytes"] > 1
+    assert copy["counts"] == {"error": 0, "warning": 0, "note": 0}
+
+
+def test_the_preview_tells_the_first_fifty_findings_and_counts_them_all(site: Site, desk: Desk) -> None:
+    desk.write(GOOD + "{{ oops }} " * 900)
+    copy = site.copy()
+    assert (copy["counts"]["error"], len(copy["problems"])) == (900, 50)
+    one = copy["problems"][49]
+    assert one["source"][one["column"] - 1 : one["end_column"] - 1] == "{{ oops }}" and len(one["source"]) <= 240
 
 
 def test_the_preview_has_a_strict_policy_and_listens_here_only(site: Site) -> None:

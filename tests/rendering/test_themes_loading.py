@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.content import places
+from newsletter.content import keys, places
 from newsletter.problems import NewsletterError
 from newsletter.rendering import languages, styles, themes
 from tests.rendering.conftest import Desk
@@ -148,3 +148,10 @@ def test_the_theme_of_the_tests_is_the_one_in_the_reference() -> None:
         assert f"`{kind}`" in text
     for block in themes.BLOCKS:
         assert f"`{block}" in text
+
+
+@pytest.mark.parametrize("language", themes.LANGUAGES)
+def test_every_kind_and_priority_of_a_message_has_its_word(language: str) -> None:
+    words = languages.own_words()[language]
+    assert all(words[f"kind_{kind}"] for kind in keys.KINDS)
+    assert all(words[f"priority_{priority}"] for priority in keys.PRIORITIES)
