@@ -6,11 +6,12 @@ from functools import lru_cache
 
 from newsletter import settings
 from newsletter.config import Config
-from newsletter.mail.tokens import Keyring
+from newsletter.mail.tokens import Keyring, new_id
 from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Rendered
 from newsletter.sending import links, message
-from newsletter.sending.models import Delivery, Mailing
+from newsletter.sending.models import Delivery, Mailing, UnsubscribeKey
+from newsletter.sending.outbox import lists_key
 
 
 def personal(delivery: Delivery) -> str:
@@ -22,14 +23,19 @@ def personal(delivery: Delivery) -> str:
     truths = merge.truths(rendered, message.condition_values(delivery.values, delivery.lists))
     variant = merge.variant(rendered, truths)
     fields = message.field_values(delivery.values)
-    keyring = Keyring.load(config.var / "secret.key")
-    system = links.system_values(config, keyring, delivery, mailing)
-    if any(isinstance(piece, int) for piece in variant.subject):
-        subject = merge.join(variant.subject, merge.fill(rendered, variant, fields, system))
-    else:
-        subject = "".join(str(piece) for piece in variant.subject)
-    system = links.system_values(config, keyring, delivery, mailing, subject=subject)
-    html = merge.join(variant.html, merge.fill(rendered, variant, fields, system))
+    own = links.signed(
+        config,
+        Keyring.load(config.var / "secret.key"),
+        bytes(delivery.token),
+        _unsubscribe_token(delivery),
+        bytes(mailing.public_id),
+    )
+
+    def filled(subject: str) -> tuple[str, ...]:
+        system = links.values(own, mailing.settings, delivery.lists, subject)
+        return merge.fill(rendered, variant, fields, system)
+
+    html = merge.join(variant.html, filled(merge.join(variant.subject, filled(""))))
     return _pictures_by_address(html, rendered, config)
 
 
@@ -42,6 +48,13 @@ def public(mailing: Mailing, language: str = "") -> str:
     variant = merge.variant(rendered, merge.truths(rendered, {}))
     html = merge.join(variant.html, merge.fill(rendered, variant, {}, {}))
     return _pictures_by_address(html, rendered, config)
+
+
+def _unsubscribe_token(delivery: Delivery) -> bytes:
+    """That of the mail. Where it is gone (the person was erased) the link leads nowhere: looking at a page must
+    not write their address down again."""
+    found = UnsubscribeKey.objects.filter(canonical=delivery.canonical, lists_key=lists_key(delivery.lists)).first()
+    return bytes(found.token) if found else new_id()
 
 
 @lru_cache(maxsize=16)

@@ -4,31 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from newsletter.config import Config
 from newsletter.mail.tokens import Keyring, Purpose, address
-
-
-class HasDelivery(Protocol):
-    """What is needed of a delivery; models.Delivery and outbox.Leased both are one."""
-
-    @property
-    def canonical(self) -> str: ...
-    @property
-    def lists(self) -> Any: ...
-    @property
-    def token(self) -> bytes | memoryview: ...
-
-
-class HasMailing(Protocol):
-    """What is needed of a mailing: models.Mailing, or the stand-in of a test copy."""
-
-    @property
-    def settings(self) -> Any: ...
-    @property
-    def public_id(self) -> bytes | memoryview: ...
 
 
 @dataclass(frozen=True)
@@ -65,28 +45,8 @@ def signed(
     )
 
 
-def system_values(
-    config: Config,
-    keyring: Keyring,
-    delivery: HasDelivery,
-    mailing: HasMailing,
-    *,
-    subject: str = "",
-    unsubscribe_token: bytes = b"",
-    test: bool = False,
-) -> dict[str, str]:
-    """The values of content.model.SYSTEM_SLOTS for one delivery, not yet escaped.
-
-    `unsubscribe_token` is looked up in UnsubscribeKey when it is not given; the hot path gives it.
-    """
-    if not unsubscribe_token:
-        unsubscribe_token = unsubscribe_key(delivery.canonical, delivery.lists)
-    links = signed(config, keyring, bytes(delivery.token), unsubscribe_token, bytes(mailing.public_id), test=test)
-    return values(links, mailing.settings, delivery.lists, subject)
-
-
 def values(links: Links, settings: Mapping[str, Any], lists: Sequence[str], subject: str) -> dict[str, str]:
-    """Links and the footer's sentence under the names that themes use."""
+    """Links and the footer's sentence under the names of content.model.SYSTEM_SLOTS, not yet escaped."""
     reply = reply_to(links, settings)
     return {
         "reply_url": f"mailto:{quote(reply, safe='@+')}?subject={quote(f'Re: {subject}', safe='')}",
@@ -108,17 +68,3 @@ def why(settings: Mapping[str, Any], lists: Sequence[str]) -> str:
     """The footer's sentence: that of the first list through which the person was chosen."""
     known: Mapping[str, Any] = settings.get("lists", {})
     return next((known[key]["why"] for key in lists if key in known), "")
-
-
-def unsubscribe_key(canonical: str, lists: Sequence[str]) -> bytes:
-    """The stored id of this person's `u` token for this set of lists, made when there is none yet."""
-    from newsletter.mail.tokens import new_id
-    from newsletter.sending.models import UnsubscribeKey
-    from newsletter.sending.outbox import lists_key
-
-    key, _ = UnsubscribeKey.objects.get_or_create(
-        canonical=canonical,
-        lists_key=lists_key(lists),
-        defaults={"token": new_id(), "lists": sorted(lists)},
-    )
-    return bytes(key.token)

@@ -28,7 +28,7 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
     if delivery is not None:
         return shown(copies.personal(delivery), "private, no-store", hidden=True)
     mailing = Mailing.objects.filter(public_id=found[1]).first()
-    if mailing is None:
+    if mailing is None or mailing.settings.get("archive") == "none":
         return page(request, "message.html", "gone_title", paragraphs=("gone_text",), status=404)
     html = copies.public(mailing, reader_language(asked(request), mailing.public or mailing.rendered))
     answer = shown(html, "public, max-age=300", hidden=mailing.settings.get("archive") != "public")

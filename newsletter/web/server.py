@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import socket
@@ -12,6 +13,10 @@ from newsletter.problems import Exit, NewsletterError, Problem
 
 BIGGEST_REQUEST = 64 * 1024  # bytes; the largest honest request, a one-click POST as multipart, has about 200
 THREADS = 8
+# Connections that send one letter a minute cost waitress a little memory, but at its own limit of 100 it takes no
+# others for two minutes: with 150 of them nobody could leave. 800 stays below the usual 1,024 files of a process.
+CONNECTIONS = 800
+SLOWEST = 30  # seconds without a letter, then a connection is closed; people and mail services need one
 
 
 class Server:
@@ -35,6 +40,10 @@ class Server:
             map=self._map,
             sockets=[bound],
             threads=THREADS,
+            connection_limit=CONNECTIONS,
+            channel_timeout=SLOWEST,
+            cleanup_interval=10,
+            asyncore_use_poll=True,  # select() ends at file 1,024
             ident=None,
             max_request_body_size=BIGGEST_REQUEST,
             max_request_header_size=32 * 1024,
@@ -57,7 +66,8 @@ class Server:
         self._waitress.task_dispatcher.shutdown()
         waker = next((one for one in list(self._map.values()) if isinstance(one, trigger)), None)
         if waker is not None:
-            waker.pull_trigger(self._close)
+            with contextlib.suppress(OSError):  # the loop woke by itself and has closed everything already
+                waker.pull_trigger(self._close)
 
     def _close(self) -> None:
         from waitress import wasyncore

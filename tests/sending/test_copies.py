@@ -8,7 +8,7 @@ from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.rendering.model import Asset as Picture
 from newsletter.rendering.model import Context, Hole, Mode
 from newsletter.sending import copies, links, mailings
-from newsletter.sending.models import Delivery, Mailing
+from newsletter.sending.models import Delivery, Mailing, UnsubscribeKey
 from tests.sending.made import NORTH, a_rendered, an_issue, only_north
 from tests.workspace import Workspace
 
@@ -59,12 +59,25 @@ def test_without_a_web_rendering_the_public_copy_still_has_nobody_in_it(workspac
     assert "Hello neighbour," in html and "Only in the north" not in html
 
 
+def values_of(workspace: Workspace, mailing: Mailing, subject: str = "") -> dict[str, str]:
+    keyring = Keyring.load(workspace.root / "var" / "secret.key")
+    own = links.signed(workspace.config, keyring, b"123456789", b"abcdefghi", bytes(mailing.public_id))
+    return links.values(own, mailing.settings, ["all-residents"], subject)
+
+
+def test_looking_at_a_copy_writes_nothing_down(workspace: Workspace) -> None:
+    """The unsubscribe key of somebody who was erased must not come back because a scanner opened an old link."""
+    approved(workspace)
+    UnsubscribeKey.objects.all().delete()
+    assert "Hello Sam &lt;3," in copies.personal(Delivery.objects.get())
+    assert not UnsubscribeKey.objects.exists()
+
+
 def test_the_system_values_are_those_that_themes_may_use(workspace: Workspace) -> None:
     from newsletter.content.model import SYSTEM_SLOTS
 
     mailing = approved(workspace)
-    keyring = Keyring.load(workspace.root / "var" / "secret.key")
-    values = links.system_values(workspace.config, keyring, Delivery.objects.get(), mailing)
+    values = values_of(workspace, mailing)
     assert set(values) == set(SYSTEM_SLOTS)
     assert values["why"] == "You get this because you asked for messages to all residents."
 
@@ -72,8 +85,7 @@ def test_the_system_values_are_those_that_themes_may_use(workspace: Workspace) -
 def test_an_issue_may_name_an_address_for_replies(workspace: Workspace) -> None:
     mailing = approved(workspace)
     mailing.settings["reply_to"] = "desk@council.example"
-    keyring = Keyring.load(workspace.root / "var" / "secret.key")
-    values = links.system_values(workspace.config, keyring, Delivery.objects.get(), mailing, subject="A & B")
+    values = values_of(workspace, mailing, "A & B")
     assert values["reply_url"] == "mailto:desk@council.example?subject=Re%3A%20A%20%26%20B"
 
 

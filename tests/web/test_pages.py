@@ -62,6 +62,11 @@ def test_the_public_copy_is_for_everybody_and_listed_only_where_wanted(site: Sit
     assert answer.text == "<h1>Hello neighbour</h1>" and answer.headers["x-robots-tag"] == robots
 
 
+def test_an_issue_without_an_archive_has_no_public_copy(site: Site) -> None:
+    made = mailing(archive="none")
+    assert site.get(f"/v/{site.keyring.make(Purpose.VIEW, bytes(made.public_id))}").status == 404
+
+
 @pytest.mark.parametrize(
     ("asked", "key"),
     [

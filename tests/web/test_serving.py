@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from newsletter.problems import NewsletterError
 from newsletter.web.server import place
+from tests.web.conftest import Site
 from tests.workspace import Workspace
 
 
@@ -63,3 +65,11 @@ def test_ipv6_addresses_stand_in_brackets() -> None:
     assert place("[::1]:8000") == ("::1", 8000)
     with pytest.raises(NewsletterError):
         place("::1")
+
+
+def test_a_hundred_and_fifty_slow_connections_keep_nobody_out(site: Site) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(150):
+            slow = stack.enter_context(socket.create_connection((site.host, site.port), 10))
+            slow.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Le")
+        assert site.get("/healthz").status == 200
