@@ -42,7 +42,7 @@ def _catcher(config: Config) -> Iterator[Finding]:
     from newsletter.sending.transports.catcher import is_ours
 
     host, _, port = config.catch.smtp.rpartition(":")
-    if is_ours(host, int(port)):
+    if is_ours(host, int(port), config.var / "mail"):
         yield Finding("Mail", f"stays on this computer; the catcher is running on {config.catch.smtp}")
         return
     try:
@@ -129,7 +129,7 @@ def trial(config: Config, to: str) -> Iterator[Finding]:
         return
     host, _, port = config.catch.smtp.rpartition(":")
     relay = Relay(host=host, port=int(port))
-    if is_ours(host, int(port)):
+    if is_ours(host, int(port), config.var / "mail"):
         yield _carry(config, relay, to)
         return
     try:

@@ -37,10 +37,11 @@ def opened(config: Config, on_mail: OnMail | None = None) -> Iterator[Carrier]:
         return
     host, _, port = config.catch.smtp.rpartition(":")
     host = host.strip("[]")
-    if is_ours(host, int(port)):
+    mail = config.var / "mail"
+    if is_ours(host, int(port), mail):
         yield Carrier(configured(config), 4, f"to the catcher at {config.catch.smtp}; it stays on this computer", False)
         return
-    with Catcher(config.var / "mail", "127.0.0.1", 0, on_mail) as catcher:
+    with Catcher(mail, "127.0.0.1", 0, on_mail) as catcher:
         here = Relay(host="127.0.0.1", port=catcher.port)
         # 2 connections: the catcher is Python on the same computer; more only wait for each other.
         yield Carrier(lambda: Connection(here), 2, "into var/mail; it stays on this computer", False)

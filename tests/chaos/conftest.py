@@ -83,7 +83,7 @@ def catchers() -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def catcher(catchers: subprocess.Popen[str], tmp_path: Path) -> CatcherElsewhere:
-    folder = tmp_path / "caught"
+    folder = tmp_path / "var" / "mail"  # where `send` in the workspace of tmp_path looks for its catcher's mail
     assert catchers.stdin and catchers.stdout
     catchers.stdin.write(f"{folder}\n")
     catchers.stdin.flush()

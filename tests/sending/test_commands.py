@@ -305,7 +305,7 @@ def test_failures_are_said_with_their_reason(
     workspace: Workspace, issue: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Sink(lambda phase, to: "550 5.1.1 No such user" if phase == "rcpt" and to.startswith("jo@") else "") as sink:
-        monkeypatch.setattr("newsletter.sending.carrier.is_ours", lambda host, port: True)
+        monkeypatch.setattr("newsletter.sending.carrier.is_ours", lambda host, port, folder: True)
         workspace.toml(f'[catch]\nsmtp = "127.0.0.1:{sink.port}"\n')
         ran = workspace.run("send", "--yes", "--expect", "3")
     assert ran.exit == 5
@@ -320,7 +320,7 @@ def test_people_to_try_again_are_said_with_the_time(
 
     monkeypatch.setattr("newsletter.sending.verdicts.DELAYS", (timedelta(minutes=5),))
     with Sink(lambda phase, to: "450 4.2.1 busy" if phase == "rcpt" and to.startswith("jo@") else "") as sink:
-        monkeypatch.setattr("newsletter.sending.carrier.is_ours", lambda host, port: True)
+        monkeypatch.setattr("newsletter.sending.carrier.is_ours", lambda host, port, folder: True)
         workspace.toml(f'[catch]\nsmtp = "127.0.0.1:{sink.port}"\n')
         ran = workspace.run("send", "--yes", "--expect", "3")
         assert ran.exit == 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import hashlib
 import ipaddress
 import itertools
 import os
@@ -59,7 +60,7 @@ class Catcher:
             )
         except OSError as error:
             self._end_thread()
-            raise _taken(self.host, self.port, error) from None
+            raise _taken(self.host, self.port, self.folder, error) from None
         self.port = self._server.sockets[0].getsockname()[1]
         self._hooks = ThreadPoolExecutor(1, "catcher-hook") if self._on_mail else None
         return self
@@ -133,7 +134,7 @@ class Catcher:
             data_size_limit=SIZE_LIMIT,
             enable_SMTPUTF8=True,
             hostname="localhost",
-            ident=GREETING,
+            ident=f"{GREETING}; {_fingerprint(self.folder)}",
             timeout=600,
             loop=self._loop,
         )
@@ -203,11 +204,24 @@ def _stamp(nanoseconds: int) -> str:
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(seconds))}-{rest:09d}"
 
 
-def is_ours(host: str, port: int) -> bool:
-    """True when a newsletter catcher, of this or another process, answers there."""
+def is_ours(host: str, port: int, folder: Path) -> bool:
+    """True when a catcher that keeps its mail in `folder`, of this or another process, answers there.
+
+    The catcher of another workspace is not ours: its mail would land, unseen, in a folder that nobody looks into.
+    """
+    return _greeting(host, port).endswith(_fingerprint(folder))
+
+
+def _greeting(host: str, port: int) -> str:
+    """What a catcher there says first; empty when nothing answers, or something else does."""
     with contextlib.suppress(OSError, UnicodeDecodeError), socket.create_connection((host, port), timeout=2) as sock:
-        return GREETING in sock.recv(200).decode("ascii")
-    return False
+        said = sock.recv(200).decode("ascii").strip()
+        return said if GREETING in said else ""
+    return ""
+
+
+def _fingerprint(folder: Path) -> str:
+    return hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def only_here(host: str) -> None:
@@ -243,13 +257,14 @@ def _writable(folder: Path) -> None:
         ) from None
 
 
-def _taken(host: str, port: int, error: OSError) -> NewsletterError:
+def _taken(host: str, port: int, folder: Path, error: OSError) -> NewsletterError:
     if error.errno != errno.EADDRINUSE:
         message, hint = f"Cannot listen on {host}:{port}: {error.strerror or error}", "Choose a port from 1024 up."
-    elif is_ours(host, port):
+    elif (greeting := _greeting(host, port)).endswith(_fingerprint(folder)):
         message = f"A catcher is already running on port {port}"
         hint = "Use that one, or stop it first (Ctrl-C where it runs)."
     else:
-        message = f"Another program is using port {port}"
+        who = "The catcher of another newsletter folder" if greeting else "Another program"
+        message = f"{who} is using port {port}"
         hint = f'Stop it, or choose another port: [catch] smtp = "{host}:{port + 1}" in newsletter.toml.'
     return NewsletterError(Problem("port-taken", message, hint=hint), exit=Exit.TRY_AGAIN)

@@ -238,7 +238,7 @@ def test_a_mail_cut_off_before_its_dot_is_not_kept(tmp_path: Path) -> None:
     with Catcher(tmp_path, port=0) as catcher:
         with socket.create_connection(("127.0.0.1", catcher.port), timeout=10) as sock:
             sock.sendall(b"HELO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n" + MAIL)
-        assert is_ours("127.0.0.1", catcher.port), "it goes on listening"
+        assert is_ours("127.0.0.1", catcher.port, tmp_path), "it goes on listening"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -251,11 +251,18 @@ def test_an_empty_mail_and_commands_sent_along_are_understood(tmp_path: Path) ->
 
 def test_a_second_catcher_is_told_that_there_is_one(tmp_path: Path) -> None:
     with Catcher(tmp_path, port=0) as catcher:
-        assert is_ours("127.0.0.1", catcher.port)
+        assert is_ours("127.0.0.1", catcher.port, tmp_path)
         with pytest.raises(NewsletterError, match="already running") as error:
             Catcher(tmp_path, port=catcher.port).start()
         assert error.value.problems[0].code == "port-taken"
-    assert not is_ours("127.0.0.1", catcher.port)
+    assert not is_ours("127.0.0.1", catcher.port, tmp_path)
+
+
+def test_the_catcher_of_another_folder_is_not_ours(tmp_path: Path) -> None:
+    with Catcher(tmp_path / "theirs", port=0) as catcher:
+        assert not is_ours("127.0.0.1", catcher.port, tmp_path / "ours")
+        with pytest.raises(NewsletterError, match="another newsletter folder"):
+            Catcher(tmp_path / "ours", port=catcher.port).start()
 
 
 def test_another_programs_port_is_named_with_a_way_out(tmp_path: Path) -> None:
@@ -279,5 +286,5 @@ def test_it_can_be_stopped_twice_and_started_again(tmp_path: Path) -> None:
     catcher.stop()
     catcher.stop()
     catcher.start()
-    assert is_ours("127.0.0.1", catcher.port)
+    assert is_ours("127.0.0.1", catcher.port, tmp_path)
     catcher.stop()
