@@ -15,9 +15,11 @@ function query() {
   return new URLSearchParams({ as: state.as, language: state.language, dark: +state.dark, blocked: +state.blocked });
 }
 
+let asked = 0; // only the last answer counts, and only the last frame
 async function refresh() {
-  const answer = await fetch("/copy?" + query());
-  const copy = await answer.json();
+  const mine = ++asked;
+  const copy = await (await fetch("/copy?" + query())).json();
+  if (mine !== asked) return;
   state.version = copy.version;
   document.title = copy.subject + " · Preview";
   $("title").textContent = copy.title;
@@ -32,7 +34,7 @@ async function refresh() {
   $("language").hidden = copy.languages.length < 2;
   problems(copy.problems, copy.counts);
   facts(copy);
-  mail(copy.html);
+  mail(copy.html, mine);
 }
 
 function options(select, items, chosen) {
@@ -74,21 +76,21 @@ function facts(copy) {
 }
 
 // A second frame is filled out of sight and takes the place of the first, so that the page never jumps or flickers.
-function mail(html) {
-  const old = $("mail"), next = old.cloneNode();
-  const top = old.contentWindow ? old.contentWindow.scrollY : 0;
+function mail(html, mine) {
+  const next = $("mail").cloneNode();
   next.removeAttribute("id");
   next.style.cssText = "position:absolute;visibility:hidden";
   next.srcdoc = html;
   next.addEventListener("load", () => {
-    next.contentWindow.scrollTo(0, top);
+    if (mine !== asked) return next.remove();
+    const old = $("mail"), top = old.contentWindow.scrollY;
     next.contentDocument.addEventListener("click", goes, true);
     next.style.cssText = "";
     old.remove();
     next.id = "mail";
     next.contentWindow.scrollTo(0, top);
   }, { once: true });
-  old.after(next);
+  $("device").append(next);
 }
 
 function goes(event) {

@@ -18,7 +18,7 @@ from newsletter.content.source import Line, Source
 from newsletter.problems import Where
 
 DEEPEST = 40  # levels of lists and quotes; markdown-it drops what lies deeper than its own limit of 100
-# markdown-it takes the square of these: two seconds for 10 KB of [, nine for 100 KB of quotes. People write 2,000 letters.
+# markdown-it takes the square of these: 2 s for 10 KB of [, 9 s for 100 KB of quotes. People write 2,000 letters.
 LONGEST_PARAGRAPH, MOST_BRACKETS, MOST_QUOTES = 10_000, 300, 1_000
 BARE = re.compile(
     r"(?<![\w@/.:=-])(?:https?://[^\s<>“”«»]+|www\.[\w-]+\.[^\s<>“”«»]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,})"
