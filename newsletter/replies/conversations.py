@@ -48,9 +48,9 @@ def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str) -> Conversation
     delivery = raw.delivery
     wrote_it = delivery is not None and writer == delivery.canonical
     return Conversation.objects.create(
-        mailing=delivery.mailing if delivery else None,
+        mailing_id=delivery.mailing_id if delivery else None,  # by number: the mailing itself is 200 KB of JSON
         delivery=delivery,
-        subscriber=delivery.subscriber if delivery and wrote_it else None,
+        subscriber_id=delivery.subscriber_id if delivery and wrote_it else None,
         verified=delivery is not None,
         identified=how(raw, copy),
         someone_else=delivery is not None and not wrote_it,

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from newsletter import settings
@@ -20,7 +20,7 @@ WAITS = (State.NEW, State.OPEN)
 
 def waiting(everything: bool = False) -> list[dict[str, Any]]:
     """The conversations that need an answer, oldest first; with `everything` also those that do not."""
-    found = Conversation.objects.select_related("mailing", "delivery", "subscriber").order_by("created", "id")
+    found = with_facts().order_by("created", "id")
     if not everything:
         found = found.filter(state__in=WAITS)
     return [summary(one) for one in found.prefetch_related(messages_in_order()).iterator(chunk_size=500)]
@@ -34,12 +34,7 @@ def set_aside() -> list[dict[str, Any]]:
 
 def conversation(number: int) -> dict[str, Any] | None:
     """One conversation with every message in it, oldest first; None when there is none of this number."""
-    found = (
-        Conversation.objects.select_related("mailing", "delivery", "subscriber")
-        .prefetch_related(messages_in_order())
-        .filter(pk=number)
-        .first()
-    )
+    found = with_facts().prefetch_related(messages_in_order()).filter(pk=number).first()
     if found is None:
         return None
     messages = [
@@ -136,6 +131,12 @@ def age(since: datetime, now: datetime | None = None) -> str:
 def clock(at: datetime) -> str:
     """`24 Nov 2026 11:42`, in the site's time zone."""
     return f"{timezone.localtime(at):%d %b %Y %H:%M}"
+
+
+def with_facts() -> QuerySet[Conversation]:
+    """Conversations with their issue, delivery and person; without the frozen renderings, 200 KB each."""
+    found = Conversation.objects.select_related("mailing", "delivery", "subscriber")
+    return found.defer("mailing__rendered", "mailing__public", "delivery__values")
 
 
 def messages_in_order() -> Prefetch[Any]:

@@ -180,3 +180,18 @@ def test_control_characters_never_reach_the_terminal(post: Post) -> None:
         if "--json" not in arguments:
             assert "\u202e" not in out and "\u2066" not in out
     assert "Hello" in post.workspace.run("replies", "show", "1").out
+
+
+def test_the_list_reads_no_frozen_rendering(post: Post) -> None:
+    """Forty replies to one mailing took three seconds: each read 200 KB of JSON that nobody looked at."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from newsletter.replies import intake, showing
+
+    sent = post.sent_to()
+    with CaptureQueriesContext(connection) as asked:
+        intake.accept(mail(sent.reply), sent.reply)
+        assert len(showing.waiting()) == 1
+        assert showing.conversation(1)
+    assert not [query["sql"] for query in asked.captured_queries if '"rendered"' in query["sql"]]
