@@ -7,20 +7,10 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from newsletter.audience.headings import beside, meanings, plain
 from newsletter.config import Config
 from newsletter.problems import NewsletterError, Problem, Severity, Where, did_you_mean
 
-# What people call the known columns; compared without case, blanks and punctuation.
-ALIASES = {
-    "email": ("email", "e mail", "mail", "email address", "e mail address", "emailaddress", "e post", "ebost"),
-    "name": ("name", "full name", "fullname", "display name"),
-    "first_name": ("first name", "firstname", "forename", "given name", "enw cyntaf"),
-    "last_name": ("last name", "lastname", "surname", "family name", "cyfenw"),
-    "language": ("language", "lang", "preferred language", "iaith"),
-    "lists": ("lists", "list", "mailing list", "subscriptions"),
-    "area": ("area", "areas"),
-    "tags": ("tags", "tag"),
-}
 REASON = "problem"  # the column that our own .refused.csv adds; ignored when it is imported again
 
 
@@ -43,13 +33,13 @@ def understand(header: Sequence[str], config: Config, name: str) -> Columns:
     if any("@" in cell for cell in header):
         hint = "Add a first row with the columns’ names: email, first_name, last_name …"
         raise NewsletterError(Problem("no-header", "The first row is a person, not the columns’ names", hint, where))
-    names = _known_names(config)
+    names = _known_names(config) | beside([plain(title) for title in header])
     keys: dict[int, str] = {}
     problems: list[Problem] = []
     for place, title in enumerate(header):
-        plain = _plain(title)
-        key = names.get(plain)
-        if plain == REASON and key is None:
+        heading = plain(title)
+        key = names.get(heading)
+        if heading == REASON and key is None:
             continue
         if key is None:
             problems.append(_undeclared(title, place, names, where))
@@ -58,7 +48,7 @@ def understand(header: Sequence[str], config: Config, name: str) -> Columns:
             raise NewsletterError(Problem("doubled-column", message, "Remove or rename one of them.", where))
         else:
             keys[place] = key
-            if plain != _plain(key):
+            if heading != plain(key):
                 note = f"The column ‘{title.strip()}’ is read as ‘{key}’"
                 problems.append(Problem("column-understood", note, where=where, severity=Severity.NOTE))
     if "email" not in keys.values():
@@ -68,16 +58,12 @@ def understand(header: Sequence[str], config: Config, name: str) -> Columns:
 
 
 def _known_names(config: Config) -> dict[str, str]:
-    names = {alias: key for key, aliases in ALIASES.items() for alias in aliases}
+    names = meanings()
     for key, declared in config.fields.items():
         for word in (declared.title, key):
-            if _plain(word):
-                names.setdefault(_plain(word), key)
+            if plain(word):
+                names.setdefault(plain(word), key)
     return names
-
-
-def _plain(title: str) -> str:
-    return re.sub(r"[\W_]+", " ", title.casefold()).strip()
 
 
 def _place(keys: dict[int, str], key: str) -> int:
@@ -90,7 +76,7 @@ def _undeclared(title: str, place: int, names: dict[str, str], where: Where) -> 
         return Problem("undeclared-column", message, where=where, severity=Severity.NOTE)
     latin = unicodedata.normalize("NFKD", title.strip().lower()).encode("ascii", "ignore").decode()  # a bare TOML key
     key = re.sub(r"\W+", "_", latin).strip("_") or "field"
-    near = did_you_mean(_plain(title), names)
+    near = did_you_mean(plain(title), names)
     quoted = title.strip()[:60].replace("\\", "").replace('"', "'")
     declare = f'To keep it, end newsletter.toml with two lines: first [fields.{key}] and below it title = "{quoted}"'
     message = f"The column ‘{title.strip()[:60]}’ is not known here and is left out"

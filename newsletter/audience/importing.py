@@ -16,7 +16,7 @@ from newsletter.audience import columns as header
 from newsletter.audience import database, exporting, selecting, spreadsheet
 from newsletter.audience.formulas import neutral
 from newsletter.audience.people import People, Refused, Staged
-from newsletter.audience.spreadsheet import ENCODINGS, Table
+from newsletter.audience.spreadsheet import Table
 from newsletter.audience.staging import Stage
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
@@ -82,17 +82,19 @@ def plan(
     config: Config,
     list_key: str | Sequence[str] = "",
     *,
+    encoding: str = "",
     on_progress: Progress = lambda *_: None,
 ) -> Plan:
     """Read the whole file into temporary tables and say what importing it would do; changes nothing anywhere.
 
     Raises NewsletterError where the file as a whole cannot be used (no e-mail column, not a CSV file, unknown list …);
     rows that cannot be used are Problems of the plan, the first twenty one by one. Memory stays flat.
+    `encoding`: how the file is written, where somebody knows; empty: find out.
     """
     started = time.monotonic()
     keys = tuple(selecting.known(config, [list_key] if isinstance(list_key, str) and list_key else list_key))
     name = _name(path, config)
-    table = spreadsheet.open_table(path, name)
+    table = spreadsheet.open_table(path, name, encoding)
     try:
         columns = header.understand(table.header, config, name)
         if not keys and columns.at("lists") is None:
@@ -113,13 +115,13 @@ def plan(
         spreadsheet.close(table)
     problems += [*_repeated(again, counts.repeated, name), *_too_many(counts.refused, name), *people.notes()]
     if not counts.rows:
-        problems.append(
-            Problem("no-rows", f"{name} has a header and no people", where=Where(name), severity=Severity.WARNING)
-        )
+        hint = "Below the columns’ names there must be a row for each person. Was the right sheet saved?"
+        message = f"{name} holds nobody: it has a heading and no rows"
+        raise NewsletterError(Problem("no-rows", message, hint, Where(name)))
     return Plan(
         name=name,
         path=path,
-        encoding=ENCODINGS.get(table.encoding, "UTF-16"),
+        encoding=spreadsheet.encoding_name(table.encoding),
         delimiter=spreadsheet.DELIMITERS[table.delimiter],
         lists=tuple(people.lists),
         counts=counts,

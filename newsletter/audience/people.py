@@ -37,7 +37,12 @@ _plain_local = re.compile(rf"(?=.{{1,64}}\Z)(?!'){_ATOM}(?:\.{_ATOM})*").fullmat
 # C0, DEL, C1, line separators, and letters that could not be decoded. Right-to-left marks and joiners are text.
 _forbidden = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd]").search
 _BLANKS = re.compile(r"\s+")
-_LANGUAGES = {"english": "en", "welsh": "cy", "cymraeg": "cy", "urdu": "ur", "polish": "pl", "polski": "pl"}
+# What a cell calls a language, where it does not hold its code.
+_LANGUAGES = {
+    **{"english": "en", "englisch": "en", "saesneg": "en", "welsh": "cy", "cymraeg": "cy"},
+    **{"urdu": "ur", "اردو": "ur", "arabic": "ar", "العربية": "ar", "polish": "pl", "polski": "pl"},
+    **{"german": "de", "deutsch": "de", "french": "fr", "français": "fr", "spanish": "es", "español": "es"},
+}
 
 
 class Refused(Exception):

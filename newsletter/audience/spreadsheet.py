@@ -13,7 +13,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
 
-from newsletter.problems import NewsletterError, Problem, Severity, Where
+from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
 
 CELL = 10_000  # letters in one cell; a longer one is nearly always a quote that is never closed
 LINE = 1_000_000  # letters in one line: memory stays flat on a file without line breaks
@@ -31,7 +31,7 @@ _SIGNATURES = {
 }
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _UNDECODED = re.compile("[\udc80-\udcff]")
-ENCODINGS = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "cp1252": "Windows-1252"}
+_NO_FILES = ("unicode-escape", "raw-unicode-escape", "punycode", "idna", "utf-7")  # Python's own, never a sheet's
 
 
 @dataclass
@@ -157,17 +157,20 @@ class _Lines:
         del self.record[1:]
 
 
-def open_table(path: Path, name: str) -> Table:
+def open_table(path: Path, name: str, encoding: str = "") -> Table:
     """Find out encoding and delimiter, and read the header. The caller closes with `close(table)`.
 
-    Raises NewsletterError: no-such-file, not-a-file, spreadsheet-not-csv, not-a-table, empty-file, cannot-read.
+    `encoding` is one that somebody who knows has named, such as `windows-1250`; empty: find out.
+    Raises NewsletterError: no-such-file, not-a-file, spreadsheet-not-csv, not-a-table, empty-file, cannot-read,
+    unknown-encoding.
     """
+    told_encoding = known_encoding(encoding) if encoding else ""
     csv.field_size_limit(CELL)
     try:
         if not path.is_file():
             raise _fatal(*_no_file(path, name), name)
         with path.open("rb") as raw:
-            encoding, problems = _encoding(raw, name)
+            encoding, problems = _encoding(raw, name, told_encoding)
         file = path.open(encoding=encoding, newline="", errors="replace" if "16" in encoding else "surrogateescape")
     except OSError as error:
         hint = "Check that you may read the file."
@@ -213,8 +216,29 @@ def _delimiter(header: str) -> str:
     return max(DELIMITERS, key=columns)  # the first wins a tie: a header of one column is a comma file
 
 
-def _encoding(raw: BinaryIO, name: str) -> tuple[str, list[Problem]]:
-    """How the file is encoded: its byte order mark, else UTF-8 if all of it is, else what Windows writes."""
+def known_encoding(name: str) -> str:
+    """The encoding that somebody calls `name`, as Python calls it. Raises NewsletterError(unknown-encoding, exit 2)."""
+    try:
+        found = codecs.lookup(name.strip().replace(" ", "-"))
+        if (
+            found.name.replace("_", "-") not in _NO_FILES
+            and 'a,"é"\n'.encode(found.name, "replace").decode(found.name)[:3] == 'a,"'
+        ):
+            return found.name
+    except (LookupError, UnicodeError, ValueError, TypeError):
+        pass
+    hint = "Write windows-1250 (Central Europe), windows-1252 (Western Europe), windows-1256 (Arabic), utf-8 …"
+    raise NewsletterError(Problem("unknown-encoding", f"There is no encoding ‘{name[:40]}’", hint), exit=Exit.USAGE)
+
+
+def encoding_name(encoding: str) -> str:
+    """An encoding as people write it: `cp1250` → Windows-1250."""
+    windows = re.fullmatch(r"cp(125\d)", encoding)
+    return f"Windows-{windows[1]}" if windows else re.sub(r"(?i)-(sig|[lb]e)$", "", encoding).upper()
+
+
+def _encoding(raw: BinaryIO, name: str, told: str) -> tuple[str, list[Problem]]:
+    """How the file is encoded: its byte order mark, else as told, else UTF-8 if it is, else what Windows writes."""
     start = raw.read(_CHUNK)
     if not start.strip(b"\r\n\t \x00"):
         raise _fatal("empty-file", f"{name} is empty", "Save the sheet again as CSV.", name)
@@ -226,6 +250,8 @@ def _encoding(raw: BinaryIO, name: str) -> tuple[str, list[Problem]]:
     for bom, encoding in _BOMS.items():
         if start.startswith(bom):
             return encoding, []
+    if told:
+        return told, []
     sample = start[:4096]
     for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # without a mark: every other byte is 0
         zeros, others = sample[offset::2].count(0), sample[1 - offset :: 2].count(0)
@@ -257,7 +283,8 @@ def _utf8_or_windows(raw: BinaryIO, chunk: bytes, name: str) -> tuple[str, list[
     note = Problem(
         "encoding-guessed",
         f"{name} is not UTF-8; it is read as Windows-1252, as Excel writes it",
-        hint="Look at the names with accents. If one is wrong, save the sheet as “CSV UTF-8”.",
+        hint="Look at the names with accents. If one is wrong, say how the file is written, such as "
+        "--encoding windows-1250 (Central Europe), or save the sheet as “CSV UTF-8”.",
         where=Where(name),
         severity=Severity.NOTE,
     )

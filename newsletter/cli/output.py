@@ -104,8 +104,10 @@ class Output:
             self.say(self.style(line, dim=True) if index == 0 else line)
 
     def problems(self, problems: Iterable[Problem], *, err: bool = False) -> None:
-        """Every problem the way a good compiler says it; said even with --quiet."""
+        """Every problem the way a good compiler says it; with --quiet all but the notes."""
         for problem in problems:
+            if self.quiet and problem.severity is Severity.NOTE:
+                continue
             click.echo(self.problem(problem, err=err), err=err)
 
     def problem(self, problem: Problem, *, err: bool = False) -> str:

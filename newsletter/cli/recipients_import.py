@@ -22,13 +22,21 @@ if TYPE_CHECKING:
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--list", "list_keys", multiple=True, metavar="KEY", help="Everybody in the file joins this list.")
+@click.option("--encoding", default="", metavar="NAME", help="How the file is written, such as windows-1250.")
 @click.option("--consent", default="", metavar="TEXT", help="What these people were told; kept as proof for each one.")
 @click.option("--dry-run", is_flag=True, help="Only show what would happen; writes nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask (needed where there is no terminal).")
 @json_option
 @click.pass_obj
 def import_command(
-    output: Output, file: Path, list_keys: tuple[str, ...], consent: str, dry_run: bool, yes: bool, as_json: bool
+    output: Output,
+    file: Path,
+    list_keys: tuple[str, ...],
+    encoding: str,
+    consent: str,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> int:
     """Import people from a CSV FILE, such as Excel saves.
 
@@ -40,10 +48,10 @@ def import_command(
     config = output.config()
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if not (yes or dry_run or asks):
-        raise NewsletterError(_needs_yes(file), exit=Exit.REFUSED)
+        raise NewsletterError(_needs_yes(file, list_keys), exit=Exit.REFUSED)
     database.ready(config)
     bar = _progress(output)
-    plan = importing.plan(_found(file, output), config, list_keys, on_progress=bar)
+    plan = importing.plan(_found(file, output), config, list_keys, encoding=encoding, on_progress=bar)
     if not as_json:
         _show(output, plan)
     if dry_run:
@@ -72,11 +80,14 @@ def _found(file: Path, output: Output) -> Path:
     return inside if not file.exists() and inside.exists() else file
 
 
-def _needs_yes(file: Path) -> Problem:
+def _needs_yes(file: Path, list_keys: tuple[str, ...]) -> Problem:
+    words = shlex.join(
+        ["newsletter", "recipients", "import", str(file), *(w for key in list_keys for w in ("--list", key))]
+    )
     return Problem(
         "needs-yes",
         "There is no terminal to ask on, so nothing was imported",
-        hint=f"Look first: newsletter recipients import {file} --dry-run. Then add --yes.",
+        hint=f"Look first: {words} --dry-run. Then put --yes in its place.",
     )
 
 

@@ -94,6 +94,59 @@ def test_a_column_is_known_by_any_usual_name(workspace: Workspace, title: str) -
     assert names(workspace, f"{title},First Name\nsam@example.org,Sam") == [("sam@example.org", "Sam")]
 
 
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "E-Mail;Vorname;Nachname;Sprache",
+        "E-Mail-Adresse;Vorname;Name;Sprache",
+        "Adres e-mail;Imię;Nazwisko;Język",
+        "Courriel;Prénom;Nom;Langue",
+        "Adresse e-mail;Pre\u0301nom;Nom de famille;Langue",  # the accent as a letter of its own, as a Mac writes it
+        "Correo electrónico;Nombre;Apellidos;Idioma",
+        "E-bost;Enw cyntaf;Cyfenw;Iaith",
+        "ای میل;پہلا نام;خاندانی نام;زبان",
+    ],
+)
+def test_headings_in_other_languages_are_understood(workspace: Workspace, heading: str) -> None:
+    [person] = plan_of(workspace, f"{heading}\nzosia@example.org;Zosia;Łuczak;pl\n").preview
+    assert (person["email"], person["first_name"], person["last_name"]) == ("zosia@example.org", "Zosia", "Łuczak")
+    assert person["language"] == "pl"
+
+
+@pytest.mark.parametrize("heading", ["Name", "Nom", "Nombre", "Imię i nazwisko", "Enw"])
+def test_a_name_alone_is_the_whole_name(workspace: Workspace, heading: str) -> None:
+    [person] = plan_of(workspace, f"email;{heading}\nsam@example.org;Sam Okafor\n").preview
+    assert person["name"] == "Sam Okafor"
+
+
+def test_an_english_name_beside_a_first_name_stays_the_whole_name(workspace: Workspace) -> None:
+    [person] = plan_of(workspace, "email,First name,Name\nsam@example.org,Sam,Sam Okafor\n").preview
+    assert (person["first_name"], person["name"]) == ("Sam", "Sam Okafor")
+
+
+@pytest.mark.parametrize("name", ["windows-1250", "Windows 1250", "cp1250"])
+def test_the_encoding_can_be_told(workspace: Workspace, name: str) -> None:
+    data = "Adres e-mail;Imię\r\nłukasz@example.org;Łukasz\r\n".encode("cp1250")
+    path = workspace.write("recipients/people.csv", data)
+    plan = importing.plan(path, workspace.config, "all-residents", encoding=name)
+    assert plan.encoding == "Windows-1250"
+    assert [person["first_name"] for person in plan.preview] == ["Łukasz"]
+    assert "encoding-guessed" not in codes(plan)
+
+
+@pytest.mark.parametrize("name", ["klingon", "unicode_escape", "base64", "utf-7", "x" * 300, "a\0b"])
+def test_an_encoding_that_is_none_is_said(workspace: Workspace, name: str) -> None:
+    path = workspace.write("recipients/people.csv", PERSON)
+    with pytest.raises(NewsletterError) as caught:
+        importing.plan(path, workspace.config, "all-residents", encoding=name)
+    assert [problem.code for problem in caught.value.problems] == ["unknown-encoding"]
+
+
+def test_a_guessed_encoding_names_the_way_to_tell_it(workspace: Workspace) -> None:
+    plan = plan_of(workspace, "email;Imię\r\nzosia@example.org;Żaneta\r\n".encode("cp1250"))
+    assert "--encoding windows-1250" in plan.problems[0].hint
+
+
 def test_a_file_without_the_address_column_says_what_it_has(workspace: Workspace) -> None:
     assert refusal(workspace, "First name,Ward\nSam,North\n")[:2] == (
         "no-email-column",
@@ -135,8 +188,9 @@ def test_an_empty_file_is_said(workspace: Workspace, data: bytes) -> None:
     assert refusal(workspace, data)[0] == "empty-file"
 
 
-def test_a_header_without_people_is_worth_a_look(workspace: Workspace) -> None:
-    assert codes(plan_of(workspace, "email,first_name\r\n")) == ["no-rows"]
+def test_a_heading_without_people_is_said(workspace: Workspace) -> None:
+    code, message, _ = refusal(workspace, "email,first_name\r\n")
+    assert (code, message) == ("no-rows", "recipients/people.csv holds nobody: it has a heading and no rows")
 
 
 def test_a_workbook_is_named_with_the_way_out(workspace: Workspace) -> None:

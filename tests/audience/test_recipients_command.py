@@ -25,7 +25,8 @@ def test_an_import_without_a_terminal_needs_a_yes(workspace: Workspace) -> None:
     workspace.write("recipients/people.csv", "email\nsam@example.org\n")
     ran = workspace.run(*IMPORT)
     assert ran.exit == 4
-    assert "needs-yes" in ran.err and "--dry-run" in ran.err
+    assert "needs-yes" in ran.err
+    assert "newsletter recipients import recipients/people.csv --list all-residents --dry-run" in ran.err
     assert json.loads(workspace.run(*IMPORT, "--json").out)["problems"][0]["code"] == "needs-yes"
 
 
@@ -36,6 +37,18 @@ def test_a_dry_run_shows_the_people_and_writes_nothing(workspace: Workspace) -> 
     for words in ("Windows-1252, semicolons, 1 row", "Siân", "[encoding-guessed]", "Nothing was written"):
         assert words in ran.out
     assert json.loads(workspace.run("recipients", "list", "--json").out)["total"] == 0
+
+
+def test_a_file_with_only_a_heading_imports_nobody_and_says_so(workspace: Workspace) -> None:
+    workspace.write("recipients/people.csv", "email,first_name\n")
+    ran = workspace.run(*IMPORT, "--yes")
+    assert ran.exit == 1 and "holds nobody" in ran.err and "Imported" not in ran.out
+
+
+def test_a_quiet_import_leaves_its_notes_out_and_keeps_its_warnings(workspace: Workspace) -> None:
+    workspace.write("recipients/people.csv", "E-mail,Shoe size\nsam@example.org,43\n")
+    ran = workspace.run("-q", *IMPORT, "--yes")
+    assert "column-understood" not in ran.out and "undeclared-column" in ran.out
 
 
 def test_an_import_says_what_it_did_and_what_to_do_next(workspace: Workspace) -> None:
