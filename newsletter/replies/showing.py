@@ -23,7 +23,7 @@ def waiting(everything: bool = False) -> list[dict[str, Any]]:
     found = with_facts().order_by("created", "id")
     if not everything:
         found = found.filter(state__in=WAITS)
-    return [summary(one) for one in found.prefetch_related(messages_in_order()).iterator(chunk_size=500)]
+    return [summary(one) for one in found.prefetch_related(messages_in_order("full_text")).iterator(chunk_size=500)]
 
 
 def set_aside() -> list[dict[str, Any]]:
@@ -139,5 +139,7 @@ def with_facts() -> QuerySet[Conversation]:
     return found.defer("mailing__rendered", "mailing__public", "delivery__values")
 
 
-def messages_in_order() -> Prefetch[Any]:
-    return Prefetch("messages", Message.objects.select_related("raw").defer("raw__data").order_by("at", "id"))
+def messages_in_order(*unwanted: str) -> Prefetch[Any]:
+    """The messages of conversations, oldest first, without the raw bytes and the columns named."""
+    found = Message.objects.select_related("raw").defer("raw__data", *unwanted)
+    return Prefetch("messages", found.order_by("at", "id"))
