@@ -130,6 +130,7 @@ def _look(style: str) -> _Look:
     )
 
 
+@lru_cache(maxsize=256)
 def _hex(value: str) -> str:
     match = re.match(r"#([0-9a-f]{6}|[0-9a-f]{3})\b", value.strip().lower())
     if not match:

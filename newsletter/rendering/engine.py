@@ -118,7 +118,9 @@ def inline(html: str, css: str, finish: Callable[[Any], None] = lambda root: Non
     if css.strip():
         for style in root.iter("style"):
             style.set("data-premailer", "ignore")
-        _inliner(css).transform(root)
+        inliner = _inliner(css)
+        inliner.names = {name for element in root.iter(etree.Element) for name in _names_of(element)}
+        inliner.transform(root)
         for style in root.iter("style"):
             style.attrib.pop("data-premailer", None)
     finish(root)
@@ -159,6 +161,7 @@ def _premailer() -> Any:
 
     class Inliner(Premailer):  # type: ignore[misc]
         _parsed: ClassVar[dict[tuple[str, int], Any]] = {}
+        names: set[str]  # every class of the document, and every value of dir
 
         def _parse_style_rules(self, css_body: str, ruleset_index: int) -> Any:
             key = (css_body, ruleset_index)
@@ -167,9 +170,24 @@ def _premailer() -> Any:
                     self._parsed.clear()
                 self._parsed[key] = super()._parse_style_rules(css_body, ruleset_index)
             rules, leftover = self._parsed[key]
-            return list(rules), list(leftover)
+            # Each rule walks the whole document: two of three are for scripts and blocks that this mail does not have.
+            return [rule for rule in rules if _needs(rule[1]) <= self.names], list(leftover)
 
     return Inliner
+
+
+def _names_of(element: Any) -> list[str]:
+    classes = (element.get("class") or "").split()
+    return [f'[dir="{element.get("dir")}"]', *(f".{name}" for name in classes)]
+
+
+@lru_cache(maxsize=1024)
+def _needs(selector: str) -> frozenset[str]:
+    """The classes and directions without which a selector finds nothing; none where it is not that plain."""
+    if set(selector) & set("\\("):
+        return frozenset()
+    directions = re.findall(r'\[dir="\w+"\]', selector)
+    return frozenset([*directions, *re.findall(r"\.[\w-]+", re.sub(r"\[[^\]]*\]", "", selector))])
 
 
 @contextmanager

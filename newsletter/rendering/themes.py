@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ class _Reader:
     def _read(self) -> dict[str, Any]:
         try:
             self.text = self.path.read_text(encoding="utf-8")
-            return tomllib.loads(self.text)
+            return _parsed(self.text)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             problem = Problem("bad-theme", f"theme.toml cannot be read: {error}", where=Where(self._shown()))
             raise NewsletterError(problem, exit=Exit.CONFIG) from error
@@ -148,6 +149,12 @@ class _Reader:
 
     def _problem(self, message: str, hint: str, word: str) -> None:
         self.problems.append(Problem("bad-theme", message, hint=hint, where=self._where(word)))
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> dict[str, Any]:
+    """A theme.toml, read once: a preview loads its theme at every keystroke. Nobody changes the result."""
+    return tomllib.loads(text)
 
 
 def _checked(value: Any, option: Option) -> Any:

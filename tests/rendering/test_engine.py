@@ -185,3 +185,18 @@ def test_idle_white_space_goes_and_text_stays() -> None:
 def test_a_block_in_another_language_says_so(desk: Desk) -> None:
     made = desk.copy("# News\n\n:::callout{tone=info lang=ar}\nمرحبا\n:::\n").html
     assert html.document_fromstring(made).xpath("//div[@lang='ar' and @dir='rtl']")
+
+
+@pytest.mark.parametrize(
+    "selector", ["p", ".a p", ".a.b", '[dir="rtl"] p', "[dir=rtl] p", 'img[src="x.png"]', ".gone p", ".a .gone", "td.a"]
+)
+def test_a_rule_is_left_out_only_where_it_finds_nothing(selector: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    html = (
+        '<!doctype html><html><body><div class="a\tb"><p>One</p></div><div dir="rtl"><p>Two</p></div><img src="x.png">'
+        '<table><tr><td class="a">x</td></tr></table></body></html>'
+    )
+    css = f"{selector} {{ color: #123456; }}"
+    quick = engine.inline(html, css)
+    monkeypatch.setattr(engine, "_needs", lambda one: frozenset())
+    assert quick == engine.inline(html, css)
+    assert ("#123456" in quick) is ("gone" not in selector)
