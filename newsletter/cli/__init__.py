@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from newsletter import __version__
-from newsletter.cli.output import Output, asked, print_json, report_bug, report_error
+from newsletter.cli.output import Output, asked, report_bug, report_error
 from newsletter.problems import Exit, NewsletterError, Problem
 
 # What a machine can refuse anywhere, and a person can put right; every other OSError that gets here is our bug.
@@ -181,9 +181,9 @@ def _bug(error: Exception) -> int:
 
 
 def _usage(error: click.ClickException) -> int:
-    """Click's own words for a person; the one object for a machine."""
-    if asked("--json"):
-        print_json([Problem("wrong-usage", error.format_message(), hint="`--help` after a command shows its options.")])
-    else:
-        error.show()
-    return Exit.USAGE
+    """A command that was typed wrong, said like every other problem."""
+    parts = error.format_message().partition(" Did you mean ")
+    near = f"Did you mean {parts[2]} " if parts[1] else ""
+    words = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "newsletter"
+    hint = f"{near}`{words} --help` shows how it is used."
+    return _end(NewsletterError(Problem("wrong-usage", parts[0].rstrip("."), hint), exit=Exit.USAGE))

@@ -36,15 +36,6 @@ def failed(area: str, error: NewsletterError) -> Iterator[Finding]:
         yield Finding(area, problem.message, problem)
 
 
-def place(config: Config, key: str) -> Where:
-    """Where a setting stands: its line in newsletter.toml, the variable, or the file alone for a default."""
-    origin = config.origins.get(key, "default")
-    file, _, line = origin.rpartition(":")
-    if line.isdigit():
-        return Where(file, int(line))
-    return Where("newsletter.toml" if origin == "default" else f"environment: {origin}")
-
-
 def worth_a_look(area: str, code: str, text: str, hint: str, where: Where | None = None) -> Finding:
     return Finding(area, text, Problem(code, text, hint, where, Severity.WARNING))
 
@@ -69,14 +60,12 @@ def machine(root: Path) -> Iterator[Finding]:
 
 def settings(config: Config) -> Iterator[Finding]:
     """The settings load; is anything in them still what `init` wrote?"""
-    from newsletter.cli.init import POSTAL_ADDRESS
+    from newsletter.config import examples
 
     lists, senders = count(len(config.lists), "list"), count(len(config.senders), "sender")
     yield Finding("Settings", f"newsletter.toml is right: {config.site.name}, {lists}, {senders}")
-    if config.site.postal_address == POSTAL_ADDRESS:
-        text = "The postal address is still the one that `init` wrote"
-        where = place(config, "site.postal_address")
-        yield worth_a_look("Settings", "no-postal-address", text, "Put yours in; it is in every mail's footer.", where)
+    for problem in examples.left(config):
+        yield Finding("Settings", problem.message, problem)
     for key, missing in (("lists", not config.lists), ("senders", not config.senders)):
         if missing:
             text = f"There is no section [{key}.…] yet"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from newsletter.cli.doctor_checks import Finding, failed, place
+from newsletter.cli.doctor_checks import Finding, failed
 from newsletter.problems import NewsletterError, Problem, Severity
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _catcher(config: Config) -> Iterator[Finding]:
     except OSError as error:
         text = f"The catcher cannot listen on {config.catch.smtp}: {error.strerror or error}"
         hint = f"Stop the program that uses it, or choose another port: [catch] smtp = {'127.0.0.1:2025'!r}."
-        yield Finding("Mail", text, Problem("port-taken", text, hint, place(config, "catch.smtp")))
+        yield Finding("Mail", text, Problem("port-taken", text, hint, config.where("catch.smtp")))
         return
     yield Finding("Mail", f"stays on this computer: the catcher takes it on {config.catch.smtp} while you send")
 
@@ -63,7 +63,7 @@ def _relay(config: Config, name: str) -> Iterator[Finding]:
 
     relay = config.relays[name]
     began = time.monotonic()
-    area, where = "Relay", place(config, f"relays.{name}.host")
+    area, where = "Relay", config.where(f"relays.{name}.host")
     try:
         relay.secret()
         open_relay(relay, _timeouts(), None).close()

@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from newsletter.cli.output import Output, json_option, print_json
+from newsletter.config.examples import ORGANISATION, POSTAL_ADDRESS, SENDER
 from newsletter.problems import Exit, NewsletterError, Problem, Where
 
 FOLDERS = ("issues", "recipients", "templates", "var")
 IGNORED = ("/var/", "/build/")
-POSTAL_ADDRESS = "Put your postal address here, 1 Example Street, Example Town"
 TLS_OF_PORT = {465: "implicit", 587: "starttls"}
 
 
@@ -59,11 +59,19 @@ def domain(text: str) -> str:
 
 # option → (question, check); the defaults of the later ones follow from the earlier answers
 QUESTIONS: dict[str, tuple[str, Any]] = {
-    "organisation": ("1. What is your organisation called", one_line),
-    "sender": ("2. Which e-mail address do the mails come from", address),
-    "public_address": ("3. Under which web address will people reach this computer (empty: not yet)", web_address),
-    "relay": ("4. Which mail server sends for you, host:port (empty: mail stays on this computer)", relay),
-    "replies": ("5. Which domain do answers come to", domain),
+    "organisation": ("1. What is your organisation called?", one_line),
+    "sender": ("2. Which e-mail address do the mails come from?", address),
+    "public_address": (
+        "3. Which web address will people open to leave the list or read a mail in the browser?\n"
+        "   For example https://news.example.org; leave it empty if there is none yet.",
+        web_address,
+    ),
+    "relay": (
+        "4. Which mail server sends for you?\n"
+        "   For example smtp.example.org:587; leave it empty, and mail stays on this computer.",
+        relay,
+    ),
+    "replies": ("5. What stands after the @ of the addresses that answers come to?", domain),
 }
 
 
@@ -88,7 +96,12 @@ def command(output: Output, /, folder: Path, defaults: bool, as_json: bool, **gi
     root = (output.folder / folder).resolve()
     _refuse_to_overwrite(root)
     answers = _answers(output, given, ask=not defaults and not as_json)
-    made = make(root, answers)
+    try:
+        made = make(root, answers)
+    except OSError as error:
+        message = f"Cannot make a newsletter in {root}: {error.strerror or error}"
+        hint = "Name a folder that you may write to, such as one in your home."
+        raise NewsletterError(Problem("cannot-write", message, hint, Where(str(root))), exit=Exit.CONFIG) from error
     if as_json:
         print_json(workspace=str(root), made=made, answers=answers)
         return Exit.FINE
@@ -113,7 +126,7 @@ def _refuse_to_overwrite(root: Path) -> None:
 def _answers(output: Output, given: dict[str, str | None], *, ask: bool) -> dict[str, str]:
     """Every answer, checked: from its option, else asked (until it is right), else the default."""
     answers: dict[str, str] = {}
-    usual = {"organisation": "Our organisation", "sender": "news@example.org", "public_address": "", "relay": ""}
+    usual = {"organisation": ORGANISATION, "sender": SENDER, "public_address": "", "relay": ""}
     for name, (question, check) in QUESTIONS.items():
         if name == "replies":
             usual[name] = "reply." + answers["sender"].rpartition("@")[2].encode("idna").decode()
@@ -130,7 +143,8 @@ def _answers(output: Output, given: dict[str, str | None], *, ask: bool) -> dict
 
 def _asked(output: Output, question: str, default: str, check: Any) -> str:
     while True:
-        text = click.prompt(question, default=default, show_default=bool(default))
+        lines = question if not default else f"{question} [{default}]"
+        text = click.prompt(lines, default=default, show_default=False, prompt_suffix=" ")
         try:
             return str(check(text))
         except ValueError as error:

@@ -175,3 +175,11 @@ class Config:
     def relay(self) -> Relay:
         """The relay that mail goes to: the first one of `[relays]`."""
         return next(iter(self.relays.values()))
+
+    def where(self, key: str) -> Where:
+        """Where a setting stands: its line in newsletter.toml, its variable, or the file alone for a default."""
+        origin = self.origins.get(key, "default")
+        file, _, line = origin.rpartition(":")
+        if line.isdigit():
+            return Where(file, int(line))
+        return Where(FILE if origin == "default" else f"environment: {origin}")

@@ -144,7 +144,7 @@ def test_a_port_that_another_program_has_is_said(workspace: Workspace) -> None:
 
 
 def test_the_address_that_init_wrote_is_worth_a_look(workspace: Workspace) -> None:
-    from newsletter.cli.init import POSTAL_ADDRESS
+    from newsletter.config.examples import POSTAL_ADDRESS
 
     path = workspace.root / "newsletter.toml"
     path.write_text(path.read_text().replace("Example Council, 1 Example Street, Stafford", POSTAL_ADDRESS))

@@ -54,6 +54,14 @@ def test_a_slip_of_the_finger_gets_a_suggestion(newsletter: Run, words: tuple[st
     assert "Did you mean" in done.stderr
 
 
+@pytest.mark.parametrize("words", [("render", "--jsn"), ("recipients", "import"), ("stauts",)], ids=" ".join)
+def test_wrong_usage_is_said_like_every_other_problem(newsletter: Run, words: tuple[str, ...]) -> None:
+    done = newsletter(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("✗ Must fix  ") and "[wrong-usage]" in done.stderr
+    assert "Error:" not in done.stderr and "--help` shows how it is used" in done.stderr
+
+
 def test_wrong_usage_for_a_machine_is_the_object_too(newsletter: Run) -> None:
     done = newsletter("lst", "--json")
     assert done.returncode == 2

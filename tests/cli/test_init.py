@@ -98,6 +98,18 @@ def test_an_unwritable_folder_is_a_problem(newsletter: Run, tmp_path: Path) -> N
     assert "Must fix" in done.stderr
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux has /proc")
+def test_a_folder_that_cannot_be_made_is_a_problem_and_no_bug(newsletter: Run) -> None:
+    done = newsletter("init", "/proc/our-news", "--defaults")
+    assert (done.returncode, "[cannot-write]" in done.stderr) == (3, True)
+
+
+def test_each_question_ends_with_its_mark_and_shows_what_enter_would_say(newsletter: Run) -> None:
+    done = newsletter("init", "town", input="\n" * 5)
+    assert "1. What is your organisation called? [Our organisation] " in done.stdout
+    assert all("?" in question for question, _ in init.QUESTIONS.values())
+
+
 def test_a_script_gets_one_object(newsletter: Run) -> None:
     answer = json.loads(newsletter("init", "w", "--json").stdout)
     assert answer["ok"] and answer["answers"]["sender"] == "news@example.org"
