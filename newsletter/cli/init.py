@@ -62,13 +62,13 @@ QUESTIONS: dict[str, tuple[str, Any]] = {
     "organisation": ("1. What is your organisation called?", one_line),
     "sender": ("2. Which e-mail address do the mails come from?", address),
     "public_address": (
-        "3. Which web address will people open to leave the list or read a mail in the browser?\n"
+        "3. At which web address can people read your mails and leave the list?\n"
         "   For example https://news.example.org; leave it empty if there is none yet.",
         web_address,
     ),
     "relay": (
         "4. Which mail server sends for you?\n"
-        "   For example smtp.example.org:587; leave it empty, and mail stays on this computer.",
+        "   Such as smtp.example.org:587; leave it empty to keep mail on this computer.",
         relay,
     ),
     "replies": ("5. What stands after the @ of the addresses that answers come to?", domain),
@@ -144,7 +144,7 @@ def _answers(output: Output, given: dict[str, str | None], *, ask: bool) -> dict
 def _asked(output: Output, question: str, default: str, check: Any) -> str:
     while True:
         lines = question if not default else f"{question} [{default}]"
-        text = click.prompt(lines, default=default, show_default=False, prompt_suffix=" ")
+        text = click.prompt(output.folded(lines, 3), default=default, show_default=False, prompt_suffix=" ")
         try:
             return str(check(text))
         except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SIGNS = {Severity.ERROR: ("✗", "red"), Severity.WARNING: ("!", "yellow"), Severity.NOTE: ("·", "cyan")}
 WORDS = {Severity.ERROR: "Must fix", Severity.WARNING: "Worth a look", Severity.NOTE: "Note"}
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 WIDTH = 100  # columns of a source line that we show; a longer one is cut around the caret
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output, for machines.")
@@ -68,26 +70,34 @@ class Output:
     def say(self, text: str = "") -> None:
         """A line for people; silent with --quiet."""
         if not self.quiet:
-            click.echo(text)
+            click.echo(self.folded(text))
+
+    def folded(self, text: str, hang: int | None = None) -> str:
+        """`text` in lines that fit the window, broken between words; `hang`: blanks before the following lines."""
+        return folded(text, shutil.get_terminal_size().columns, hang) if self.fancy else text
 
     def done(self, text: str) -> None:
         """A step that worked: `✓ text`."""
-        self.say(f"{self.style('✓', fg='green')} {text}")
+        self.say(self.folded(f"{self.style('✓', fg='green')} {text}", 2))
 
     def failed(self, text: str) -> None:
         """A step that did not: `✗ text`. Said even with --quiet."""
-        click.echo(f"{self.style('✗', fg='red')} {text}")
+        click.echo(self.folded(f"{self.style('✗', fg='red')} {text}", 2))
 
     def next(self, command: str, why: str = "") -> None:
         """The command to type next; every command that ends well names one."""
-        self.say(f"  Next      {self.style(command, bold=True)}{f'   {why}' if why else ''}")
+        line = f"  Next      {self.style(command, bold=True)}"
+        if why and self.fancy and _columns(f"{line}   {why}") > shutil.get_terminal_size().columns:
+            line, why = f"{line}\n{self.folded(' ' * 12 + why)}", ""
+        if not self.quiet:
+            click.echo(f"{line}   {why}".rstrip())  # the command itself is never broken: it is there to be copied
 
     def facts(self, rows: Iterable[tuple[str, object]]) -> None:
         """Name and value, one pair a line, the values under each other; whole numbers with separators."""
         pairs = [(name, number(value) if type(value) is int else str(value)) for name, value in rows]
         width = max((_columns(name) for name, _ in pairs), default=0)
         for name, value in pairs:
-            self.say(f"  {name}{' ' * (width - _columns(name))}  {value}".rstrip())
+            self.say(self.folded(f"  {name}{' ' * (width - _columns(name))}  {value}".rstrip(), width + 4))
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Columns under plain headings, no boxes: readable by a person, a screen reader and `cut` alike."""
@@ -101,7 +111,8 @@ class Output:
                 gap = " " * (width - _columns(cell))
                 cells.append(gap + cell if to_right else cell + gap)
             line = "  ".join(cells).rstrip()
-            self.say(self.style(line, dim=True) if index == 0 else line)
+            if not self.quiet:
+                click.echo(self.style(line, dim=True) if index == 0 else line)
 
     def problems(self, problems: Iterable[Problem], *, err: bool = False) -> None:
         """Every problem the way a good compiler says it; with --quiet all but the notes."""
@@ -121,7 +132,8 @@ class Output:
         columns = shutil.get_terminal_size().columns if fancy else 0
         room = columns - _columns(f"{sign} {WORDS[problem.severity]}  {message}[{problem.code}]")
         gap = " " * max(2, min(76 - _columns(message), room))  # the code never runs over the edge of a narrow window
-        lines = [f"{word}  {message}{gap}{self.style(f'[{problem.code}]', err=err, dim=True)}"]
+        first = f"{word}  {message}{gap}{self.style(f'[{problem.code}]', err=err, dim=True)}"
+        lines = [folded(first, columns, 2) if fancy else first]
         hint, where = visible(problem.hint), problem.where
         if where:
             lines.append(f"  {corner}{self.style(str(where), err=err, fg='cyan')}")
@@ -147,6 +159,37 @@ def visible(text: str) -> str:
     return "".join(" " if letter == "\t" else letter if letter.isprintable() else "␀" for letter in text)
 
 
+def folded(text: str, columns: int, hang: int | None = None) -> str:
+    """Each line of `text` broken at the wide gaps in it, else between words, where it is longer than `columns`.
+
+    What follows a break stands `hang` blanks in, by default as far as the line itself. Words are never broken.
+    """
+    lines = []
+    for line in text.split("\n"):
+        if _columns(line) <= columns:
+            lines.append(line)
+            continue
+        lead = len(line) - len(line.lstrip(" "))
+        indent = " " * (lead if hang is None else hang)
+        current = " " * lead
+        gap = ""
+        for part in re.split(r"( {3,})", line.strip(" ")):
+            if part.isspace():
+                gap = part
+                continue
+            if current.strip() and _columns(current + gap + part) > columns >= _columns(indent + part):
+                lines.append(current)
+                current, gap = indent, ""
+            for number, word in enumerate(part.split(" ")):
+                between = gap if not number else " "
+                if current.strip() and _columns(current + between + word) > columns:
+                    lines.append(current)
+                    current, between = indent, ""
+                current += between + word
+        lines.append(current)
+    return "\n".join(lines)
+
+
 def _window(source: str, column: int, end_column: int | None, width: int = WIDTH) -> tuple[str, int, int]:
     """The part of a source line around a column, and where the marked letters begin and end in it."""
     text = visible(source)
@@ -160,7 +203,8 @@ def _window(source: str, column: int, end_column: int | None, width: int = WIDTH
 
 
 def _columns(text: str) -> int:
-    """How many columns a terminal gives to `text`: wide letters two, combining marks none (UAX #11)."""
+    """How many columns a terminal gives to `text`: wide letters two, combining marks and colours none (UAX #11)."""
+    text = _COLOUR.sub("", text)
     return sum(
         0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
         for letter in text

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from newsletter.cli.output import Output, count, visible
+from newsletter.cli.output import Output, count, folded, visible
 from newsletter.problems import Problem, Severity, Where
 
 
@@ -101,6 +103,39 @@ def test_a_problem_stays_inside_a_narrow_window(monkeypatch: pytest.MonkeyPatch,
     assert max(map(len, found)) <= columns
     assert found[2].index("here") == found[3].index("^")
     assert " ".join(line.strip("│ ^") for line in found[3:]).split() == hint.split()
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_every_line_for_people_breaks_between_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
+) -> None:
+    monkeypatch.setattr(Output, "fancy", True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    output, words = Output(Path()), "Imported recipients/people.csv: 1,200 new, 34 updated and nobody was left out here"
+    output.say(f"  {words}")
+    output.done(words)
+    output.failed(words)
+    output.facts([("People", words)])
+    output.say("✓ inbox 29 letters, no preview text   ✓ pictures   ! 3 links   ✓ accessibility   ✓ size")
+    output.next("newsletter preview", "look at it as your readers will, on a phone and on a desk")
+    said = capsys.readouterr().out.splitlines()
+    assert max(map(len, said)) <= columns
+    assert " ".join(said).split().count("recipients/people.csv:") == 4
+    assert any("! 3 links" in line for line in said), "what stands between wide gaps stays together where it can"
+
+
+def test_a_command_to_copy_is_never_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(Output, "fancy", True)
+    monkeypatch.setenv("COLUMNS", "40")
+    Output(Path()).next("newsletter recipients import recipients/a-long-name.csv --list all", "after mending")
+    first, second = capsys.readouterr().out.splitlines()
+    assert "recipients/a-long-name.csv --list all" in first
+    assert second == f"{' ' * 12}after mending"
+
+
+@given(st.text(st.sampled_from("ab  \u0301漢"), max_size=80), st.integers(10, 60))
+def test_folding_loses_no_word(text: str, columns: int) -> None:
+    assert folded(text, columns).split() == text.split()
 
 
 def test_numbers_have_separators_and_their_word_agrees() -> None:
