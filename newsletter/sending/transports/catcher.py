@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import itertools
 import os
+import re
 import socket
 import threading
 import time
@@ -149,11 +150,19 @@ class Catcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+_PLAIN = re.compile(r"<([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+)>([ -~]*)")
+
+
 class _FastSMTP(SMTP):
-    """aiosmtpd reading a text in chunks: line by line it took 4 ms of a 40 KB mail, this takes 0.2.
+    """aiosmtpd with a quick look at plain addresses, for which it took 0.6 ms of a mail, and reading a text in
+    chunks: line by line it took 4 ms of a 40 KB mail, this takes 0.2.
 
     Only CRLF.CRLF ends a text (RFC 5321 4.1.1.4); a lone CR or LF is content, so nothing can be smuggled in.
     """
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        plain = _PLAIN.fullmatch(arg)
+        return (plain[1], plain[2]) if plain else super()._getaddr(arg)
 
     async def smtp_DATA(self, arg: str | None) -> None:
         if await self.check_helo_needed():

@@ -41,6 +41,7 @@ class Connection:
         self._reader = ReplyReader()
         self._extensions = Extensions()
         self._reset_first = False
+        self._patience = -1.0  # the time-out that the socket has now
 
     def send(self, sender: str, recipient: str, data: bytes, before_body: Callable[[], None] = lambda: None) -> Outcome:
         """Carry one mail to one person and say what became of it. Never raises for what servers and networks do.
@@ -87,7 +88,7 @@ class Connection:
         assert smtp.sock is not None
         # Without it a text's last packet waits for an acknowledgement that the other side delays.
         smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._smtp, self._socket, self._reset_first = smtp, smtp.sock, False
+        self._smtp, self._socket, self._reset_first, self._patience = smtp, smtp.sock, False, -1.0
         self._extensions = Extensions(smtp.has_extn("smtputf8"), smtp.has_extn("8bitmime"), smtp.has_extn("size"))
         return None
 
@@ -129,7 +130,7 @@ class Connection:
     def _write(self, data: bytes, seconds: float) -> None:
         assert self._socket is not None
         try:
-            self._socket.settimeout(seconds)
+            self._wait_at_most(seconds)
             self._socket.sendall(data)
         except OSError as error:
             raise _Lost(reason(error)) from error
@@ -138,26 +139,37 @@ class Connection:
         assert self._socket is not None
         seconds = {Phase.DATA: self._timeouts.data, Phase.DOT: self._timeouts.dot}.get(phase, self._timeouts.command)
         end = time.monotonic() + seconds
+        left = seconds
         while (reply := self._reader.next()) is None:
-            left = end - time.monotonic()
+            if left <= 0:
+                raise _Lost(f"no answer within {seconds:g} seconds")
             try:
-                self._socket.settimeout(max(left, 0.001))
+                self._wait_at_most(left)
                 data = self._socket.recv(16384)
             except TimeoutError:
                 raise _Lost(f"no answer within {seconds:g} seconds") from None
             except OSError as error:
                 raise _Lost(reason(error)) from error
-            if not data or left <= 0:
-                raise _Lost("the server hung up" if not data else f"no answer within {seconds:g} seconds")
+            if not data:
+                raise _Lost("the server hung up")
             self._reader.feed(data)
+            left = end - time.monotonic()
         return reply
+
+    def _wait_at_most(self, seconds: float) -> None:
+        """Set the socket's time-out, unless it is that already: each is a system call, at which other threads get in
+        the way; it was done nine times a mail."""
+        assert self._socket is not None
+        if seconds != self._patience:
+            self._socket.settimeout(seconds)
+            self._patience = seconds
 
     def _still_there(self) -> bool:
         """False when not open, hung up, or when the server spoke unasked (421 after a long pause)."""
         if self._socket is None:
             return False
-        self._socket.settimeout(0)
         try:
+            self._wait_at_most(0)
             self._socket.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError):
             return True
@@ -178,8 +190,8 @@ def _unfit(data: bytes) -> str:
     A line break that is not CRLF is how one mail smuggles in another (CVE-2024-27305): servers differ in whether
     `\\n.\\n` ends a text.
     """
-    breaks = data.count(b"\r\n")
-    if data.count(b"\n") != breaks or data.count(b"\r") != breaks:
+    rest = data.replace(b"\r\n", b"")
+    if b"\n" in rest or b"\r" in rest:
         return "the mail holds a line break that is not CRLF"
     if b"\0" in data:
         return "the mail holds a NUL byte"

@@ -73,6 +73,8 @@ class ReplyReader:
 def _words(lines: list[bytes]) -> str:
     """One printable line: control characters become blanks, bytes that are no UTF-8 become �."""
     text = b" ".join(lines)[:4000].decode("utf-8", "replace")
+    if text.isprintable() and "  " not in text:
+        return text.strip()[:500]
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:500]
 
 
