@@ -57,7 +57,7 @@ def command(output: Output, issue: str | None, as_json: bool) -> int:
         output.say(f"… and {number(len(problems) - MOST_SHOWN)} more; --json tells all of them.")
         output.say()
     _ticks(output, loaded, problems)
-    _verdict(output, problems, seconds, folder)
+    _verdict(output, problems, seconds, folder, None if people else loaded[0].issue.front.audience)
     return copies.exit_code(problems)
 
 
@@ -128,10 +128,15 @@ def _ticks(output: Output, loaded: Sequence[Loaded], problems: Sequence[Problem]
     output.say("   ".join((tick(size, "mail-large mail-too-large"), tick(languages, "no-fixed-words"))))
 
 
-def _verdict(output: Output, problems: Sequence[Problem], seconds: float, folder: Path) -> None:
+def _verdict(
+    output: Output, problems: Sequence[Problem], seconds: float, folder: Path, empty: Sequence[str] | None
+) -> None:
+    """The last words, and what to do next; `empty` are the issue's lists when nobody on them would get it."""
     must, look, notes = (sum(1 for one in problems if one.severity is severity) for severity in Severity)
     if must:
         words = f"Fix {count(must, 'thing')}, then it is ready to send"
+    elif empty:
+        words = "The text is ready, and nobody is on the list yet"
     elif look:
         words = f"Ready to send; {count(look, 'thing')} worth a look"
     else:
@@ -140,5 +145,8 @@ def _verdict(output: Output, problems: Sequence[Problem], seconds: float, folder
     output.say(f"{output.style(words, bold=True)}   {more}")
     if must:
         output.next(f"newsletter explain {next(one.code for one in problems)}", "why, and what to do")
-    else:
+    elif not empty:
         output.next(f"newsletter preview {folder.name}", "look at it as your readers will")
+    if empty:
+        lists = " ".join(f"--list {key}" for key in empty)
+        output.next(f"newsletter recipients import FILE.csv {lists}", "puts people on the list")

@@ -29,6 +29,7 @@ async function refresh() {
   $("preheader").textContent = copy.preheader;
   $("face").textContent = copy.from.split(/\s+/).map((word) => word[0]).slice(0, 2).join("").toUpperCase();
   $("text").textContent = copy.text;
+  $("unknown").textContent = copy.unknown;
   options($("as"), copy.people, state.as);
   options($("language"), copy.languages, state.language);
   $("language").hidden = copy.languages.length < 2;

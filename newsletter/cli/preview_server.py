@@ -74,7 +74,7 @@ class Preview:
         if loaded.rendered is None:
             return self._empty(loaded.problems)
         people = self._people(config, loaded)
-        reader = self._reader(config, loaded, asked.get("as", ""))
+        reader, unknown = self._reader(config, loaded, asked.get("as", ""))
         made = copies.copy(config, loaded.issue, loaded.rendered, reader)
         milliseconds = round((time.perf_counter() - started) * 1000)
         for asset in loaded.rendered.assets:
@@ -94,11 +94,12 @@ class Preview:
             "kilobytes": check_mail.encoded_size(loaded.rendered.html) / 1024,
             "milliseconds": milliseconds,
             "people": people,
+            "unknown": unknown,
             "languages": [(name, name or f"{config.site.language} (issue.md)") for name in languages],
         }
 
     def _empty(self, problems: list[Problem]) -> dict[str, Any]:
-        texts = dict.fromkeys(("from", "subject", "preheader", "html", "text"), "")
+        texts = dict.fromkeys(("from", "subject", "preheader", "html", "text", "unknown"), "")
         title = "This issue cannot be shown yet"
         more = {"kilobytes": 0, "milliseconds": 0, "people": [("", "Example")], "languages": [("", "issue.md")]}
         return {**texts, **more, "title": title, "file": f"issues/{self.folder.name}", **_told(problems)}
@@ -112,10 +113,18 @@ class Preview:
             (one.fields["email"], f"As {one.label}") for one in copies.rows(config, MOST_PEOPLE) if one.label
         ]
 
-    def _reader(self, config: Config, loaded: copies.Loaded, who: str) -> copies.Reader:
+    def _reader(self, config: Config, loaded: copies.Loaded, who: str) -> tuple[copies.Reader, str]:
+        """Whose copy to show, and words for the page where nobody has the address that was asked for."""
         if who == "nobody":
-            return copies.nobody(loaded.issue)
-        return copies.find(config, loaded.issue, who) if who else copies.example(config, loaded.issue)
+            return copies.nobody(loaded.issue), ""
+        if who:
+            try:
+                return copies.find(config, loaded.issue, who), ""
+            except NewsletterError as error:
+                if error.problems[0].code != "unknown-person":
+                    raise
+        words = f"Nobody here has the address {who[:100]}. You see the example person." if who else ""
+        return copies.example(config, loaded.issue), words
 
     def wait(self, version: str) -> bool:
         """True as soon as something was saved after `version`; False when nothing was for a while."""

@@ -14,6 +14,7 @@ from newsletter.content.source import Source
 from newsletter.problems import NewsletterError, Problem
 
 LONGEST_SLUG = 60  # letters after the date; some file systems stop at 143 bytes for an encrypted name
+FILLER = "Write your message here."  # must be gone before an issue is sent
 # What belonged to the issue before and would be wrong in the next one.
 NOT_CARRIED = ("title", "preheader", "number", "send_at", "useful_until", "allow")
 
@@ -46,7 +47,7 @@ language: {language}
 
 Hello {{{{ first_name or "neighbour" }}}},
 
-Write your message here. An empty line begins a new paragraph.
+{FILLER} An empty line begins a new paragraph.
 
 ::reply[Reply to this message]
 """

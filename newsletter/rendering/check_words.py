@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from newsletter.config import Config
 from newsletter.content import model as content
+from newsletter.content import starting
 from newsletter.content.model import Issue
 from newsletter.problems import Problem, Severity, Where
 from newsletter.rendering import finding_places as places
@@ -101,6 +102,10 @@ def left_overs(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Pro
                 continue
             hint = "A note to yourself? Put the real words there."
             yield _problem("left-over-note", f"“{match[0]}” looks forgotten", hint, _at(issue, node, match[0]))
+        if starting.FILLER in text:
+            hint = "Write your own words there."
+            message = "The text is still the one that `newsletter new` wrote"
+            yield _problem("left-over-text", message, hint, _at(issue, node, starting.FILLER), Severity.ERROR)
         attached = _ATTACHED.search(text)
         if attached and not issue.files:
             hint = "These mails carry no attachments. Link to the file: [Title](files/name.pdf)"

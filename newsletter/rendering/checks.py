@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 
-from newsletter.config import Config
+from newsletter.config import Config, examples
 from newsletter.content.model import Issue
 from newsletter.problems import Problem, Severity, Where
 from newsletter.rendering import check_links, check_mail, check_words
@@ -42,7 +42,10 @@ def everything(
 
     `about_people` is what `audience` found out about the people who would get it.
     """
-    found = dict.fromkeys((*issue.problems, *rendered.problems, *check(issue, rendered, config), *about_people))
+    settings = examples.left(config, issue.front.sender)
+    found = dict.fromkeys(
+        (*issue.problems, *rendered.problems, *check(issue, rendered, config), *settings, *about_people)
+    )
     return with_waivers(issue, found, today)
 
 

@@ -41,9 +41,32 @@ def test_check_says_what_is_wrong_and_where_and_ends_with_1(desk: Desk) -> None:
 def test_check_of_a_good_issue_ends_with_0_and_names_the_next_step(desk: Desk) -> None:
     desk.write(GOOD)
     done = run(desk, "check")
-    assert done.return_value == 0 and "Ready to send" in done.output
-    assert "newsletter preview 2026-11-24-news" in done.output
+    assert done.return_value == 0 and "The text is ready, and nobody is on the list yet" in done.output
+    assert "newsletter recipients import FILE.csv --list all" in done.output
     assert not (desk.root / "var").exists(), "looking makes no database"
+
+
+def test_check_right_after_new_says_that_the_text_is_not_written_yet(desk: Desk) -> None:
+    run(desk, "new", "Our first news", "--date", "2026-11-24", "--theme", "plain")
+    done = run(desk, "check")
+    assert done.return_value == 1 and "left-over-text" in done.output
+    assert "Ready to send" not in done.output and "Fix 1 thing" in done.output
+
+
+def test_a_field_without_other_words_is_noted_before_anybody_is_there(desk: Desk) -> None:
+    desk.write(GOOD.replace(' or "neighbour"', ""))
+    data = json.loads(run(desk, "check", "--json").output)
+    assert [(one["code"], one["severity"]) for one in data["problems"]] == [("no-fallback", "note")]
+    assert '{{ first_name or "…" }}' in data["problems"][0]["hint"]
+
+
+def test_what_init_wrote_as_an_example_is_found(desk: Desk) -> None:
+    from newsletter.config.examples import POSTAL_ADDRESS
+
+    desk.write(GOOD)
+    desk.configure("", "1 Quay Street, Riverside", POSTAL_ADDRESS)
+    data = json.loads(run(desk, "check", "--json").output)
+    assert [(one["code"], one["severity"]) for one in data["problems"]] == [("no-postal-address", "warning")]
 
 
 def test_check_speaks_json(desk: Desk) -> None:
@@ -209,7 +232,12 @@ def test_the_preview_shows_any_recipient(desk: Desk, site: Site) -> None:
     assert ["ameera@example.org", "As Ameera, North Quay"] in site.copy()["people"]
     assert "Hello Ameera," in site.copy("as=ameera@example.org")["html"]
     assert "Hello neighbour," in site.copy("as=nobody")["html"]
-    assert site.copy("as=who@example.org")["problems"][0]["code"] == "unknown-person"
+
+
+def test_an_address_that_nobody_has_is_said_beside_its_field_and_the_mail_stays(site: Site) -> None:
+    copy = site.copy("as=who@example.org")
+    assert copy["unknown"].startswith("Nobody here has the address who@example.org")
+    assert "Hello Sam," in copy["html"] and copy["counts"]["error"] == 0
 
 
 def test_dark_mode_is_shown_on_demand_on_any_computer(site: Site) -> None:
