@@ -134,7 +134,8 @@ def _verdict(
     """The last words, and what to do next; `empty` are the issue's lists when nobody on them would get it."""
     must, look, notes = (sum(1 for one in problems if one.severity is severity) for severity in Severity)
     if must:
-        words = f"Fix {count(must, 'thing')}, then it is ready to send"
+        then = "and nobody is on the list yet" if empty else "then it is ready to send"
+        words = f"Fix {count(must, 'thing')}, {then}"
     elif empty:
         words = "The text is ready, and nobody is on the list yet"
     elif look:

@@ -80,11 +80,11 @@ def _say(output: Output, finding: Finding) -> None:
     sign, colour = SIGNS[problem.severity if problem else None]
     line = f"{output.style(sign, fg=colour)} {finding.area:<9} {visible(finding.text)}"
     if problem is None:
-        output.say(line)
+        output.say(output.folded(line, 12))
         return
-    click.echo(f"{line}  {output.style(f'[{problem.code}]', dim=True)}")
+    click.echo(output.folded(f"{line}  {output.style(f'[{problem.code}]', dim=True)}", 12))
     for more in filter(None, (str(problem.where or ""), problem.hint)):
-        click.echo(f"  {'':<9} {visible(more)}")
+        click.echo(output.folded(f"{'':<12}{visible(more)}"))
 
 
 def _verdict(output: Output, problems: list[Problem]) -> None:

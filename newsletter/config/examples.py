@@ -18,20 +18,20 @@ def left(config: Config, sender: str = "") -> tuple[Problem, ...]:
     leaves = config.mail.transport == "smtp"
     found = []
     if config.site.postal_address == POSTAL_ADDRESS:
-        text = "The postal address is still the one that `init` wrote"
+        text = "The postal address is still the one that newsletter init wrote"
         found.append(("no-postal-address", text, "Put yours in; it is in every mail’s footer.", "site.postal_address"))
     if ORGANISATION in (config.site.name, *(one.name for one in senders.values())):
         key = next((f"senders.{key}.name" for key, one in senders.items() if one.name == ORGANISATION), "site.name")
-        text = f"The organisation is still called ‘{ORGANISATION}’, as `init` wrote it"
+        text = f"The organisation is still called ‘{ORGANISATION}’, as newsletter init wrote it"
         found.append(("example-setting", text, "Put its name in; people see it in From and in the mail.", key))
     for key, one in senders.items():
         if one.address == SENDER:
-            text = f"The sender’s address is still {SENDER}, as `init` wrote it"
+            text = f"The sender’s address is still {SENDER}, as newsletter init wrote it"
             found.append(
                 ("example-setting", text, "Put the address in that your mails come from.", f"senders.{key}.address")
             )
     if config.mail.reply_domain == REPLIES and leaves:
-        text = f"Answers would go to {REPLIES}, which `init` wrote as an example"
+        text = f"Answers would go to {REPLIES}, which newsletter init wrote as an example"
         found.append(
             ("example-setting", text, "Put the domain in that your mail server takes answers for.", "mail.reply_domain")
         )

@@ -104,7 +104,7 @@ def left_overs(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Pro
             yield _problem("left-over-note", f"“{match[0]}” looks forgotten", hint, _at(issue, node, match[0]))
         if starting.FILLER in text:
             hint = "Write your own words there."
-            message = "The text is still the one that `newsletter new` wrote"
+            message = "The text is still the one that newsletter new wrote"
             yield _problem("left-over-text", message, hint, _at(issue, node, starting.FILLER), Severity.ERROR)
         attached = _ATTACHED.search(text)
         if attached and not issue.files:
