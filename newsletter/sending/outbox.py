@@ -156,7 +156,9 @@ class Outbox:
             f" AND NOT {GONE}"
             " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = d.mailing_id AND m.state = 'sending')"
         )
-        if self.store.change(sql, [timezone.now(), row.id, row.attempt]) != 1:
+        # On the disk: after a power cut everything since the last sync is forgotten, and whoever is called pending
+        # though their body had left would be mailed twice in silence. This sync carries the results before it, too.
+        if self.store.change(sql, [timezone.now(), row.id, row.attempt], on_the_disk=True) != 1:
             raise Withdrawn
 
     def withdraw(self, row: Leased) -> str:

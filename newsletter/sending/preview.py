@@ -55,7 +55,7 @@ def one_person(canonical: str, renders: Mapping[str, Rendered], lists: Sequence[
     """A subscriber as a row for the Composer, whichever lists they are on; None when we do not know the address."""
     people = (
         "SELECT id AS subscriber_id, canonical, address, name, first_name, last_name, language, attributes,"
-        " json(%s) AS lists FROM audience_subscriber WHERE canonical = %s"
+        " %s AS lists FROM audience_subscriber WHERE canonical = %s"
     )
     found = _rows(people, [freezing.as_json(list(lists)), canonical], renders, 1)
     return found[0] if found else None

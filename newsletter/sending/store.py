@@ -32,6 +32,7 @@ class Store:
         self.connection: BaseDatabaseWrapper = connections.create_connection(alias)
         self.connection.inc_thread_sharing()
         self.lock = threading.Lock()
+        self.fully = False  # what settings.py starts with: a commit does not wait for the disk
 
     def close(self) -> None:
         """Give the connection up."""
@@ -42,20 +43,26 @@ class Store:
     def is_sqlite(self) -> bool:
         return self.connection.vendor == "sqlite"
 
-    def change(self, sql: str, params: Sequence[Any] = ()) -> int:
-        """Run one statement that writes; returns the number of rows it touched, durable when it returns."""
-        return self._run(sql, params, lambda cursor: int(cursor.rowcount))
+    def change(self, sql: str, params: Sequence[Any] = (), *, on_the_disk: bool = False) -> int:
+        """Run one statement that writes; returns the number of rows it touched.
+
+        When it returns, kill -9 cannot undo it, and with `on_the_disk` neither can a power cut.
+        """
+        return self._run(sql, params, lambda cursor: int(cursor.rowcount), on_the_disk and self.is_sqlite)
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows; also for UPDATE … RETURNING."""
         return self._run(sql, params, lambda cursor: list(cursor.fetchall()))
 
-    def _run(self, sql: str, params: Sequence[Any], result: Callable[[Any], T]) -> T:
+    def _run(self, sql: str, params: Sequence[Any], result: Callable[[Any], T], on_the_disk: bool = False) -> T:
         """A database that another program holds (a large import, a backup) is asked again: a result that is not
         written down is a person in doubt, and a mailing that ends for it has to be started again by hand."""
         for left in reversed(range(PATIENCE)):
             try:
                 with self.lock, database.problems_of(), self.connection.cursor() as cursor:
+                    if on_the_disk != self.fully:
+                        cursor.execute(f"PRAGMA synchronous={'FULL' if on_the_disk else 'NORMAL'}")
+                        self.fully = on_the_disk
                     cursor.execute(sql, self._adapted(params))
                     return result(cursor)
             except NewsletterError as error:

@@ -123,6 +123,19 @@ def test_a_result_is_written_once(outbox: Outbox) -> None:
     assert (kept.state, kept.reply_code, kept.remote_id) == ("accepted", 250, "A1")
 
 
+def test_a_body_begins_only_when_that_is_on_the_disk(outbox: Outbox) -> None:
+    """After a power cut a person whose body had left must not be found waiting."""
+    (row,), _ = outbox.lease(1)
+    said: list[str] = []
+    outbox.store.connection.connection.set_trace_callback(said.append)
+    outbox.begin(row)
+    outbox.settle(row, "accepted", code=250)
+    outbox.store.connection.connection.set_trace_callback(None)
+    told = [line for line in said if line.startswith("PRAGMA synchronous") or line.startswith("UPDATE")]
+    assert told[0] == "PRAGMA synchronous=FULL" and "'inflight'" in told[1]
+    assert told[2] == "PRAGMA synchronous=NORMAL" and "'accepted'" in told[3]
+
+
 def test_a_row_begins_once(outbox: Outbox) -> None:
     (row, *_), _ = outbox.lease(1)
     outbox.begin(row)
