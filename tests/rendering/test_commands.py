@@ -35,7 +35,7 @@ def test_check_says_what_is_wrong_and_where_and_ends_with_1(desk: Desk) -> None:
     assert done.return_value == 1
     assert "✗ Must fix  There is no block called ‘calout’" in done.output
     assert "issue.md:11:4" in done.output
-    assert "Fix 1 thing, then it is ready to send" in done.output
+    assert "Fix 1 thing, and nobody is on the list yet" in done.output
 
 
 def test_check_of_a_good_issue_ends_with_0_and_names_the_next_step(desk: Desk) -> None:
