@@ -1,4 +1,4 @@
-"""Building: runs and blocks become nodes, and each block is held against what its kind takes."""
+"""Turns the blocks of a written text into parts of the issue, and says what a block cannot take."""
 
 from __future__ import annotations
 

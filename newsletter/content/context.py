@@ -27,6 +27,7 @@ class Context:
         default_factory=dict
     )  # markdown-it's env: [name]: https://… of all runs
     including: tuple[Path, ...] = ()  # the files being read, the issue first
+    included: int = 0  # how many files have been put in place
 
     @property
     def constants(self) -> Mapping[str, str]:

@@ -187,7 +187,7 @@ class Parser:
         self._problem("bad-front-matter", message, hint, place)
 
     def _place(self, start: int, end: int, line: int | None = None) -> Place:
-        return Place(self.source, line or self.line, start + 1, max(end, start + 1) + 1 if end <= start else end + 1)
+        return Place(self.source, line or self.line, start + 1, max(end, start + 1) + 1)
 
     def _problem(self, code: str, message: str, hint: str, place: Place) -> None:
         where = place.source.where(place.line, place.column, place.end)

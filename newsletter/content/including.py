@@ -10,6 +10,7 @@ from newsletter.content.source import Source
 from newsletter.problems import NewsletterError, Where
 
 DEEPEST = 3  # files inside one another, the issue itself not counted
+MOST = 100  # files in all: a hundred that hold a hundred each would be a million
 
 
 def included(ctx: Context, source: Source, name: str, where: Where) -> tuple[Path, Source] | None:
@@ -23,6 +24,11 @@ def included(ctx: Context, source: Source, name: str, where: Where) -> tuple[Pat
     if len(ctx.including) > DEEPEST:
         hint = "Put the text of the innermost file where it is included."
         ctx.problem("include-depth", f"Files are included more than {DEEPEST} deep here", hint, where)
+        return None
+    ctx.included += 1
+    if ctx.included > MOST:
+        if ctx.included == MOST + 1:
+            ctx.problem("include-depth", f"More than {MOST} files are included", "Use fewer ::include lines.", where)
         return None
     if path.suffix.lower() != ".md":
         ctx.problem("bad-include", f"‘{name}’ is not a .md file", "Only text in the format of an issue fits.", where)

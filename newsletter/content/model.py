@@ -235,14 +235,15 @@ class Issue:
 
     def walk(self) -> Iterator[Node]:
         """Every node, depth first, in reading order."""
+        return walk(self.nodes)
 
-        def each(nodes: tuple[Node, ...]) -> Iterator[Node]:
-            for node in nodes:
-                yield node
-                for name in ("columns", "children", "otherwise"):
-                    yield from each(getattr(node, name, ()))
 
-        yield from each(self.nodes)
+def walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
+    """These nodes and all within them, depth first, in reading order."""
+    for node in nodes:
+        yield node
+        for name in ("columns", "children", "otherwise"):
+            yield from walk(getattr(node, name, ()))
 
 
 def plain_json(value: Any) -> Any:

@@ -17,10 +17,12 @@ from newsletter.content.fields import Fields
 from newsletter.content.frontmatter import Entry, Parser, Place, Text, bounds
 from newsletter.content.including import NonceTaken
 from newsletter.content.keys import SHARED, WHOLE, Keys
-from newsletter.content.model import FrontMatter, Issue, Node, marker
+from newsletter.content.model import FrontMatter, Issue, Node, marker, walk
 from newsletter.content.places import text_of
 from newsletter.content.source import Source
 from newsletter.problems import Problem, has_errors
+
+MOST_PARTS = 500  # a long newsletter has 60; the mail engine takes the square of it, 44 s for 2,700
 
 
 def read(folder: Path, config: Config, language: str = "") -> Issue:
@@ -74,7 +76,7 @@ def _read(folder: Path, config: Config, language: str, raw: bytes, nonce: str) -
         where = source.where(front.lines["language"])
         hint = f"Write language: {language}, or rename the file to issue.{front.language}.md."
         ctx.problem("language-mismatch", f"{name} says that its language is ‘{front.language}’", hint, where)
-    nodes = body(ctx, source, first, len(source.lines))
+    nodes = _not_endless(ctx, source, first, body(ctx, source, first, len(source.lines)))
     _nothing_lost(ctx, front, nodes)
     return Issue(
         slug=folder.name,
@@ -112,6 +114,19 @@ def _shared(folder: Path, config: Config) -> dict[str, Entry]:
     raw = text_of(folder / "issue.md", config.root, "issue.md")
     source = Source.of(raw.decode().removeprefix("\ufeff"), "issue.md", folder)
     return {key: entry for key, entry in _entries(source, [])[0].items() if key in SHARED}
+
+
+def _not_endless(ctx: Context, source: Source, first: int, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The nodes, or after a Problem as many of them as can be drawn in a moment."""
+    count = 0
+    for index, node in enumerate(nodes):
+        count += sum(1 for _ in walk((node,)))
+        if count > MOST_PARTS:
+            hint = "Gmail cuts a mail off long before that: send the news, and put the rest on a web page."
+            message = f"This message has more than {MOST_PARTS:,} headings, blocks and pictures"
+            ctx.problem("too-long", message, hint, source.where(min(first, len(source.lines))))
+            return nodes[:index]
+    return nodes
 
 
 def _nothing_lost(ctx: Context, front: FrontMatter, nodes: tuple[Node, ...]) -> None:

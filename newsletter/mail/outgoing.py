@@ -217,7 +217,7 @@ def _unsubscribe(url: str, mailto: str) -> str:
     """RFC 2369 and RFC 8058: an https link for the one click, an address for everybody else."""
     ways = [f"<{url}>"] if url else []
     ways += [f"<mailto:{mailto}?subject=unsubscribe>"] if mailto else []
-    line = f"List-Unsubscribe: {f',{chr(13)}{chr(10)} '.join(ways)}\r\n" if ways else ""
+    line = "List-Unsubscribe: " + ",\r\n ".join(ways) + "\r\n" if ways else ""
     # Only https can be clicked once: a receiver that POSTs to http would be refused by every provider.
     return f"{line}List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if url.startswith("https://") else line
 

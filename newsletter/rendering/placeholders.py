@@ -22,7 +22,7 @@ class Placeholders:
         self.nonce = nonce
         self.literals: list[str] = []
         self.htmls: list[str] = []
-        self.conditions: list[Condition] = []
+        self.conditions: dict[Condition, int] = {}  # each with its index
         self._numbers: dict[str, int] = {}
 
     def literal(self, text: str) -> str:
@@ -43,9 +43,7 @@ class Placeholders:
 
     def condition(self, condition: Condition) -> int:
         """Index of a condition; an equal one is used again, so that equal ranges make no new variants."""
-        if condition not in self.conditions:
-            self.conditions.append(condition)
-        return self.conditions.index(condition)
+        return self.conditions.setdefault(condition, len(self.conditions))
 
     def mark(self, condition: int, *, opens: bool) -> str:
         """The comment for one end of a range. Comments stay put even between `<tr>` (measured in every tool)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from newsletter.cli.explain import catalogue
@@ -303,3 +305,16 @@ def test_a_paragraph_that_no_person_wrote_is_refused_at_once(written: Written, t
 def test_a_label_that_no_person_wrote_is_refused(written: Written) -> None:
     issue = written(f'::button["{"x" * 3_000}"]{{href=https://e.example/}}\n')
     assert [problem.code for problem in issue.problems] == ["too-long"]
+
+
+def test_a_message_without_end_is_cut_and_said_so(written: Written) -> None:
+    issue = written("## One more\n\nWords.\n\n" * 600)
+    assert said(issue.problems[0]) == ("too-long", FIRST, None) and len(issue.nodes) == 500
+
+
+def test_files_that_multiply_one_another_are_not_read_a_million_times(written: Written, issue_folder: Path) -> None:
+    for name, inner in (("a", "b"), ("b", "c")):
+        (issue_folder / f"{name}.md").write_text(f"::include{{file={inner}.md}}\n" * 99)
+    (issue_folder / "c.md").write_text("Words.\n")
+    issue = written("::include{file=a.md}\n" * 99)
+    assert [problem.code for problem in issue.problems] == ["include-depth"]
