@@ -26,7 +26,7 @@ MOST_SHOWN = 50  # findings; whoever pastes a spreadsheet gets 25,000
 def command(output: Output, issue: str | None, as_json: bool) -> int:
     """Check an issue; exit 1 when something must be fixed.
 
-    ISSUE is a folder, a slug, or its beginning; without it, the issue you stand in, or the only one. All languages of
+    ISSUE is a folder, a slug, or a part of it; without it, the issue you stand in, or the only one. All languages of
     the issue are checked. Nothing is written or sent.
 
     \b

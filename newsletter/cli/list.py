@@ -24,7 +24,8 @@ STATES = {"approved": "approved", "sending": "sending", "paused": "paused", "sto
 def command(output: Output, as_json: bool) -> int:
     """List the issues, the newest first, and how far each one is.
 
-    An issue is a draft until it is sent; then sending, paused, stopped or sent.
+    An issue is a draft until it is sent; then sending, paused, stopped or sent. One that is stopped part-way is
+    carried on by `newsletter send`.
     """
     from newsletter.content import finding
 
@@ -36,9 +37,19 @@ def command(output: Output, as_json: bool) -> int:
         print_json(problems, issues=rows)
         return Exit.FINE
     if rows:
+        resting = _at_rest(config) if states else {}
         output.table(
             ("DATE", "STATE", "PEOPLE", "TITLE", "ISSUE"),
-            [(row["date"], row["state"], row["people"] or "", _short(str(row["title"])), row["slug"]) for row in rows],
+            [
+                (
+                    row["date"],
+                    resting.get(str(row["slug"]), row["state"]),
+                    row["people"] or "",
+                    _short(str(row["title"])),
+                    row["slug"],
+                )
+                for row in rows
+            ],
         )
     else:
         output.say("There is no issue yet.")
@@ -89,6 +100,15 @@ def _states(config: Config, problems: list[Problem]) -> dict[str, tuple[str, int
     except NewsletterError as error:
         problems.extend(_worth_a_look(error))
         return None
+
+
+def _at_rest(config: Config) -> dict[str, str]:
+    """Slug → words for the mailings that have begun and that nobody is sending now."""
+    from newsletter.cli.sending_mailing import at_rest
+    from newsletter.sending.models import Mailing
+
+    begun = Mailing.objects.filter(state=Mailing.State.SENDING)
+    return {mailing.slug: words for mailing in begun if (words := at_rest(config, mailing))}
 
 
 def _worth_a_look(error: NewsletterError) -> list[Problem]:

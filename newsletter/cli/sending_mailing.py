@@ -51,6 +51,25 @@ def which(output: Output, config: Config, name: str | None) -> Mailing:
     return mailing
 
 
+def is_running(config: Config, mailing: Mailing) -> bool:
+    """True while some process sends this mailing."""
+    from newsletter.sending import lock
+
+    sender = lock.holder(config.var) if lock.is_held(config.var) else None
+    return bool(sender and sender.slug == mailing.slug)
+
+
+def at_rest(config: Config, mailing: Mailing) -> str:
+    """Words for a mailing that has begun and that nobody is sending now; empty for every other one."""
+    from newsletter.cli import sending_words as words
+    from newsletter.sending import mailings
+
+    if mailing.state != mailing.State.SENDING or is_running(config, mailing):
+        return ""
+    counts = mailings.status(mailing)
+    return "stopped part-way" if any(counts[state] for state in (*words.WAITING, "deferred")) else "handed over"
+
+
 def wrong_state(mailing: Mailing, wish: str, hint: str) -> NewsletterError:
     """`cannot be paused: it is finished`."""
     message = f"{mailing.slug} cannot be {wish}: it is {mailing.state}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -35,14 +36,26 @@ def carry(output: Output, config: Config, mailing: Mailing, carrier: Carrier) ->
             config,
             mailing,
             carrier.factory,
-            show.progress,
+            lambda progress: _heard_or_not(show.progress, progress),
             interrupted.is_set,
             connections=carrier.connections,
         )
-    show.end()
     _remember_rate(mailing, ended)
-    tell(output, mailing, ended)
+    _heard_or_not(show.end)
+    _heard_or_not(tell, output, mailing, ended)
     return ended, exit_code(ended)
+
+
+def _heard_or_not(say: Callable[..., None], *what: Any) -> None:
+    """Say it; where the pipe or the terminal was closed, to nobody. Who looks does not decide who gets the mail."""
+    try:
+        say(*what)
+    except OSError:
+        _to_nobody()
+
+
+def _to_nobody() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def exit_code(ended: Ended) -> int:
@@ -68,7 +81,10 @@ def tell(output: Output, mailing: Mailing, ended: Ended) -> None:
     if ended.recovered[1]:
         output.say(f"  The last sender was cut off: {words.people(ended.recovered[1])} may or may not have got it.")
     rate = f"  ({ended.sent / ended.seconds:.0f} a second)" if ended.seconds > 0.2 and ended.sent else ""
-    sent = f"Sent “{visible(subject(mailing))}” to {words.people(ended.sent)} in {words.duration(ended.seconds)}{rate}"
+    reached = words.people(ended.sent)
+    if counts["accepted"] > ended.sent:  # somebody went on where an earlier run stopped
+        reached = f"{number(ended.sent)} now, {words.people(counts['accepted'])} in all,"
+    sent = f"Sent “{visible(subject(mailing))}” to {reached} in {words.duration(ended.seconds)}{rate}"
     if ended.how is How.INTERRUPTED:
         output.say(f"Stopped. {sent}" if ended.sent else "Stopped.")  # half a mailing earns no tick
     elif ended.sent or ended.how is How.DONE:
@@ -189,16 +205,21 @@ class _Screen(_Lines):
 
 @contextmanager
 def _interrupts(show: _Lines) -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM set the event once; a second one ends the command at once, as a crash would."""
+    """Ctrl-C, SIGTERM and a terminal that is closed set the event once; a second Ctrl-C or SIGTERM ends the command at
+    once, as a crash would. A closed terminal never does: the shell and the system both say it."""
     asked = threading.Event()
 
     def on_signal(number: int, frame: Any) -> None:
-        if asked.is_set():
+        if asked.is_set() and number != signal.SIGHUP:
             raise KeyboardInterrupt
-        asked.set()
-        show.interrupt()
+        if not asked.is_set():
+            asked.set()
+            _heard_or_not(show.interrupt)
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: go on when the terminal is closed
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield asked
     finally:

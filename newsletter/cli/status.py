@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from newsletter.sending.models import Mailing
 
 STATES = ("accepted", "deferred", "failed", "suppressed", "uncertain", "expired", "cancelled", "pending")
+AT_REST = {"stopped part-way": "Stopped part-way: newsletter send goes on", "handed over": "Everybody was handed over"}
 LISTED = 20  # uncertain people shown before the rest is only counted
 
 
@@ -62,21 +63,18 @@ _BOOKS = "Do not send on. Keep a copy of var/newsletter.db and tell us: this mus
 
 
 def _show(output: Output, config: Config, mailing: Mailing) -> None:
-    from newsletter.sending import lock, mailings
+    from newsletter.cli.sending_mailing import at_rest, is_running
+    from newsletter.sending import mailings
 
     counts = _counts(mailings.status(mailing))
-    sender = lock.holder(config.var) if lock.is_held(config.var) else None
-    state = words.STATES[mailing.state]
-    if mailing.state == "sending" and not (sender and sender.slug == mailing.slug):
-        left = sum(counts[state] for state in (*words.WAITING, "deferred"))
-        state = "Not running now" if left else "Everybody was handed over"
+    state = AT_REST.get(at_rest(config, mailing), words.STATES[mailing.state])
     output.say(f"{output.style(mailing.slug, bold=True)}  {state}")
     output.say(f"  {words.bar(output, counts, 0)}")
     output.say(f"  {words.numbers(counts)}   = {number(mailing.frozen)}")
     if mailing.paused_why and mailing.state == "paused":
         output.say(f"  Paused because: {visible(mailing.paused_why)}")
     _uncertain(output, mailing, counts["uncertain"])
-    _next(output, mailing, counts, running=bool(sender and sender.slug == mailing.slug))
+    _next(output, mailing, counts, running=is_running(config, mailing))
 
 
 def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: bool) -> None:

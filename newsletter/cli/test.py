@@ -20,7 +20,7 @@ MOST = 10  # addresses; more is a mailing, and that has a ledger
 
 @click.command()
 @click.argument("issue", required=False)
-@click.option("--to", "addresses", multiple=True, required=True, metavar="ADDRESS", help="Where to; up to 10 times.")
+@click.option("--to", "addresses", multiple=True, metavar="ADDRESS", help="Where to; up to 10 times.")
 @click.option("--language", default="", metavar="CODE", help="The translation to send, such as cy.")
 @json_option
 @click.pass_obj
@@ -37,10 +37,10 @@ def command(output: Output, issue: str | None, addresses: tuple[str, ...], langu
 
     if as_json:
         output = replace(output, quiet=True)
+    wanted = _parsed(addresses)
     config = workspace(output)
     from newsletter.sending import carrier, verdicts  # need the database that `workspace` opened
 
-    wanted = _parsed(addresses)
     folder = finding.find(config, issue, output.folder)
     prepared = prepare(config, folder, Mode.TEST)
     if prepared.broken:
@@ -97,7 +97,8 @@ def _parsed(addresses: tuple[str, ...]) -> list[str]:
             )
         )
     if problems or not found:
-        raise NewsletterError(*problems or [Problem("bad-address", "--to is empty")], exit=Exit.USAGE)
+        nowhere = Problem("wrong-usage", "A test copy needs an address", hint="newsletter test --to me@example.org")
+        raise NewsletterError(*problems or [nowhere], exit=Exit.USAGE)
     return list(found.values())
 
 

@@ -18,7 +18,7 @@ def all_issues(config: Config) -> list[Path]:
 
 
 def find(config: Config, name: str | None, here: Path) -> Path:
-    """The folder of the issue called `name`: a path, a slug, or the unique beginning of a slug.
+    """The folder of the issue called `name`: a path, a slug, or a part of one slug only, its beginning first.
 
     Without a name: the issue whose folder you stand in, else the only issue. Raises NewsletterError (exit 2) that
     lists the issues when none or several fit.
@@ -41,6 +41,7 @@ def find(config: Config, name: str | None, here: Path) -> Path:
         folder for folder in issues if folder.name.startswith(slug)
     ]
     fitting = fitting or [folder for folder in issues if re.sub(r"^\d{4}-\d\d-\d\d-", "", folder.name).startswith(slug)]
+    fitting = fitting or [folder for folder in issues if slug and slug.casefold() in folder.name.casefold()]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:

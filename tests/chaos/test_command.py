@@ -49,7 +49,7 @@ def balanced() -> dict[str, int]:
     return status
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_finishes_what_is_in_flight_and_says_how_to_go_on(
     ready: Workspace, catcher: CatcherElsewhere, sign: signal.Signals
 ) -> None:
@@ -58,6 +58,8 @@ def test_an_interrupt_finishes_what_is_in_flight_and_says_how_to_go_on(
     with sending(ready) as first:
         wait_for_mails(catcher.folder, 10)
         first.send_signal(sign)
+        if sign == signal.SIGHUP:
+            first.send_signal(sign)  # of a closed terminal both the shell and the system tell
         said, _ = first.communicate(timeout=60)
     assert first.returncode == 130, said
     assert "Finishing what is in flight" in said
@@ -69,6 +71,7 @@ def test_an_interrupt_finishes_what_is_in_flight_and_says_how_to_go_on(
     with sending(ready) as second:
         said, _ = second.communicate(timeout=60)
     assert second.returncode == 0, said
+    assert f"{150 - status['accepted']} now, 150 people in all" in said
     assert catcher.copies() == dict.fromkeys(PEOPLE, 1)
     assert balanced()["accepted"] == 150
 

@@ -106,13 +106,16 @@ def test_issues_are_the_folders_with_an_issue_in_them_oldest_first(three: Worksp
         ("2026-11-15-flood", "2026-11-15-flood"),
         ("2026-12", "2026-12-01-fireworks"),
         ("flood", "2026-11-15-flood"),
+        ("loo", "2026-11-15-flood"),
+        ("11-01", "2026-11-01-fire"),
+        ("Works", "2026-12-01-fireworks"),
         ("2026-11-01-fire", "2026-11-01-fire"),
         ("issues/2026-11-15-flood", "2026-11-15-flood"),
         ("issues/2026-11-15-flood/", "2026-11-15-flood"),
         ("issues/2026-11-15-flood/issue.md", "2026-11-15-flood"),
     ],
 )
-def test_an_issue_is_found_by_its_path_its_name_or_its_beginning(three: Workspace, name: str, slug: str) -> None:
+def test_an_issue_is_found_by_its_path_its_name_its_beginning_or_a_part(three: Workspace, name: str, slug: str) -> None:
     assert finding.find(three.config, name, three.root).name == slug
 
 

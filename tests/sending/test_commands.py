@@ -213,6 +213,14 @@ def test_status_lists_who_is_uncertain(workspace: Workspace, issue: Path) -> Non
     assert people == {"uncertain": [{"address": "jo@home.example", "reason": "cut off"}]}
 
 
+def test_a_mailing_that_nobody_carries_is_called_the_same_everywhere(workspace: Workspace, issue: Path) -> None:
+    mailing = approve_and_stop_at_once(workspace)
+    mailings.start(mailing)
+    assert "Stopped part-way: newsletter send goes on" in workspace.run("status").out
+    assert "stopped part-way" in workspace.run("list").out
+    assert json.loads(workspace.run("list", "--json").out)["issues"][0]["state"] == "sending"
+
+
 def test_verify_fails_when_the_books_do_not_balance(workspace: Workspace, issue: Path) -> None:
     approve_and_stop_at_once(workspace)
     Delivery.objects.filter(canonical="jo@home.example").delete()
@@ -351,6 +359,8 @@ def test_a_test_copy_is_marked_and_in_no_ledger(workspace: Workspace, issue: Pat
 def test_a_test_goes_to_ten_addresses_at_most(workspace: Workspace, issue: Path) -> None:
     ran = workspace.run("test", *(part for n in range(11) for part in ("--to", f"p{n}@home.example")))
     assert ran.exit == 2 and "too-many-test-copies" in ran.err
+    ran = workspace.run("test")
+    assert ran.exit == 2 and "newsletter test --to me@example.org" in ran.err
     ran = workspace.run("test", "--to", "not an address")
     assert ran.exit == 2 and "bad-address" in ran.err
 
@@ -359,3 +369,18 @@ def test_no_test_copy_of_what_must_be_fixed(workspace: Workspace, issue: Path) -
     issue.write_text(ISSUE.replace("from: council", "from: nobody-we-know"), encoding="utf-8")
     ran = workspace.run("test", "--to", "me@home.example")
     assert ran.exit == 1 and "nobody-we-know" in ran.out and not caught(workspace)
+
+
+def test_a_display_that_nobody_reads_any_more_stops_nothing(
+    workspace: Workspace, issue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`newsletter send | head -1`, and a terminal that was closed."""
+    from newsletter.cli import sending_run
+
+    def broken(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(sending_run._Lines, "progress", broken)
+    monkeypatch.setattr(sending_run, "_to_nobody", lambda: None)
+    assert workspace.run("send", "--yes", "--expect", "2").exit == 0
+    assert mailings.status(only())["accepted"] == 2
