@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.browsing import browser, find_chromium  # noqa: F401 (a fixture for every test)
 from tests.workspace import folder, migrated, workspace  # noqa: F401 (fixtures for every test)
@@ -20,6 +21,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="also run browser and integration suites; nothing may be skipped for want of a program",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Property tests look at some examples every day and at ten times as many in --everything; never at the clock."""
+    for name, examples in (("everyday", 50), ("everything", 500)):
+        settings.register_profile(name, max_examples=examples, deadline=None)
+    settings.load_profile("everything" if config.getoption("--everything") else "everyday")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

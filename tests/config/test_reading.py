@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.config import Config, load
@@ -188,7 +188,6 @@ def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
     assert read(tmp_path, GOOD, NEWSLETTER_CHROMIUM="/usr/bin/x", PATH="/bin").mail.transport == "catcher"
 
 
-@settings(max_examples=50)
 @given(st.text(max_size=200))
 def test_any_text_is_either_read_or_a_problem(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.mktemp("any")
@@ -201,7 +200,6 @@ def test_any_text_is_either_read_or_a_problem(tmp_path_factory: pytest.TempPathF
 VALUES = st.one_of(st.text(max_size=20), st.integers(), st.booleans(), st.lists(st.integers(), max_size=2))
 
 
-@settings(max_examples=50)
 @given(st.sampled_from(["site.language", "site.url", "mail.separator", "catch.smtp", "images.carry"]), VALUES)
 def test_any_value_of_any_kind_is_either_taken_or_a_problem(
     tmp_path_factory: pytest.TempPathFactory, key: str, value: object

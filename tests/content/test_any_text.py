@@ -19,7 +19,7 @@ from newsletter.problems import NewsletterError, has_errors
 from tests.content.conftest import FRONT
 from tests.workspace import TOML
 
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(suppress_health_check=[HealthCheck.too_slow])
 # Pieces of the dialect, right and wrong, so that chance finds the places where they meet.
 PIECES = st.sampled_from(
     [

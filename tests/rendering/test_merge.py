@@ -46,7 +46,7 @@ def told(text: str) -> str:
 anything = st.text(min_size=1, max_size=80)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(anything)
 @example('"><script>alert(1)</script>')
 @example("O'Neill & Sons <b>")

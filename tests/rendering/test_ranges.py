@@ -172,7 +172,7 @@ def normalised(html: str) -> str:
     return re.sub(r"\s+", " ", etree.tostring(root, encoding="unicode")).replace("> <", "><")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(bodies, st.sets(st.sampled_from("AB")))
 def test_cutting_a_range_equals_compiling_without_it(shared: Desk, parts: list[str], true: set[str]) -> None:
     issue = shared.issue("# News\n\n" + "\n".join(parts) + "\nLast words.\n")

@@ -74,7 +74,7 @@ def test_an_ampersand_in_a_link_is_still_an_ampersand(desk: Desk) -> None:
     assert parsed(desk.copy(body).html).xpath("//a/@href")[:2] == ["https://e.example/?a=1&lt=2&copy=3"] * 2
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(
     st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=60)
 )
