@@ -76,10 +76,10 @@ class _Reader:
         for key in raw:
             if key not in KEYS:
                 self._problem(f"theme.toml has no key ‘{key}’", did_you_mean(key, KEYS), key)
-        known = self._known(raw.get("options", {}))
+        known = self._known(self._table(raw, "options"))
         options = self._options(known)
-        strings = self._strings(raw.get("strings", {}))
-        supports = tuple(raw.get("blocks", {}).get("supports", BLOCKS))
+        strings = self._strings(self._table(raw, "strings"))
+        supports = self._list(self._table(raw, "blocks"), "supports", BLOCKS)
         for block in supports:
             if block not in BLOCKS:
                 self._problem(f"There is no block called ‘{block}’", did_you_mean(str(block), BLOCKS), "supports")
@@ -105,8 +105,23 @@ class _Reader:
             if kind not in KINDS:
                 self._problem(f"Option ‘{key}’ needs a type", f"Types: {', '.join(KINDS)}.", key)
                 continue
-            known[key] = Option(kind, value.get("default", ""), value.get("help", ""), tuple(value.get("choices", ())))
+            choices = self._list(value, "choices", ())
+            known[key] = Option(kind, value.get("default", ""), str(value.get("help", "")), choices)
         return known
+
+    def _table(self, raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+        value = raw.get(key, {})
+        if isinstance(value, dict):
+            return value
+        self._problem(f"‘{key}’ must be a section", f"Write a line [{key}] and its keys below.", key)
+        return {}
+
+    def _list(self, raw: Mapping[str, Any], key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        value = raw.get(key, default)
+        if isinstance(value, list | tuple):
+            return tuple(map(str, value))
+        self._problem(f"‘{key}’ must be a list", f'Write {key} = ["one", "another"]', key)
+        return default
 
     def _options(self, known: Mapping[str, Option]) -> dict[str, Any]:
         chosen = self.config.themes.get(self.name, {})
@@ -126,12 +141,13 @@ class _Reader:
                 self.problems.append(Problem("theme-option", message, hint=option.help, where=where))
         return values
 
-    def _strings(self, raw: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
-        every = {key for words in raw.values() for key in words}
+    def _strings(self, raw: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
+        strings = {language: self._table(raw, language) for language in dict.fromkeys((*LANGUAGES, *raw))}
+        every = {key for words in strings.values() for key in words}
         for language in LANGUAGES:
-            for key in sorted(every - set(raw.get(language, {}))):
+            for key in sorted(every - set(strings[language])):
                 self._problem(f"[strings.{language}] lacks ‘{key}’", "Fixed words must be complete.", "strings")
-        return {language: dict(raw.get(language, {})) for language in {*LANGUAGES, *raw}}
+        return {language: {key: str(text) for key, text in words.items()} for language, words in strings.items()}
 
     def _origin(self, key: str) -> Where:
         file, _, line = self.config.origins.get(f"themes.{self.name}.{key}", FILE).partition(":")

@@ -155,3 +155,24 @@ def test_every_kind_and_priority_of_a_message_has_its_word(language: str) -> Non
     words = languages.own_words()[language]
     assert all(words[f"kind_{kind}"] for kind in keys.KINDS)
     assert all(words[f"priority_{priority}"] for priority in keys.PRIORITIES)
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        'options = "none"',
+        "strings = 3",
+        'strings.en = "Hello"',
+        "blocks = []",
+        'blocks.supports = "text"',
+        "options.x = 3",
+        'options.x = {type = "choice", choices = 3}',
+        "options.x = {type = [], help = 3}",
+        "options.x = {type = 'colour', default = [1]}",
+    ],
+)
+def test_a_theme_toml_of_any_shape_is_a_problem_and_never_a_bug(desk: Desk, toml: str) -> None:
+    (desk.root / "templates" / "plain" / "theme.toml").write_text(f'name = "plain"\n{toml}\n')
+    with pytest.raises(NewsletterError) as caught:
+        themes.load("plain", desk.config)
+    assert {problem.code for problem in caught.value.problems} <= {"bad-theme", "theme-option"}
