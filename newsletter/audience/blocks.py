@@ -73,7 +73,7 @@ def _known(config: Config, key: str) -> list[str]:
         return list(config.lists)
     if key in _LISTS:
         sql = "SELECT DISTINCT each.value FROM audience_subscriber AS person, json_each(person.attributes, %s) AS each"
-        parameters = [_LISTS[key]]
+        parameters = [_path(key)]
     elif key in _COLUMNS:
         sql, parameters = f"SELECT DISTINCT {_COLUMNS[key]} FROM audience_subscriber", []  # noqa: S608 (of _COLUMNS)
     else:
@@ -102,31 +102,37 @@ def _meant(value: str, known: Sequence[str]) -> list[str]:
 def _versions(
     config: Config, list_keys: Sequence[str], conditions: Sequence[Terms], known: dict[str, list[str]]
 ) -> list[tuple[tuple[bool, ...], int]]:
-    """Which of the conditions hold together, and for how many people: one row for each version of the mail."""
+    """Which of the conditions hold together, and for how many people: one row for each version of the mail.
+
+    People are first counted by their values, of which there are few, so that no condition is tried on each of them.
+    """
     from django.db import connection
 
     people, chosen = selecting.sql(selecting.known(config, list_keys))
-    columns, parameters = [], []
+    values, paths = [], []
+    for number, key in enumerate(known):
+        if key == "list" or key in _COLUMNS:
+            values.append(f"person.{_COLUMNS.get(key, 'lists')} AS value{number}")
+        else:
+            values.append(f"json_extract(person.attributes, %s) AS value{number}")
+            paths.append(_path(key))
+    columns, spellings = [], []
     for terms in conditions:
         parts = []
-        for key, values in terms:
-            spellings = [one for value in values for one in _meant(value, known[key])]
-            marks = ", ".join(["%s"] * len(spellings)) or "NULL"
-            if key in _LISTS or key == "list":
-                held = "person.lists" if key == "list" else "person.attributes, %s"
-                parts.append(f"EXISTS (SELECT 1 FROM json_each({held}) AS each WHERE each.value IN ({marks}))")  # noqa: S608
-                parameters += [*([] if key == "list" else [_LISTS[key]]), *spellings]
-            elif key in _COLUMNS:
-                parts.append(f"person.{_COLUMNS[key]} IN ({marks})")
-                parameters += spellings
-            else:
-                parts.append(f"coalesce(json_extract(person.attributes, %s) IN ({marks}), 0)")
-                parameters += [_path(key), *spellings]
-        columns.append(f"coalesce({' AND '.join(parts)}, 0)")
-    numbers = ", ".join(str(number + 1) for number in range(len(columns)))
-    sql = f"SELECT {', '.join(columns)}, count(*) FROM ({people}) AS person GROUP BY {numbers}"  # noqa: S608
+        for key, wanted in terms:
+            place = f"value{list(known).index(key)}"
+            meant = [one for value in wanted for one in _meant(value, known[key])]
+            marks = ", ".join(["%s"] * len(meant)) or "NULL"
+            several = f"EXISTS (SELECT 1 FROM json_each({place}) AS each WHERE each.value IN ({marks}))"  # noqa: S608
+            parts.append(several if key in _LISTS or key == "list" else f"coalesce({place} IN ({marks}), 0)")
+            spellings += meant
+        columns.append(" AND ".join(parts))
+    groups = ", ".join(str(number + 1) for number in range(len(values)))
+    inner = f"SELECT {', '.join(values)}, count(*) AS people FROM ({people}) AS person GROUP BY {groups}"  # noqa: S608
+    groups = ", ".join(str(number + 1) for number in range(len(columns)))
+    sql = f"SELECT {', '.join(columns)}, sum(people) FROM ({inner}) AS person GROUP BY {groups}"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*parameters, *chosen])
+        cursor.execute(sql, [*spellings, *paths, *chosen])
         return [(tuple(map(bool, row[:-1])), row[-1]) for row in cursor.fetchall()]
 
 
@@ -140,4 +146,4 @@ def _seen_by(
 
 
 def _path(key: str) -> str:
-    return f'$."{key}"'
+    return _LISTS.get(key, f'$."{key}"')
