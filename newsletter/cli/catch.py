@@ -79,7 +79,7 @@ def _page(config: Config, place: str) -> Page:
     host, port = _place(place, "web")
     only_here(host)
     try:
-        return Page(config.var / "mail", host, port)
+        return Page(config.var / "mail", host, port, config.site.time_zone)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         message = f"Another program is using port {port}" if taken else f"Cannot listen on {place}: {error.strerror}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from newsletter.mail import charsets, incoming
 from newsletter.mail.header_reading import content_type
@@ -18,7 +20,7 @@ _HEAD = 64_000  # bytes: enough for every header of a mail, and 500 lists of mai
 
 @dataclass(frozen=True)
 class Line:
-    """One mail in the list. `at` is `24 November 2026, 10:15` in UTC, from the file's name."""
+    """One mail in the list. `at` is `24 November 2026, 10:15:04` in the mailbox's time zone, from the file's name."""
 
     name: str
     at: str
@@ -49,8 +51,8 @@ class Caught:
 class Mailbox:
     """The folder of caught mail. Lines are read once and remembered: a file never changes."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, zone: str = "UTC") -> None:
+        self.folder, self.zone = folder, zone
         self._lines: dict[str, Line] = {}
 
     def lines(self) -> list[Line]:
@@ -85,7 +87,9 @@ class Mailbox:
             to = [address for key, address in envelope if key == "To"] or list(found.recipients)
             sender = found.from_name or found.from_address or "(no sender)"
             subject = found.subject or "(no subject)"
-            self._lines[name] = Line(name, _when(name), sender, ", ".join(to)[:300] or "(nobody)", subject)
+            self._lines[name] = Line(
+                name, _when(name, ZoneInfo(self.zone)), sender, ", ".join(to)[:300] or "(nobody)", subject
+            )
         return self._lines[name]
 
 
@@ -121,9 +125,9 @@ def _payload(part: Message) -> bytes:
 _MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 
 
-def _when(name: str) -> str:
-    found = re.match(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)", name)
-    if not found or not 1 <= int(found[2]) <= 12:
+def _when(name: str, zone: ZoneInfo) -> str:
+    try:
+        at = datetime.strptime(name[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC).astimezone(zone)
+    except (ValueError, OverflowError):
         return ""
-    year, month, day, hour, minute, second = found.groups()
-    return f"{int(day)} {_MONTHS[int(month) - 1]} {year}, {hour}:{minute}:{second}"
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M:%S}"

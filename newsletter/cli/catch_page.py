@@ -35,8 +35,8 @@ _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class Page:
     """Serves the page in a thread. Port 0 takes a free one. Raises OSError where it cannot listen."""
 
-    def __init__(self, folder: Path, host: str, port: int) -> None:
-        mailbox, style = Mailbox(folder), Path(__file__).with_name("catch_page.css").read_bytes()
+    def __init__(self, folder: Path, host: str, port: int, zone: str = "UTC") -> None:
+        mailbox, style = Mailbox(folder, zone), Path(__file__).with_name("catch_page.css").read_bytes()
 
         class Handler(_Handler):
             pass
@@ -77,7 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
         asked = {key: values[0] for key, values in parse_qs(url.query).items()}
         parts = [unquote(part) for part in url.path.strip("/").split("/")]
         if parts == [""]:
-            return self._page(listing(self.mailbox.lines(), asked.get("q", "")[:200], asked.get("page", "1")))
+            words, page = asked.get("q", "")[:200], asked.get("page", "1")
+            return self._page(listing(self.mailbox.lines(), words, page, self.mailbox.zone))
         if parts == ["style.css"]:
             return self._send(200, "text/css; charset=utf-8", self.style)
         mail = self.mailbox.open(parts[1]) if parts[0] == "mail" and len(parts) in (2, 3, 4) else None
@@ -125,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet: the terminal belongs to the catcher."""
 
 
-def listing(lines: list[Line], words: str, page: str) -> str:
+def listing(lines: list[Line], words: str, page: str, zone: str) -> str:
     """All mail, newest first, a hundred to a page."""
     found = [line for line in lines if line.matches(words)]
     last = max(1, -(-len(found) // PER_PAGE))
@@ -144,7 +145,7 @@ def listing(lines: list[Line], words: str, page: str) -> str:
     return _frame(
         "Caught mail",
         '<div class="top"><div><h1>Caught mail</h1>'
-        f'<p class="quiet">{counted}, newest first. Times are UTC.</p></div>'
+        f'<p class="quiet">{counted}, newest first. Times are those of {escape(zone.replace("_", " "))}.</p></div>'
         f'<form action="/"><div class="field"><label for="q">Find by person or subject</label>'
         f'<input id="q" name="q" type="search" value="{escape(words)}"></div><button>Find</button></form></div>'
         f'<div class="card">{body}</div>{steps}',
@@ -171,7 +172,7 @@ def opened(mail: Caught, view: str) -> str:
         rows = [(f"Envelope {key.lower()}", f"<{value}>") for key, value in mail.envelope] + list(mail.headers)
         body = f'<div class="pad">{_rows(rows)}</div>'
     senders = [value for key, value in mail.headers if key == "from"] or [line.sender]
-    facts = [("From", senders[0]), ("To", line.to), ("Came", f"{line.at} UTC"), ("Size", f"{mail.size / 1000:,.1f} KB")]
+    facts = [("From", senders[0]), ("To", line.to), ("Came", line.at), ("Size", f"{mail.size / 1000:,.1f} KB")]
     return _frame(
         line.subject,
         f'<p class="back"><a href="/">All mail</a></p><h1 dir="auto">{escape(line.subject)}</h1>'

@@ -102,6 +102,8 @@ def show(output: Output, name: str, full: bool, save: bool, as_json: bool) -> in
         width = shutil.get_terminal_size().columns if output.fancy else 0
         output.say(_paragraphs(message["full_text"] if full else message["new_words"], width) or "    (no words)")
     output.say()
+    if address := found["from"]["address"]:
+        output.say(f"  Answer    from your own mail program, to {visible(address)}")
     for path in paths:
         output.say(f"  Raw       {path}")
     if not full and any(message["full_text"].strip() != message["new_words"].strip() for message in found["messages"]):
@@ -120,6 +122,8 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, object]]:
             ("Person", visible(f"{person['name']} <{person['address']}>" if person["name"] else person["address"]))
         )
         rows.append(("Area", visible(person["area"]) or "not known"))
+    if found["left"]:
+        rows.append(("Left", f"has left every list, the last one on {found['left']}"))
     return [*rows, ("Issue", visible(found["issue"] or "not known")), ("State", found["state"])]
 
 

@@ -11,6 +11,7 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from newsletter import settings
+from newsletter.audience.models import Subscriber, Subscription
 from newsletter.files import write_atomically
 from newsletter.replies.models import Conversation, Kind, Message, Raw
 
@@ -49,7 +50,15 @@ def conversation(number: int) -> dict[str, Any] | None:
         }
         for message in found.messages.all()
     ]
-    return {**summary(found), "messages": messages}
+    return {**summary(found), "left": has_left(found.subscriber), "messages": messages}
+
+
+def has_left(person: Subscriber | None) -> str:
+    """`12 Nov 2026 10:15` when the person is on no list any more, so that nobody writes to them as a subscriber."""
+    if person is None or person.subscriptions.filter(state=Subscription.State.CONFIRMED).exists():
+        return ""
+    last = person.subscriptions.filter(state=Subscription.State.LEFT).order_by("-changed").first()
+    return clock(last.changed) if last else ""
 
 
 def summary(found: Conversation) -> dict[str, Any]:

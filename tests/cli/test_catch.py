@@ -69,6 +69,25 @@ def names(page: Page) -> list[str]:
     return [part.split('"')[0] for part in body.split('href="/mail/')[1:]]
 
 
+@pytest.mark.parametrize(
+    ("name", "zone", "said"),
+    [
+        ("20260724T101500-123456789", "Europe/London", "24 July 2026, 11:15:00"),
+        ("20261231T233000-1", "Asia/Karachi", "1 January 2027, 04:30:00"),
+        ("99991399T101500-1", "Europe/London", "</time>"),
+    ],
+)
+def test_times_are_those_of_the_newsletters_time_zone(tmp_path: Path, name: str, zone: str, said: str) -> None:
+    (tmp_path / f"{name}.eml").write_bytes(mail("Hello"))
+    page = Page(tmp_path, "127.0.0.1", 0, zone).start()
+    try:
+        body, opened = get(page, "/")[2], get(page, f"/mail/{name}")[2]
+    finally:
+        page.stop()
+    assert said in body and f"Times are those of {zone}." in body
+    assert "UTC" not in body + opened
+
+
 def test_the_newest_mail_stands_first_and_subjects_are_only_text(page: Page) -> None:
     status, headers, body = get(page, "/")
     assert status == 200 and "3 mails" in body

@@ -99,6 +99,16 @@ def test_show_says_who_how_sure_where_and_what(post: Post) -> None:
     assert "> Hello Ameera" in post.workspace.run("replies", "show", "1", "--full").out
 
 
+def test_show_says_how_to_answer_and_that_the_person_has_left(post: Post) -> None:
+    from newsletter.audience import subscribing
+
+    receive(post, mail(post.sent_to().reply))
+    said = post.workspace.run("replies", "show", "1").out
+    assert "Answer    from your own mail program, to ameera@example.net" in said and "has left" not in said
+    subscribing.leave("ameera@example.net", ("all-residents",), "page")
+    assert "has left every list, the last one on" in post.workspace.run("replies", "show", "1").out
+
+
 def test_show_warns_that_a_forwarded_copy_was_answered(post: Post) -> None:
     sent = post.sent_to()
     receive(post, mail(sent.reply, sender="Jo <jo@other.example>"))
