@@ -99,6 +99,14 @@ def test_broken_toml_is_a_problem_at_its_line_and_no_traceback(tmp_path: Path, t
     assert found.where and found.where.line == line
 
 
+def test_two_settings_on_one_line_get_the_hint_that_helps(tmp_path: Path) -> None:
+    both = GOOD.replace('"Our council"\npostal', '"Our council" postal')
+    found = only(problems(tmp_path, both))
+    assert found.code == "bad-config" and found.hint.startswith("One setting a line: begin a new line here.")
+    assert found.where is not None and (found.where.line, found.where.source) == (2, both.splitlines()[1])
+    assert both.splitlines()[1][(found.where.column or 0) - 1 :].startswith("postal_address")
+
+
 def test_a_file_in_another_encoding_says_so(tmp_path: Path) -> None:
     (tmp_path / "newsletter.toml").write_bytes(GOOD.replace("Our", "Où").encode("latin-1"))
     with pytest.raises(NewsletterError) as caught:
