@@ -86,11 +86,10 @@ class Crew:
         factory: Callable[[], Transport],
         *,
         patience: timedelta = PATIENCE,
-        pause: Callable[[str], object] = lambda why: None,
         already_complained: bool = False,
     ) -> None:
         self.outbox, self.compose, self.factory = outbox, compose, factory
-        self.patience, self.pause = patience, pause
+        self.patience = patience
         self.changed = threading.Condition()
         self.queue: deque[Leased] = deque()
         self.counts: dict[str, int] = {}
@@ -99,6 +98,7 @@ class Crew:
         self.how: How | None = None
         self.note = self.words = ""
         self.error: BaseException | None = None
+        self.looked = 0.0  # monotonic: when the foreman last looked for pause and stop
         self.look_again = 0.0  # monotonic: nobody is waiting in the ledger before, as far as we know
         self.due: datetime | None = None  # when the next person is to be tried again
         self.not_before = 0.0  # monotonic: nobody takes a row before, the relay asked for a rest
@@ -123,7 +123,7 @@ class Crew:
                 on_progress(self._progress(began))
                 alive[0].join(0.05)  # not woken for every message
         except KeyboardInterrupt:  # the second Ctrl-C: what is in flight is given up, and will be uncertain
-            self._halt(How.INTERRUPTED)
+            self.halted = True  # without the lock: a thread may hold it while it waits for the database
             raise
         except BaseException as error:  # such as a closed pipe: what is in flight is finished first
             self._fail(error)
@@ -147,15 +147,13 @@ class Crew:
     def _progress(self, began: float) -> Progress:
         return Progress(dict(self.counts), self.sent, time.monotonic() - began, self.note, self.held)
 
-    _looked = 0.0
-
     def _watch(self, should_stop: Callable[[], bool]) -> None:
         if should_stop():
             self._halt(How.INTERRUPTED)
         now = time.monotonic()
-        if self.halted or now - self._looked < LOOK:
+        if self.halted or now - self.looked < LOOK:
             return
-        self._looked = now
+        self.looked = now
         state = self.outbox.mailing_state()
         if state == Mailing.State.STOPPED:
             self._halt(How.STOPPED)
@@ -326,7 +324,7 @@ class Crew:
         self._halt(How.UNREACHABLE, words)
 
     def _stand_still(self, why: str) -> None:
-        self.pause(why)
+        self.outbox.pause(why)
         self._halt(How.PAUSED, why)
 
     def _settled(self, row: Leased, state: str) -> None:

@@ -49,7 +49,6 @@ def drain(
                 composer.compose,
                 transport_factory,
                 patience=patience,
-                pause=outbox.pause,
                 already_complained=bool(mailing.paused_why),
             )
             ended = crew.run(max(1, connections), on_progress, should_stop)
