@@ -107,6 +107,7 @@ def set_up(town: Town, public: int, plain: int) -> None:
     path = town.root / "newsletter.toml"
     text = path.read_text()
     text = text.replace('# user = "news"', f'user = "{USER}"').replace("# password_file", "password_file")
+    text = re.sub(r"^postal_address = .*", 'postal_address = "Town Hall, 1 High Street"', text, flags=re.MULTILINE)
     text = re.sub(r'^tls = "none"', 'tls = "starttls"', text, flags=re.MULTILINE)
     path.write_text(f'{text}\n[web]\nlisten = "127.0.0.1:{plain}"\n')
 
