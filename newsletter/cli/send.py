@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli import sending_words as words
-from newsletter.cli.output import Output, json_option, number, print_json, visible
+from newsletter.cli.output import Output, count, json_option, number, print_json, visible
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem
 
@@ -94,7 +94,8 @@ def _first(
         output.problems(warnings)
     if dry_run:
         where = _write_samples(config, keyring, prepared, audience)
-        output.say(f"  Nothing was sent. The first {SAMPLES} messages are in {where.relative_to(config.root)}/")
+        first = count(min(SAMPLES, explanation.will_get), "message")
+        output.say(f"  Nothing was sent. For reading: {first} in {where.relative_to(config.root)}/")
         if as_json:
             print_json(warnings, issue=folder.name, dry_run=str(where), audience=explanation.as_json())
         return Exit.FINE

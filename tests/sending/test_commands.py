@@ -104,7 +104,7 @@ def test_a_number_that_is_none_is_wrong_usage(workspace: Workspace, issue: Path,
 
 def test_a_dry_run_sends_nothing_and_writes_the_first_mails(workspace: Workspace, issue: Path) -> None:
     ran = workspace.run("send", "--dry-run")
-    assert ran.exit == 0 and "Nothing was sent" in ran.out
+    assert ran.exit == 0 and "Nothing was sent. For reading: 3 messages in build/" in ran.out
     written = sorted((workspace.root / "build" / SLUG / "dry-run").glob("*.eml"))
     assert len(written) == 3
     mail = message_from_bytes(written[0].read_bytes(), policy=policy.default)
@@ -124,6 +124,21 @@ def test_what_must_be_fixed_stops_it(workspace: Workspace, issue: Path) -> None:
     issue.write_text(ISSUE.replace(":::only", ":::onyl"), encoding="utf-8")
     ran = workspace.run("send", "--yes", "--expect", "3")
     assert ran.exit == 1 and "unknown-block" in ran.out and "Not sent" in ran.out
+    assert Mailing.objects.count() == 0
+
+
+def test_real_mail_is_not_sent_with_the_postal_address_that_init_wrote(workspace: Workspace, issue: Path) -> None:
+    from newsletter.config.examples import POSTAL_ADDRESS
+    from tests.workspace import TOML
+
+    base = TOML.replace("Example Council, 1 Example Street, Stafford", POSTAL_ADDRESS)
+    workspace.toml("", base)
+    ran = workspace.run("send", "--dry-run")
+    assert ran.exit == 0 and "! Worth a look  The postal address" in ran.out
+    base = base.replace("[mail]", '[mail]\ntransport = "smtp"').replace("[site]", '[site]\nurl = "https://x.example"')
+    workspace.toml('[relays.main]\nhost = "127.0.0.1"\n', base)
+    ran = workspace.run("send", "--yes", "--expect", "3")
+    assert ran.exit == 1 and "✗ Must fix  The postal address" in ran.out and "Not sent" in ran.out
     assert Mailing.objects.count() == 0
 
 
