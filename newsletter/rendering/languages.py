@@ -12,6 +12,14 @@ RTL = {"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"}
 RTL_SCRIPTS = {"arab", "hebr", "syrc", "thaa", "nkoo"}
 FALLBACK = "en"
 
+# Runs that right-to-left text would show in another order than they were written: a telephone number such as
+# +44 1785 232 385 group by group from the right, a name such as "Sam Okafor (Safety Officer)" with its last bracket
+# on the wrong side. Single words and plain names are in order by themselves (Unicode UAX #9).
+_WORD = r"[A-Za-z\u00c0-\u024f][A-Za-z0-9\u00c0-\u024f@.,'’&/-]*"
+FOREIGN = re.compile(
+    rf"(?P<number>\+?\d[\d ()\u00a0-]{{5,}}\d)|{_WORD}(?: {_WORD})* \({_WORD}(?: {_WORD})*\)(?: {_WORD})*"
+)
+
 
 def primary(language: str) -> str:
     """`en` of `en-GB`."""

@@ -12,8 +12,6 @@ from markupsafe import Markup
 from newsletter.rendering import languages, styles
 from newsletter.rendering.placeholders import Placeholders
 
-# In right-to-left text a telephone number such as +44 1785 232 385 would be shown group by group from the right.
-_PHONE = re.compile(r"\+?\d[\d ()\u00a0-]{5,}\d")
 _NOT_PLAIN = re.compile(r"[&<>\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]")
 
 
@@ -53,12 +51,12 @@ class Writer:
 
     def text(self, text: str) -> str:
         """Running text. What holds `<`, `>` or `&` becomes a literal, so that no tool has a say in its escaping."""
-        if self.direction == "rtl" and any(letter.isdigit() for letter in text):
+        if self.direction == "rtl":
             parts, end = [], 0
-            for match in _PHONE.finditer(text):
+            for match in languages.FOREIGN.finditer(text):
                 if self.tokens.nonce in match[0]:
                     continue
-                parts += [self._plain(text[end : match.start()]), f'<span dir="ltr">{match[0]}</span>']
+                parts += [self._plain(text[end : match.start()]), f'<span dir="ltr">{self._plain(match[0])}</span>']
                 end = match.end()
             return "".join([*parts, self._plain(text[end:])])
         return self._plain(text)

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from markdown_it.token import Token
 
 from newsletter.content import model as content
+from newsletter.rendering import languages
 from newsletter.rendering.material import Material
+from newsletter.rendering.merge import FSI, PDI
 from newsletter.rendering.model import Condition, Context, Hole, Mark, Mode, Piece
 from newsletter.rendering.restoring import address_pieces, joined
 from newsletter.rendering.wrapping import COLUMNS, width, wrap
@@ -179,7 +181,9 @@ class TextWriter:
         for token in tokens:
             if token.type == "inline":
                 out.append(self.inline(token.children or ()))
-            elif token.type in ("text", "code_inline"):
+            elif token.type == "text":
+                out.append(self._in_order(token.content))
+            elif token.type == "code_inline":
                 out.append(token.content)
             elif token.type == "softbreak":
                 out.append(" ")
@@ -196,6 +200,23 @@ class TextWriter:
                 else:
                     out[start:] = [f"{label} <{address}>"]
         return "".join(out)
+
+    def _in_order(self, text: str) -> str:
+        """In right-to-left text, numbers and bracketed names with the marks that keep them as they were written.
+
+        A number is isolated and never broken over lines; for a name a left-to-right mark after its bracket is enough.
+        """
+        if self.material.direction != "rtl":
+            return text
+
+        def marked(match: re.Match[str]) -> str:
+            if self.tokens.nonce in match[0]:
+                return match[0]
+            if match["number"]:
+                return f"{FSI}{match[0].replace(' ', chr(0xA0))}{PDI}"
+            return f"{match[0]}\u200e"
+
+        return languages.FOREIGN.sub(marked, text)
 
     def _table(self, tokens: Sequence[Token], margin: Margin) -> str:
         """Aligned columns; where they would not fit, each row as `Heading: value` lines."""

@@ -126,6 +126,14 @@ def test_a_latin_name_and_a_number_are_isolated_in_a_right_to_left_mail(desk: De
     made = desk.copy(body, {"first_name": "Sam"}, more="language: ar\n")
     assert "<bdi>Sam</bdi>" in made.html and "\u2068Sam\u2069" in made.text
     assert '<span dir="ltr">+44 1785 232 385</span>' in made.html
+    assert "\u2068+44\xa01785\xa0232\xa0385\u2069" in made.text
+
+
+def test_a_bracket_after_a_latin_name_stays_on_its_side_in_a_right_to_left_mail(desk: Desk) -> None:
+    made = desk.copy("اتصل بـ Sam Okafor (R&D, Safety Officer) اليوم، أو زر Stafford Library.\n", more="language: ar\n")
+    assert '<span dir="ltr">Sam Okafor (R&amp;D, Safety Officer)</span>' in made.html
+    assert "Sam Okafor (R&D, Safety Officer)\u200e" in made.text
+    assert '<span dir="ltr">Stafford' not in made.html, "plain names are in order by themselves"
 
 
 def test_a_latin_name_needs_no_isolation_in_an_english_mail(desk: Desk) -> None:
