@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from newsletter.audience.headings import beside, meanings, plain
+from newsletter.audience.headings import HEADINGS, beside, meanings, plain
 from newsletter.config import Config
 from newsletter.problems import NewsletterError, Problem, Severity, Where, did_you_mean
 
@@ -36,6 +36,7 @@ def understand(header: Sequence[str], config: Config, name: str) -> Columns:
     names = _known_names(config) | beside([plain(title) for title in header])
     keys: dict[int, str] = {}
     problems: list[Problem] = []
+    understood: list[str] = []
     for place, title in enumerate(header):
         heading = plain(title)
         key = names.get(heading)
@@ -49,21 +50,25 @@ def understand(header: Sequence[str], config: Config, name: str) -> Columns:
         else:
             keys[place] = key
             if heading != plain(key):
-                note = f"The column ‘{title.strip()}’ is read as ‘{key}’"
-                problems.append(Problem("column-understood", note, where=where, severity=Severity.NOTE))
+                understood.append(f"‘{title.strip()[:60]}’ as ‘{key}’")
     if "email" not in keys.values():
         raise NewsletterError(_no_email(header, where))
+    if understood:
+        note = f"Read {', '.join(understood)}"
+        problems.append(Problem("column-understood", note, where=where, severity=Severity.NOTE))
     fields = tuple((place, key) for place, key in keys.items() if key in config.fields)
     return Columns(keys, tuple(header), fields, tuple(problem for problem in problems if problem.message))
 
 
 def _known_names(config: Config) -> dict[str, str]:
-    names = meanings()
-    for key, declared in config.fields.items():
-        for word in (declared.title, key):
+    """What headings mean; a field of the newsletter's own goes before another language's word for ours."""
+    own = {plain(key): key for key in HEADINGS}
+    declared: dict[str, str] = {}
+    for key, field in config.fields.items():
+        for word in (field.title, key):
             if plain(word):
-                names.setdefault(plain(word), key)
-    return names
+                declared.setdefault(plain(word), key)
+    return meanings() | declared | own
 
 
 def _place(keys: dict[int, str], key: str) -> int:

@@ -124,6 +124,17 @@ def test_an_english_name_beside_a_first_name_stays_the_whole_name(workspace: Wor
     assert (person["first_name"], person["name"]) == ("Sam", "Sam Okafor")
 
 
+def test_a_field_of_ones_own_goes_before_another_languages_word(workspace: Workspace) -> None:
+    workspace.toml('[fields.tongue]\ntitle = "Sprache"\n')
+    [person] = plan_of(workspace, "email,Sprache\nsam@example.org,Urdu\n").preview
+    assert (person["language"], person["attributes"]) == ("", {"tongue": "Urdu"})
+
+
+def test_all_headings_that_were_understood_make_one_note(workspace: Workspace) -> None:
+    [note] = plan_of(workspace, "E-Mail;Vorname;Name\nsam@example.org;Sam;Okafor\n").problems
+    assert note.message == "Read ‘E-Mail’ as ‘email’, ‘Vorname’ as ‘first_name’, ‘Name’ as ‘last_name’"
+
+
 @pytest.mark.parametrize("name", ["windows-1250", "Windows 1250", "cp1250"])
 def test_the_encoding_can_be_told(workspace: Workspace, name: str) -> None:
     data = "Adres e-mail;Imię\r\nłukasz@example.org;Łukasz\r\n".encode("cp1250")
