@@ -32,6 +32,8 @@ class Server:
 
         # Django would log the addresses of faulty requests, and an address here holds a person's token.
         logging.getLogger("django.request").setLevel(logging.CRITICAL)
+        # "Task queue depth is 1" only says that a request waits for a moment; nobody at the terminal can use it.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         host, port = place(listen or config.web.listen)
         bound = bind(host, port)
         self._map: dict[int, Any] = {}

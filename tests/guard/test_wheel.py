@@ -79,14 +79,18 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Type:
 
 
 @pytest.mark.integration
-def test_it_makes_an_issue_and_renders_it_without_the_checkout(installed: Type) -> None:
+def test_it_makes_an_issue_and_renders_it_without_the_checkout(installed: Type, tmp_path: Path) -> None:
+    ours = str(tmp_path / "ours")
     assert "init" in installed("--help")
     assert "newsletter, version" in installed("--version")
-    installed("init", "ours", "--defaults")
-    installed("new", "Hello: a first letter", "-C", "ours", "--theme", "letter")
-    rendered = json.loads(installed("render", "-C", "ours", "--json"))
-    assert rendered["ok"]
-    assert "1 issue" in installed("list", "-C", "ours") or "hello-a-first-letter" in installed("list", "-C", "ours")
+    installed("init", ours, "--defaults")
+    installed("new", "Hello: a first letter", "-C", ours, "--theme", "letter")
+    untouched = json.loads(installed("render", "-C", ours, "--json", code=1))
+    assert "left-over-text" in {problem["code"] for problem in untouched["problems"]}
+    (issue,) = tmp_path.glob("ours/issues/*/issue.md")
+    issue.write_text(issue.read_text("utf-8").replace("Write your message here.", "We meet on Tuesday."), "utf-8")
+    assert json.loads(installed("render", "-C", ours, "--json"))["ok"]
+    assert "hello-a-first-letter" in installed("list", "-C", ours)
 
 
 @pytest.mark.integration
