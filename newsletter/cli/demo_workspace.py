@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -130,25 +131,46 @@ def _program(root: Path) -> list[str]:
 @contextmanager
 def _serving(root: Path, word: str, port: int) -> Iterator[None]:
     log = root / "var" / f"demo-{word}.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*_program(root), word],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the demo, which then ends its servers itself
-            env=os.environ,
-        )
-        try:
-            _wait_for(process, port, word, log)
-            yield
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with _held_back(), log.open("wb") as out:
+            process = subprocess.Popen(
+                [*_program(root), word],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the demo, which then ends its servers itself
+                env=os.environ,
+            )
+        _wait_for(process, port, word, log)
+        yield
+    finally:
+        if process is not None:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the block is through: between a server's start and our knowing it, they would
+    leave it behind."""
+    came: list[int] = []
+    former = {one: signal.signal(one, lambda number, _: came.append(number)) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in former.items():
+            signal.signal(one, handler)
+        if came:
+            raise KeyboardInterrupt
 
 
 def _wait_for(process: subprocess.Popen[bytes], port: int, word: str, log: Path) -> None:

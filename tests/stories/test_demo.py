@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -116,11 +117,15 @@ def test_ended_in_the_middle_it_leaves_no_server_behind(tmp_path: Path, sign: si
                 break
         while not (tmp_path / "demo" / "var" / "demo-web.log").exists():
             assert process.poll() is None, process.communicate()[1]
-            time.sleep(0.02)  # another process: there is nothing to wait on but its file
+            time.sleep(0.001)  # another process: there is nothing to wait on but its file
         process.send_signal(sign)
         _, said = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in said) == (130, False), said
     assert_no_servers(tmp_path / "demo")
+    ours = str(tmp_path / "demo").encode()
+    for words in Path("/proc").glob("[0-9]*/cmdline"):  # also one that only starts to serve later
+        with contextlib.suppress(OSError):
+            assert ours not in words.read_bytes(), words
 
 
 def test_its_logs_name_nobody(told: tuple[Path, str, float]) -> None:
