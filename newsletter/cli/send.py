@@ -78,16 +78,15 @@ def _first(
 ) -> int:
     from newsletter.audience import selecting
     from newsletter.cli.sending_issue import empty_fields, prepare, public_copies
-    from newsletter.mail.tokens import Keyring
     from newsletter.rendering.model import Mode
-    from newsletter.sending import carrier, mailings, sitecheck
+    from newsletter.sending import carrier, keys, mailings, sitecheck
 
     prepared = prepare(config, folder, Mode.SEND)
     if prepared.broken:
         return blocked(output, prepared, as_json)
     audience = mailings.narrowed(prepared.issue, lists or None)
     explanation = selecting.explain(config, audience)
-    keyring = Keyring.load(config.var / "secret.key")
+    keyring = keys.keyring(config)
     warnings = (*keyring.problems, *prepared.problems, *empty_fields(config, prepared, audience, explanation.will_get))
     _say_what(output, config, prepared, audience, explanation)
     if not as_json:

@@ -122,10 +122,10 @@ def _row(config: Config, prepared: Prepared, address: str, language: str) -> Lea
 def _composer(config: Config, prepared: Prepared) -> Any:
     from django.utils import timezone
 
-    from newsletter.mail.tokens import Keyring, new_id
-    from newsletter.sending import mailings
+    from newsletter.mail.tokens import new_id
+    from newsletter.sending import keys, mailings
     from newsletter.sending.message import Composer
 
-    keyring = Keyring.load(config.var / "secret.key")
+    keyring = keys.keyring(config)
     settings = mailings.settings_of(config, prepared.issue)
     return Composer(config, keyring, prepared.renders, settings, new_id(), timezone.localtime(), test=True)

@@ -20,7 +20,7 @@ MOST_PIXELS = 40_000_000  # a 24-megapixel photograph passes; a bomb that claims
 LARGEST_FILE = 25 * 1024 * 1024
 HEAVY = 200 * 1024  # DELIVERABILITY's limit for one picture
 TYPES = {"PNG": ("png", "image/png"), "JPEG": ("jpg", "image/jpeg"), "GIF": ("gif", "image/gif")}
-READABLE = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "MPO")
+READABLE = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")  # a phone's MPO opens as JPEG
 _CACHED = 64
 _cache: OrderedDict[str, MailPicture] = OrderedDict()
 

@@ -97,6 +97,15 @@ def test_what_is_no_safe_picture_is_refused_in_words(tmp_path: Path, data: bytes
     assert problems[0].where == HERE and "object at 0x" not in problems[0].message
 
 
+def test_a_text_called_png_is_no_picture_and_a_phones_double_picture_is_one(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_text("hello")
+    made, (problem,) = pictures.prepare(tmp_path / "bad.png", HERE)
+    assert made is None and problem.message == "bad.png is damaged or no picture: cannot identify image file"
+    double = Image.new("RGB", (300, 200), "red")
+    double.save(tmp_path / "phone.jpg", "MPO", save_all=True, append_images=[Image.new("RGB", (300, 200), "blue")])
+    assert pictures.prepare(tmp_path / "phone.jpg", HERE)[1] == []
+
+
 def test_a_half_loaded_jpeg_is_damaged(tmp_path: Path) -> None:
     path = saved(tmp_path, "p.jpg", (400, 400))
     path.write_bytes(path.read_bytes()[:400])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -349,6 +351,28 @@ def test_people_to_try_again_are_said_with_the_time(
         assert ran.exit == 5
         assert "1 person to try again: run newsletter send after" in ran.out
         assert "after" in workspace.run("status").out
+
+
+def test_a_fresh_checkout_makes_its_key_and_only_a_workspace_that_sent_can_lose_one(
+    workspace: Workspace, issue: Path
+) -> None:
+    key = workspace.root / "var" / "secret.key"
+    key.unlink()
+    ran = workspace.run("send", "--yes", "--expect", "3")
+    assert ran.exit == 0, ran.out + ran.err
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.unlink()
+    shutil.copytree(issue.parent, issue.parent.with_name("2026-12-31-another"))
+    ran = workspace.run("send", "2026-12-31-another", "--yes", "--expect", "3")
+    assert (ran.exit, "lost-key" in ran.err, key.exists()) == (3, True, False)
+
+
+def test_every_mail_says_which_issue_and_list_it_is_for_gmails_statistics(workspace: Workspace, issue: Path) -> None:
+    workspace.run("send", "--yes", "--expect", "3")
+    found = [str(mail["Feedback-ID"]).split(":") for mail in caught(workspace)]
+    assert {tuple(parts[:3]) for parts in found} == {(SLUG, key, "newsletter") for key in ("all-residents", "monthly")}
+    (sender,) = {parts[3] for parts in found}
+    assert re.fullmatch("[0-9a-f]{12}", sender)
 
 
 def test_nothing_to_show_is_said(workspace: Workspace, issue: Path) -> None:
