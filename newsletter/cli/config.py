@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,19 @@ def values(config: Config) -> list[tuple[str, object, str]]:
     for item in fields(config):
         if item.name not in ("root", "origins"):
             walk(getattr(config, item.name), item.name)
-    return rows
+    return [*rows, *_of_themes(config)]
+
+
+def _of_themes(config: Config) -> Iterator[tuple[str, object, str]]:
+    """The options that newsletter.toml leaves to the themes. A broken theme is for `doctor` to name."""
+    from newsletter.content import places
+    from newsletter.rendering import themes
+
+    for name in places.themes(config):
+        with suppress(NewsletterError):
+            for key, value in themes.load(name, config).options.items():
+                if key not in config.themes.get(name, {}):
+                    yield f"themes.{name}.{key}", value if isinstance(value, bool) else str(value), "theme.toml"
 
 
 def _shown(value: object) -> str:

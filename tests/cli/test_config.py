@@ -34,6 +34,12 @@ def test_a_secret_is_never_printed(folder: Workspace, monkeypatch: object) -> No
         assert "(set, not shown)" in done.out
 
 
+def test_what_a_theme_chose_is_shown_too(folder: Workspace) -> None:
+    values = json.loads(folder.run("config", "show", "--json").out)["values"]
+    assert values["themes.alert.accent"] == {"value": "#0b5d77", "origin": "theme.toml"}
+    assert values["themes.alert.emergency_line"]["value"] is True
+
+
 def test_options_of_a_theme_are_settings_too(folder: Workspace) -> None:
     (folder.root / "newsletter.toml").write_text((folder.root / "newsletter.toml").read_text() + RELAY)
     done = folder.run("config", "show", "themes")
