@@ -6,9 +6,32 @@ from collections.abc import Iterable, Sequence
 
 from newsletter.audience import selecting
 from newsletter.config import Config
+from newsletter.content.model import Slot, SlotKind
+from newsletter.problems import Problem, Severity
 
 _COLUMNS = ("name", "first_name", "last_name", "language")
 _LISTS = {"area": "areas", "tag": "tags"}
+
+
+def without_fallback(slots: Iterable[Slot]) -> dict[str, Slot]:
+    """The fields that have no `or "…"`, by key."""
+    return {slot.key: slot for slot in slots if slot.kind is SlotKind.FIELD and slot.fallback is None}
+
+
+def warnings(config: Config, list_keys: Sequence[str], slots: Iterable[Slot], people: int) -> list[Problem]:
+    """A Problem for each field without a fallback that is empty for some of the `people`, with their number."""
+    bare = without_fallback(slots)
+    return [
+        Problem(
+            "empty-field",
+            f"‘{key}’ is empty for {count:,} of {people:,} people ({100 * count // max(1, people)}%)",
+            hint=f'write {{{{ {key} or "…" }}}}',
+            where=bare[key].where,
+            severity=Severity.WARNING,
+            affected=count,
+        )
+        for key, count in empty_fields(config, list_keys, bare).items()
+    ]
 
 
 def empty_fields(config: Config, list_keys: Sequence[str], keys: Iterable[str]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
 
 if TYPE_CHECKING:
-    from newsletter.content.model import Issue, Slot
+    from newsletter.content.model import Issue
     from newsletter.rendering.model import Rendered, Variant
 
 LARGEST_CSV = 20 * 1024 * 1024  # bytes; a larger file is searched in the database only
@@ -205,31 +205,25 @@ def system_values(config: Config, issue: Issue, rendered: Rendered) -> dict[str,
 
 def _people(config: Config, issue: Issue) -> tuple[int | None, list[Problem]]:
     """How many people would get the issue, which fields are empty for them, and which blocks they would see."""
-    from newsletter.content.model import SlotKind
-
     lists = issue.front.audience
     if not lists:
         return None, []
-    bare = {slot.key: slot for slot in issue.slots if slot.kind is SlotKind.FIELD and slot.fallback is None}
     if not has_database(config):
-        return None, _without_fallback(bare)
+        return None, _without_fallback(issue)
     from newsletter.audience import blocks, checking, database, selecting
 
     database.ready(config)
     explained = selecting.explain(config, lists)
     people = explained.will_get
     if not people:
-        return (0 if explained.entries else None), _without_fallback(bare)
-    found = []
-    for key, count in checking.empty_fields(config, lists, tuple(bare)).items():
-        message = f"‘{key}’ is empty for {count:,} of {people:,} people ({100 * count // people}%)"
-        hint = f'write {{{{ {key} or "…" }}}}'
-        found.append(Problem("empty-field", message, hint, bare[key].where, Severity.WARNING, affected=count))
-    return people, found + blocks.check(config, lists, issue)
+        return (0 if explained.entries else None), _without_fallback(issue)
+    return people, checking.warnings(config, lists, issue.slots, people) + blocks.check(config, lists, issue)
 
 
-def _without_fallback(bare: dict[str, Slot]) -> list[Problem]:
+def _without_fallback(issue: Issue) -> list[Problem]:
     """Nobody is on the list yet, so nobody can be counted: what would be read by a person without a value."""
+    from newsletter.audience import checking
+
     return [
         Problem(
             "no-fallback",
@@ -238,7 +232,7 @@ def _without_fallback(bare: dict[str, Slot]) -> list[Problem]:
             slot.where,
             Severity.NOTE,
         )
-        for key, slot in bare.items()
+        for key, slot in checking.without_fallback(issue.slots).items()
         if key != "email"
     ]
 

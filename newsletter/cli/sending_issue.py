@@ -67,27 +67,8 @@ def public_copies(config: Config, prepared: Prepared) -> dict[str, Rendered]:
 
 
 def empty_fields(config: Config, prepared: Prepared, lists: tuple[str, ...], people: int) -> list[Problem]:
-    """A warning for every field that has no `or "…"` and is empty for somebody, with the number of people."""
+    """A warning for every field that has no `or "…"` and is empty for somebody, in any language."""
     from newsletter.audience import checking
-    from newsletter.content.model import SlotKind
-    from newsletter.problems import Severity
 
-    bare = {
-        slot.key: slot
-        for rendered in prepared.renders.values()
-        for slot in rendered.slots
-        if slot.kind is SlotKind.FIELD and slot.fallback is None
-    }
-    empty = checking.empty_fields(config, lists, tuple(bare)) if bare else {}
-    return [
-        Problem(
-            "empty-field",
-            f"‘{key}’ is empty for {count:,} of {people:,} people ({100 * count // max(1, people)}%)",
-            hint=f'write {{{{ {key} or "…" }}}}',
-            where=bare[key].where,
-            severity=Severity.WARNING,
-            affected=count,
-        )
-        for key, count in empty.items()
-        if count
-    ]
+    slots = (slot for rendered in prepared.renders.values() for slot in rendered.slots)
+    return checking.warnings(config, lists, slots, people)
