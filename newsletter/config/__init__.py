@@ -16,6 +16,7 @@ from newsletter.config.shape import (
     Mail,
     Relay,
     Sender,
+    Sending,
     Site,
     Web,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Mail",
     "Relay",
     "Sender",
+    "Sending",
     "Site",
     "Web",
     "find",

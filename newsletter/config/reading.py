@@ -181,8 +181,10 @@ class _Reader:
                     known = f"Known: {', '.join(choices)}."
                     self.problem("bad-value", f"{dotted} cannot hold {item!r}", known, path)
             return items
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            wanted = {str: "text in quotes", int: "a whole number", bool: "true or false"}[kind]
+            wanted = {str: "text in quotes", int: "a whole number", float: "a number", bool: "true or false"}[kind]
             self.problem("bad-value", f"{dotted} must be {wanted}, not {value!r}", "", path)
         elif choices and value not in choices:
             hint = did_you_mean(value, choices) or f"Choose one of: {', '.join(choices)}."
@@ -228,6 +230,8 @@ def _from_text(text: str, kind: Any) -> Any:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if kind is int and re.fullmatch(r"\d{1,9}", text):
         return int(text)
+    if kind is float and re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text):
+        return float(text)
     if kind is bool and text.lower() in ("true", "false", "1", "0", "yes", "no"):
         return text.lower() in ("true", "1", "yes")
     return text

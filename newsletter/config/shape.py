@@ -73,6 +73,11 @@ class Relay:
     auth: str = _help("How to log in.", "password", ("password", "xoauth2"))
     connections: int = _help("Connections at the same time.", 4)
     pipelining: str = _help("Send commands in groups where the relay announces it.", "auto", ("auto", "off"))
+    messages: int = _help("Mails over one connection before a new one is opened; 0 = no limit.", 100)
+    rate: float = _help("At most so many mails a second; 0 = as fast as it takes them.", 0.0)
+    day: int = _help("At most so many mails in 24 hours (UTC day); 0 = no limit.", 0)
+    warm_up: str = _help("Day (2026-11-24) on which a new sending address begins its warm-up; empty = none.")
+    providers: bool = _help("Go gently with each mailbox provider (connections, rates, back-off).", True)
     keeps: tuple[str, ...] = _help(
         "What the relay keeps as we wrote it.",
         ("message_id", "envelope_sender"),
@@ -102,6 +107,20 @@ class Relay:
 
 
 @dataclass(frozen=True)
+class Sending:
+    survives: str = _help(
+        "What no started mail is forgotten by: a power cut (power), or only a killed process (kill), which is faster.",
+        "power",
+        ("power", "kill"),
+    )
+    processes: int = _help("Sender processes; 0 = one, or one per core where we sign with DKIM.", 0)
+    undo: int = _help("Seconds between your yes and the first mail, in which Ctrl-C takes it back.", 10)
+    give_up: int = _help("Hours after which a mail that could not be handed over is given up.", 72)
+    stale: int = _help("Hours after its time at which a scheduled mailing is no longer sent without asking.", 2)
+    bounces: float = _help("Pause when more than this percentage of addresses is refused; 0 = never.", 2.0)
+
+
+@dataclass(frozen=True)
 class Catch:
     smtp: str = _help("Where the catcher takes mail (host:port).", "127.0.0.1:1025")
     web: str = _help("Where the catcher shows it (host:port).", "127.0.0.1:8025")
@@ -123,7 +142,7 @@ class Images:
 
 
 SECTIONS: Mapping[str, type] = MappingProxyType(
-    {"site": Site, "mail": Mail, "catch": Catch, "web": Web, "database": Database, "images": Images}
+    {"site": Site, "mail": Mail, "sending": Sending, "catch": Catch, "web": Web, "database": Database, "images": Images}
 )
 TABLES: Mapping[str, type] = MappingProxyType(
     {"senders": Sender, "lists": ListConfig, "fields": FieldConfig, "relays": Relay}
@@ -150,6 +169,7 @@ class Config:
     fields: Mapping[str, FieldConfig]
     mail: Mail
     relays: Mapping[str, Relay]
+    sending: Sending
     catch: Catch
     web: Web
     database: Database

@@ -14,6 +14,7 @@ from django.utils import timezone
 from newsletter.audience import selecting
 from newsletter.content.model import SlotKind
 from newsletter.rendering.model import Rendered
+from newsletter.sending import tally
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import lists_key
 from newsletter.sending.store import loaded
@@ -66,14 +67,18 @@ def freeze_people(mailing: Mailing, lists: Sequence[str], keys: Sequence[str]) -
     values, named = values_sql(keys)
     sql = (
         'INSERT INTO sending_delivery (mailing_id, subscriber_id, canonical, address, name, language, "values",'
-        " lists, token, state, attempt, tries, worker, reason, reply_text, remote_id, changed)"
+        " lists, token, state, attempt, tries, worker, reason, reply_text, remote_id, relay,"
+        " provider, proof, changed)"
         " SELECT %s, person.subscriber_id, person.canonical, person.address, person.name, person.language,"
-        f" {values}, person.lists, {RANDOM_TOKEN}, 'pending', 0, 0, '', '', '', '', %s FROM ({people}) AS person"
+        f" {values}, person.lists, {RANDOM_TOKEN}, 'pending', 0, 0, '', '', '', '', '', '', '', %s"
+        f" FROM ({people}) AS person"
     )
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
         cursor.execute(sql, [mailing.pk, *named, now, *chosen])
-    return Delivery.objects.filter(mailing=mailing).count()
+        frozen = int(cursor.rowcount)
+        tally.moved(cursor, mailing.pk, "", {Delivery.State.PENDING: frozen})
+    return frozen
 
 
 def make_unsubscribe_keys(mailing: Mailing) -> None:

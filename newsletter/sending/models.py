@@ -6,6 +6,10 @@ from django.db import models
 
 from newsletter.audience.models import Subscriber
 
+STATES = (
+    "pending leased inflight accepted deferred failed suppressed expired cancelled uncertain".split()  # noqa: SIM905
+)
+
 
 class Mailing(models.Model):
     """One frozen Rendered per language, to one audience, at one time."""
@@ -29,6 +33,8 @@ class Mailing(models.Model):
     excluded = models.JSONField(default=dict)  # why people are not in it: {"suppressed": 3, …}
     paused_why = models.TextField(blank=True, default="")  # words when it paused itself; kept after resume
     approved_at = models.DateTimeField(auto_now_add=True)
+    send_at = models.DateTimeField(null=True)  # scheduled: nobody is leased before; null = at once
+    begins = models.DateTimeField(null=True)  # the end of the undo delay: nobody is leased before
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -67,12 +73,28 @@ class Delivery(models.Model):
     reply_code = models.PositiveSmallIntegerField(null=True)
     reply_text = models.TextField(blank=True, default="")
     remote_id = models.CharField(max_length=200, blank=True, default="")  # what the server called it in its 250
+    relay = models.CharField(max_length=40, blank=True, default="")  # key of the relay of the last attempt
+    provider = models.CharField(max_length=60, blank=True, default="")  # provider group of the last attempt (pace)
+    proof = models.CharField(max_length=10, blank=True, default="")  # accepted: answer | log | bounce | reply | staff
     changed = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["mailing", "subscriber"], name="one_delivery_per_person"),
             models.UniqueConstraint(fields=["mailing", "canonical"], name="one_delivery_per_address"),
+            # What the database can hold by itself: ten states, and each with what it cannot be without.
+            models.CheckConstraint(name="delivery_known_state", condition=models.Q(state__in=STATES)),
+            models.CheckConstraint(
+                name="delivery_accepted_has_proof", condition=~models.Q(state="accepted") | ~models.Q(proof="")
+            ),
+            models.CheckConstraint(
+                name="delivery_deferred_has_due",
+                condition=~models.Q(state="deferred") | models.Q(due__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="delivery_taken_has_lease",
+                condition=~models.Q(state__in=("leased", "inflight")) | models.Q(leased_until__isnull=False),
+            ),
         ]
         indexes = [
             # Partial, and named in the SQL of outbox: without INDEXED BY SQLite walks the primary key past
@@ -83,6 +105,61 @@ class Delivery(models.Model):
             models.Index(fields=["mailing"], condition=models.Q(state="inflight"), name="delivery_inflight"),
             models.Index(fields=["mailing"], condition=models.Q(state="uncertain"), name="delivery_uncertain"),
         ]
+
+
+class Tally(models.Model):
+    """How many people of a mailing are in a state, kept by difference: the sum over all workers is the number.
+
+    Every statement that moves deliveries writes its difference in the same transaction, so that no screen and no
+    sender ever counts a million rows. A row per worker, so that many workers do not wait for one row.
+    """
+
+    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="tallies")
+    worker = models.CharField(max_length=40, blank=True, default="")
+    state = models.CharField(max_length=10)
+    people = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["mailing", "worker", "state"], name="one_tally_each")]
+
+
+class LogEntry(models.Model):
+    """What was done with a mailing, by whom and when; append-only. Decisions about uncertain people are here too."""
+
+    mailing = models.ForeignKey(Mailing, on_delete=models.PROTECT, related_name="log")
+    at = models.DateTimeField(auto_now_add=True)
+    what = models.CharField(max_length=20)  # approved | scheduled | started | paused | resumed | stopped | settled | …
+    words = models.TextField(blank=True, default="")
+    people = models.PositiveIntegerField(default=0)
+    by = models.CharField(max_length=100, blank=True, default="")  # a colleague, or "newsletter" itself
+
+
+class RelayDay(models.Model):
+    """How many mails a relay took on one day, in all (provider "") and for each provider: daily limits, warm-up."""
+
+    relay = models.CharField(max_length=40)
+    provider = models.CharField(max_length=60, blank=True, default="")
+    day = models.DateField()  # UTC
+    sent = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["relay", "provider", "day"], name="one_relay_day")]
+
+
+class Heartbeat(models.Model):
+    """A `newsletter worker` that is alive says so every few seconds, by the database's clock."""
+
+    worker = models.CharField(max_length=80, unique=True)  # host:pid:random
+    started = models.DateTimeField()
+    seen = models.DateTimeField()
+    doing = models.CharField(max_length=200, blank=True, default="")
+
+
+class LedgerEpoch(models.Model):
+    """One row: the random number that this database and var/ledger.journal share; a restored backup differs."""
+
+    epoch = models.CharField(max_length=32)
+    at = models.DateTimeField(auto_now_add=True)
 
 
 class UnsubscribeKey(models.Model):

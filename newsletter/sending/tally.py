@@ -1,0 +1,31 @@
+"""The numbers of a mailing, kept by difference: read in a moment, however many people there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from newsletter.sending.models import STATES, Tally
+
+_MOVE = (
+    "INSERT INTO sending_tally (mailing_id, worker, state, people) VALUES (%s, %s, %s, %s)"
+    " ON CONFLICT (mailing_id, worker, state) DO UPDATE SET people = sending_tally.people + EXCLUDED.people"
+)
+
+
+def moved(cursor: Any, mailing: int, worker: str, differences: Mapping[str, int]) -> None:
+    """Write how many people came into (+) and left (-) each state, in the transaction that moves them.
+
+    Sorted, so that two transactions of one worker name cannot wait for each other crosswise.
+    """
+    for state, people in sorted(differences.items()):
+        if people:
+            cursor.execute(_MOVE, [mailing, worker, str(state), people])
+
+
+def counts(mailing: int) -> dict[str, int]:
+    """How many people are in each of the ten states; their sum is `frozen` (law L1)."""
+    found = dict.fromkeys(STATES, 0)
+    for state, people in Tally.objects.filter(mailing=mailing).values_list("state", "people"):
+        found[state] += people
+    return found
