@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from newsletter.config import Config, Relay
-from newsletter.sending.crew import Transport
 from newsletter.sending.transports import factory as configured
 from newsletter.sending.transports.catcher import Catcher, OnMail, is_ours
 from newsletter.sending.transports.connection import Connection
@@ -17,7 +16,7 @@ from newsletter.sending.transports.connection import Connection
 class Carrier:
     """How mail leaves now. `words` end the sentence "Mail goes …"."""
 
-    factory: Callable[[], Transport]
+    factory: Callable[[], Connection]
     connections: int
     words: str
     leaves: bool  # True: it leaves this computer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -11,10 +12,11 @@ from django.utils import timezone
 from newsletter.config import Config
 from newsletter.mail.tokens import Keyring
 from newsletter.sending import lock, mailings
-from newsletter.sending.crew import PATIENCE, Crew, Ended, How, Progress, Transport
+from newsletter.sending.crew import PATIENCE, Crew, Transport
 from newsletter.sending.message import Composer
 from newsletter.sending.models import Mailing
 from newsletter.sending.outbox import Outbox
+from newsletter.sending.progress import Ended, How, Progress
 from newsletter.sending.store import Store
 
 __all__ = ["Ended", "How", "Progress", "drain"]
@@ -43,12 +45,15 @@ def drain(
         composer = Composer.of(config, keyring, mailing)
         store = Store()
         try:
-            outbox = Outbox(store, mailing, worker=f"pid {os.getpid()}")
+            outbox = Outbox(
+                store, mailing, worker=f"{socket.gethostname()[:20]} {os.getpid()}", survives=config.sending.survives
+            )
             crew = Crew(
                 outbox,
                 composer.compose,
                 transport_factory,
                 patience=patience,
+                give_up=timedelta(hours=config.sending.give_up),
                 already_complained=bool(mailing.paused_why),
             )
             ended = crew.run(max(1, connections), on_progress, should_stop)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.db import connection
+from django.db.models import Count
 
 from newsletter.sending import mailings
-from newsletter.sending.models import Delivery, Mailing
+from newsletter.sending.models import STATES, Delivery, Mailing
 
 
 def check(mailing: Mailing) -> list[str]:
@@ -17,6 +18,11 @@ def check(mailing: Mailing) -> list[str]:
     """
     found = mailings.status(mailing)
     wrong: list[str] = []
+    counted = dict(Delivery.objects.filter(mailing=mailing).order_by().values_list("state").annotate(n=Count("pk")))
+    for state in STATES:
+        if found[state] != counted.get(state, 0):
+            wrong.append(f"the tally says {found[state]} {state}, but {counted.get(state, 0)} rows are")
+    found = {**found, **{state: counted.get(state, 0) for state in STATES}}
     total = sum(found[state.value] for state in Delivery.State)
     if total != found["frozen"]:
         wrong.append(f"{found['frozen']} people were frozen, but {total} are in the ten states")
@@ -35,7 +41,7 @@ def check(mailing: Mailing) -> list[str]:
         )
         if twice := cursor.fetchone()[0]:
             wrong.append(f"{twice} people stand in it twice")
-    no_answer = rows.filter(state=Delivery.State.ACCEPTED, reply_code=None).count()
+    no_answer = rows.filter(state=Delivery.State.ACCEPTED, proof="answer", reply_code=None).count()
     if no_answer:
         wrong.append(f"{no_answer} people are called accepted without an answer of a server")
     return wrong

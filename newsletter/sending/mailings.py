@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count
 from django.utils import timezone
 
 from newsletter.config import Config
@@ -15,7 +14,7 @@ from newsletter.mail.tokens import new_id
 from newsletter.problems import Exit, NewsletterError, Problem
 from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Rendered
-from newsletter.sending import freezing
+from newsletter.sending import freezing, tally
 from newsletter.sending.models import Asset, Delivery, Mailing
 from newsletter.sending.store import whole
 
@@ -185,20 +184,25 @@ def stop(mailing: Mailing) -> int:
 
 def cancel_the_rest(mailing: Mailing) -> int:
     """Cancel whoever still waits in a stopped mailing; a result that came in after the stop may have left somebody."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE sending_delivery SET state = 'cancelled', reason = 'stopped by staff', due = NULL"
-            " WHERE mailing_id = %s AND state IN ('pending', 'leased', 'deferred')"
-            " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = mailing_id AND m.state = 'stopped')",
-            [mailing.pk],
-        )
-        return int(cursor.rowcount)
+    cancelled = 0
+    with whole(), connection.cursor() as cursor:
+        for state in ("pending", "leased", "deferred"):
+            cursor.execute(
+                "UPDATE sending_delivery SET state = 'cancelled', reason = 'stopped by staff', due = NULL,"
+                " leased_until = NULL WHERE mailing_id = %s AND state = %s"
+                " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = mailing_id AND m.state = 'stopped')",
+                [mailing.pk, state],
+            )
+            people = int(cursor.rowcount)
+            tally.moved(cursor, mailing.pk, "", {state: -people, Delivery.State.CANCELLED: people})
+            cancelled += people
+    return cancelled
 
 
 def finish(mailing: Mailing) -> bool:
     """Call it finished when, and only when, nobody waits, is in flight, is to be tried again or is uncertain."""
-    unsettled = [*OPEN, Delivery.State.UNCERTAIN]
-    if Delivery.objects.filter(mailing=mailing, state__in=unsettled).exists():
+    counts = tally.counts(mailing.pk)
+    if any(counts[state] for state in (*OPEN, Delivery.State.UNCERTAIN)):
         return False
     return _move(mailing, (Mailing.State.SENDING,), Mailing.State.FINISHED, finished_at=timezone.now())
 
@@ -212,12 +216,12 @@ def _move(mailing: Mailing, sources: Sequence[str], target: str, **more: Any) ->
 
 def status(mailing: Mailing) -> dict[str, Any]:
     """How it stands, under the names of `status --json`; frozen is the sum of the ten states (law L1)."""
-    found = dict(Delivery.objects.filter(mailing=mailing).order_by().values_list("state").annotate(people=Count("pk")))
+    found = tally.counts(mailing.pk)
     mailing.refresh_from_db(fields=["state", "frozen"])
     return {
         "mailing": mailing.pk,
         "issue": mailing.slug,
         "state": mailing.state,
         "frozen": mailing.frozen,
-        **{state.value: found.get(state.value, 0) for state in Delivery.State},
+        **found,
     }

@@ -4,18 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
 
 from newsletter.audience import selecting
-from newsletter.sending.models import Delivery, Mailing
-from newsletter.sending.store import Store, loaded
+from newsletter.sending import tally
+from newsletter.sending.models import STATES, Delivery, Mailing
+from newsletter.sending.store import Run, Store, loaded
 
-LEASE = timedelta(minutes=30)  # far longer than one batch takes; only other workers look at it
+Row = tuple[Any, ...]
+
+LEASE = 1800  # seconds; longer than any answer is waited for (600), and renewed while rows wait; others look at it
 
 # Who may no longer be mailed, asked twice: when a row is leased and when its body starts (law L4).
 GONE = f"(d.subscriber_id IS NULL OR {selecting.gone_since('d')})"
@@ -59,18 +63,35 @@ class Leased:
     again: bool = False  # was to be tried again, not waiting for its first attempt
 
 
-class Withdrawn(Exception):
-    """The body of this message must not start: the person left, or the row is no longer ours."""
+@dataclass(frozen=True)
+class Result:
+    """What became of one attempt, ready to be written down. `tried` counts towards the retry schedule."""
+
+    row: Leased
+    state: str
+    begun: bool  # its body had started
+    reason: str = ""
+    code: int | None = None
+    text: str = ""
+    remote_id: str = ""
+    due: datetime | None = None
+    tried: bool = False
+    provider: str = ""
+    relay: str = ""
 
 
 class Outbox:
-    """The rows of one mailing. Every write says WHERE attempt = mine: a sender that lost its rows changes nothing."""
+    """The rows of one mailing. Every write says WHERE attempt = mine: a sender that lost its rows changes nothing,
+    and every write moves the tally in the same transaction."""
 
-    def __init__(self, store: Store, mailing: Mailing, worker: str = "") -> None:
+    def __init__(self, store: Store, mailing: Mailing, worker: str = "", *, survives: str = "power") -> None:
         self.store = store
         self.mailing = mailing.pk
         self.worker = worker[:40]
         self.started = mailing.started_at
+        self.on_the_disk = survives == "power"
+
+    # --- taking ------------------------------------------------------------------------------------------------
 
     def lease(self, number: int, now: datetime | None = None) -> tuple[list[Leased], int]:
         """Take up to `number` people who are due: those still waiting, then those to try again.
@@ -78,11 +99,18 @@ class Outbox:
         People who left, were suppressed or were erased since approval become `suppressed` in the same statement.
         Returns the rows and how many were suppressed.
         """
-        now = now or timezone.now()
-        waiting = self._lease(self._pending(), (self.mailing, number), now)
-        due: list[tuple[Any, ...]] = []
-        if len(waiting) < number:
-            due = self._lease(self._deferred(), (self.mailing, now, number - len(waiting)), now)
+
+        def work(run: Run) -> tuple[list[Row], list[Row]]:
+            waiting = self._lease(run, self._pending(), (self.mailing, number), Delivery.State.PENDING)
+            if len(waiting) >= number:
+                return waiting, []
+            moment: tuple[Any, ...] = (now,) if now else ()
+            due = self._lease(
+                run, self._deferred(now), (self.mailing, *moment, number - len(waiting)), Delivery.State.DEFERRED
+            )
+            return waiting, due
+
+        waiting, due = self.store.together(work)
         leased = [(row, False) for row in waiting if row[2] == Delivery.State.LEASED]
         leased += [(row, True) for row in due if row[2] == Delivery.State.LEASED]
         return self._with_keys(leased), len(waiting) + len(due) - len(leased)
@@ -91,29 +119,36 @@ class Outbox:
         # INDEXED BY: see models.Delivery.Meta; tests/sending/test_outbox.py holds the query plan.
         return (
             f"SELECT id FROM sending_delivery {self._by('delivery_pending')}"
-            " WHERE mailing_id = %s AND state = 'pending' ORDER BY id LIMIT %s"
+            f" WHERE mailing_id = %s AND state = 'pending' ORDER BY id LIMIT %s{self._skipping}"
         )
 
-    def _deferred(self) -> str:
+    def _deferred(self, now: datetime | None) -> str:
+        moment = "%s" if now else self.store.clock()
         return (
             f"SELECT id FROM sending_delivery {self._by('delivery_deferred')}"
-            " WHERE mailing_id = %s AND state = 'deferred' AND due <= %s ORDER BY due LIMIT %s"
+            f" WHERE mailing_id = %s AND state = 'deferred' AND due <= {moment} ORDER BY due LIMIT %s{self._skipping}"
         )
 
     def _by(self, index: str) -> str:
         return f"INDEXED BY {index}" if self.store.is_sqlite else ""
 
-    def _lease(self, chosen: str, params: Sequence[Any], now: datetime) -> list[tuple[Any, ...]]:
-        sql = (
+    @property
+    def _skipping(self) -> str:
+        """Rows that another worker is taking at this moment are passed over, not waited for."""
+        return "" if self.store.is_sqlite else " FOR UPDATE SKIP LOCKED"
+
+    def _lease(self, run: Run, chosen: str, params: Sequence[Any], before: str) -> list[Row]:
+        rows: list[Row] = run(
             f"UPDATE sending_delivery AS d SET state = CASE WHEN {GONE} THEN 'suppressed' ELSE 'leased' END,"
-            f" reason = {WHY},"
-            " attempt = attempt + 1, worker = %s, leased_until = %s, changed = %s"
-            f" WHERE id IN ({chosen}) RETURNING {RETURNING}"
-        )
-        rows = self.store.rows(sql, [self.worker, now + LEASE, now, *params])
+            f" reason = {WHY}, attempt = attempt + 1, worker = %s, leased_until = {self.store.clock(LEASE)},"
+            f" changed = {self.store.clock()} WHERE id IN ({chosen}) RETURNING {RETURNING}",
+            [self.worker, *params],
+        ).fetchall()
+        leased = sum(row[2] == Delivery.State.LEASED for row in rows)
+        self._moved(run, {before: -len(rows), Delivery.State.LEASED: leased, "suppressed": len(rows) - leased})
         return sorted(rows, key=lambda row: int(row[0]))
 
-    def _with_keys(self, rows: list[tuple[tuple[Any, ...], bool]]) -> list[Leased]:
+    def _with_keys(self, rows: list[tuple[Row, bool]]) -> list[Leased]:
         """The rows as values, each with the stored id of its unsubscribe token (made at approval)."""
         made = []
         keys: dict[tuple[str, str], bytes] = {}
@@ -144,85 +179,132 @@ class Outbox:
             )
         return made
 
-    def begin(self, row: Leased) -> None:
-        """Write down, durably, that this body starts now; to be called before its first byte leaves.
+    def renew(self) -> None:
+        """Hold what is ours for longer: a slowed provider keeps rows waiting."""
+        self.store.change(
+            f"UPDATE sending_delivery SET leased_until = {self.store.clock(LEASE)}"
+            " WHERE mailing_id = %s AND worker = %s AND state IN ('leased', 'inflight')",
+            [self.mailing, self.worker],
+        )
 
-        Raises Withdrawn when it must not start: suppressed or left since the lease, the mailing no longer sending,
-        or the row no longer ours.
+    # --- writing down ------------------------------------------------------------------------------------------
+
+    def write(self, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
+        """One transaction: results of mails that were answered, then the starts of bodies that may leave when this
+        has returned. Returns the ids that may start, and those whose result was kept (the others are fenced: they
+        belong to somebody else by now).
+
+        A body must not start when its person left since the lease, when the mailing is no longer sending, or when
+        the row is no longer ours. One commit for all connections that were answered at the same moment.
         """
-        sql = (
-            "UPDATE sending_delivery AS d SET state = 'inflight', changed = %s"
-            " WHERE d.id = %s AND d.attempt = %s AND d.state = 'leased' AND d.subscriber_id IS NOT NULL"
+
+        def work(run: Run) -> tuple[set[int], set[int]]:
+            moves: Counter[str] = Counter()
+            kept = self._settle(run, results, moves) if results else set()
+            begun = self._begin(run, starts, moves) if starts else set()
+            self._moved(run, moves)
+            return begun, kept
+
+        # On the disk: after a power cut everything since the last sync is forgotten, and whoever is called pending
+        # though their body had left would be mailed twice in silence. Results alone are safe to forget: their
+        # person is found in flight, which is uncertain, and never mailed again by itself.
+        return self.store.together(work, on_the_disk=bool(starts) and self.on_the_disk)
+
+    def _begin(self, run: Run, starts: Sequence[Leased], moves: Counter[str]) -> set[int]:
+        pairs = ", ".join(["(%s, %s)"] * len(starts))
+        params = [value for row in starts for value in (row.id, row.attempt)]
+        rows = run(
+            f"UPDATE sending_delivery AS d SET state = 'inflight', changed = {self.store.clock()}"
+            f" FROM (VALUES {pairs}) AS mine"
+            " WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
             f" AND NOT {GONE}"
             " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = d.mailing_id AND m.state = 'sending')"
-        )
-        # On the disk: after a power cut everything since the last sync is forgotten, and whoever is called pending
-        # though their body had left would be mailed twice in silence. This sync carries the results before it, too.
-        if self.store.change(sql, [timezone.now(), row.id, row.attempt], on_the_disk=True) != 1:
-            raise Withdrawn
+            " RETURNING id",
+            params,
+        ).fetchall()
+        moves["leased"] -= len(rows)
+        moves["inflight"] += len(rows)
+        return {int(row[0]) for row in rows}
 
-    def withdraw(self, row: Leased) -> str:
-        """After Withdrawn: put the row where it belongs, and return its state ("" = it is no longer ours)."""
-        rows = self.store.rows(
-            f"UPDATE sending_delivery AS d SET state = CASE WHEN {GONE} THEN 'suppressed' ELSE 'pending' END,"
-            f" reason = {WHY}, leased_until = NULL, changed = %s"
-            " WHERE d.id = %s AND d.attempt = %s AND d.state = 'leased' RETURNING state",
-            [timezone.now(), row.id, row.attempt],
-        )
-        return str(rows[0][0]) if rows else ""
+    def _settle(self, run: Run, results: Sequence[Result], moves: Counter[str]) -> set[int]:
+        cast = self.store.cast
+        places = ", ".join(["(" + ", ".join(["%s"] * 13) + ")"] * len(results))
+        params: list[Any] = []
+        for one in results:
+            proof = "answer" if one.state == Delivery.State.ACCEPTED else ""
+            params += [one.row.id, one.row.attempt, "inflight" if one.begun else "leased", str(one.state)]
+            params += [one.reason[:300], one.code or None, one.text[:2000], one.remote_id[:200], one.due]
+            params += [int(one.tried), one.relay[:40], one.provider[:60], proof]
+        rows = run(
+            "UPDATE sending_delivery AS d SET state = r.column4, reason = r.column5,"
+            f" reply_code = {cast('smallint', 'r.column6')}, reply_text = r.column7, remote_id = r.column8,"
+            f" due = {cast('timestamptz', 'r.column9')}, tries = d.tries + r.column10, relay = r.column11,"
+            f" provider = r.column12, proof = r.column13, leased_until = NULL, changed = {self.store.clock()}"
+            f" FROM (VALUES {places}) AS r"
+            " WHERE d.id = r.column1 AND d.attempt = r.column2 AND d.state = r.column3 RETURNING id",
+            params,
+        ).fetchall()
+        kept = {int(row[0]) for row in rows}
+        for one in results:
+            if one.row.id in kept:
+                moves["inflight" if one.begun else "leased"] -= 1
+                moves[one.state] += 1
+        return kept
 
-    def settle(
-        self,
-        row: Leased,
-        state: str,
-        *,
-        reason: str = "",
-        code: int | None = None,
-        text: str = "",
-        remote_id: str = "",
-        due: datetime | None = None,
-        tried: bool = False,
-    ) -> bool:
-        """Write the result of this attempt; False when the row is no longer ours (fenced) and nothing changed.
+    def give_back(self, rows: Sequence[Leased]) -> set[int]:
+        """Rows that were leased and never begun wait again; who has left meanwhile is suppressed. Nobody is forgotten
+        by a stop. Returns the ids of the suppressed."""
+        if not rows:
+            return set()
+        pairs = ", ".join(["(%s, %s)"] * len(rows))
 
-        `tried` counts the answer towards the retry schedule.
-        """
-        sql = (
-            "UPDATE sending_delivery SET state = %s, reason = %s, reply_code = %s, reply_text = %s, remote_id = %s,"
-            " due = %s, tries = tries + %s, leased_until = NULL, changed = %s"
-            " WHERE id = %s AND attempt = %s AND state IN ('leased', 'inflight')"
-        )
-        values = [state, reason[:300], code or None, text[:2000], remote_id[:200], due, int(tried), timezone.now()]
-        return self.store.change(sql, [*values, row.id, row.attempt]) == 1
+        def work(run: Run) -> set[int]:
+            done = run(
+                f"UPDATE sending_delivery AS d SET state = CASE WHEN {GONE} THEN 'suppressed' ELSE 'pending' END,"
+                f" reason = {WHY}, leased_until = NULL, changed = {self.store.clock()}"
+                f" FROM (VALUES {pairs}) AS mine"
+                " WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
+                " RETURNING id, state",
+                [value for row in rows for value in (row.id, row.attempt)],
+            ).fetchall()
+            gone = {int(id_) for id_, state in done if state == Delivery.State.SUPPRESSED}
+            self._moved(run, {"leased": -len(done), "suppressed": len(gone), "pending": len(done) - len(gone)})
+            return gone
 
-    def give_back(self, rows: Sequence[Leased]) -> None:
-        """Rows that were leased and never begun wait again; nobody is forgotten by a stop."""
-        for row in rows:
-            self.store.change(
-                "UPDATE sending_delivery SET state = 'pending', leased_until = NULL"
-                " WHERE id = %s AND attempt = %s AND state = 'leased'",
-                [row.id, row.attempt],
-            )
+        return self.store.together(work)
 
-    def recover(self) -> tuple[int, int]:
+    def recover(self, *, expired: bool = False) -> tuple[int, int]:
         """After a sender died: what it had only leased waits again, what it had begun is uncertain.
 
-        Only for the holder of the sending lock (lock.py): nobody else can be sending then. Raising `attempt` fences
-        a sender that was merely frozen. Returns (waiting again, uncertain).
+        All rows: only for the holder of the sending lock (lock.py), for nobody else can be sending then. `expired`:
+        those of other workers whose lease has run out by the database's clock. Raising `attempt` fences a sender that
+        was merely frozen. Returns (waiting again, uncertain).
         """
-        now = timezone.now()
-        again = self.store.change(
-            "UPDATE sending_delivery SET state = 'pending', attempt = attempt + 1, leased_until = NULL, changed = %s"
-            " WHERE mailing_id = %s AND state = 'leased'",
-            [now, self.mailing],
-        )
-        uncertain = self.store.change(
-            "UPDATE sending_delivery SET state = 'uncertain', attempt = attempt + 1, leased_until = NULL, changed = %s,"
-            " reason = 'sending broke off while this message was being handed over; it may have arrived'"
-            " WHERE mailing_id = %s AND state = 'inflight'",
-            [now, self.mailing],
-        )
-        return again, uncertain
+        whose = f" AND worker <> %s AND leased_until < {self.store.clock()}" if expired else ""
+        more = [self.worker] if expired else []
+
+        def work(run: Run) -> tuple[int, int]:
+            head = (
+                "UPDATE sending_delivery SET attempt = attempt + 1, leased_until = NULL,"
+                f" changed = {self.store.clock()}"
+            )
+            where = "WHERE mailing_id = %s AND state ="
+            again = run(f"{head}, state = 'pending' {where} 'leased'{whose}", [self.mailing, *more]).rowcount
+            uncertain = run(
+                f"{head}, state = 'uncertain', reason ="
+                " 'sending broke off while this message was being handed over; it may have arrived'"
+                f" {where} 'inflight'{whose}",
+                [self.mailing, *more],
+            ).rowcount
+            self._moved(run, {"leased": -again, "pending": again, "inflight": -uncertain, "uncertain": uncertain})
+            return int(again), int(uncertain)
+
+        return self.store.together(work)
+
+    def _moved(self, run: Run, differences: Mapping[str, int]) -> None:
+        tally.moved_by(run, self.mailing, self.worker, differences)
+
+    # --- looking -----------------------------------------------------------------------------------------------
 
     def mailing_state(self) -> str:
         """The mailing's state as the database has it now: pause and stop come from other processes."""
@@ -251,12 +333,12 @@ class Outbox:
 
     def counts(self) -> dict[str, int]:
         """How many people are in each state; every state is named, so the sum is law L1's."""
-        found = dict(
-            self.store.rows(
-                "SELECT state, COUNT(*) FROM sending_delivery WHERE mailing_id = %s GROUP BY state", [self.mailing]
-            )
-        )
-        return {state.value: int(found.get(state.value, 0)) for state in Delivery.State}
+        found = dict.fromkeys(STATES, 0)
+        for state, people in self.store.rows(
+            "SELECT state, SUM(people) FROM sending_tally WHERE mailing_id = %s GROUP BY state", [self.mailing]
+        ):
+            found[state] += int(people)
+        return found
 
 
 def lists_key(lists: Sequence[str]) -> str:

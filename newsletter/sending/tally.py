@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from newsletter.sending.models import STATES, Tally
 
+Run = Callable[[str, Sequence[Any]], Any]
 _MOVE = (
     "INSERT INTO sending_tally (mailing_id, worker, state, people) VALUES (%s, %s, %s, %s)"
     " ON CONFLICT (mailing_id, worker, state) DO UPDATE SET people = sending_tally.people + EXCLUDED.people"
@@ -18,9 +19,16 @@ def moved(cursor: Any, mailing: int, worker: str, differences: Mapping[str, int]
 
     Sorted, so that two transactions of one worker name cannot wait for each other crosswise.
     """
+    moved_by(cursor.execute, mailing, worker, differences)
+
+
+def moved_by(
+    run: Callable[[str, Sequence[Any]], Any], mailing: int, worker: str, differences: Mapping[str, int]
+) -> None:
+    """The same, with whatever runs a statement."""
     for state, people in sorted(differences.items()):
         if people:
-            cursor.execute(_MOVE, [mailing, worker, str(state), people])
+            run(_MOVE, [mailing, worker, str(state), people])
 
 
 def counts(mailing: int) -> dict[str, int]:

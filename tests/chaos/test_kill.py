@@ -95,10 +95,12 @@ def wait_for(catcher: CatcherElsewhere, number: int, seconds: float = 5.0) -> No
     [
         ("before lease", 0),
         ("after lease", 0),
-        ("before begin", None),
-        ("after begin", None),
-        ("before settle", None),
-        ("after settle", None),
+        ("before write", None),
+        ("after write", None),
+        ("before _begin", None),
+        ("after _begin", None),  # before the commit
+        ("before _settle", None),
+        ("after _settle", None),
     ],
 )
 def test_killed_at_a_named_point(

@@ -35,6 +35,7 @@ class Sink:
     plan: Callable[[str, str], str] = lambda phase, recipient: ""
     mails: list[tuple[str, str, bytes]] = field(default_factory=list)
     keep_bodies: bool = True
+    senders: list[str] = field(default_factory=list)  # of every MAIL
 
     def __enter__(self) -> Sink:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -102,6 +103,7 @@ class Sink:
                 say("ehlo")
             elif word == b"MAIL":
                 sender, recipient = _path(line), ""
+                self.senders.append(sender)
                 say("mail")
             elif word == b"RCPT":
                 recipient = _path(line)

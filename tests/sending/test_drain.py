@@ -124,11 +124,11 @@ def test_people_due_soon_are_waited_for(workspace: Workspace, monkeypatch: pytes
 
 def test_the_envelope_sender_is_the_same_at_every_attempt(workspace: Workspace) -> None:
     mailing = started(workspace, 1)
-    senders: list[str] = []
     with Sink(plan(dot="451 4.3.0 later")) as sink:
         for _ in range(2):
-            drain(workspace.config, mailing, lambda: Noting(Connection(sink.relay), senders), patience=timedelta(0))
+            run(workspace, mailing, sink)
             now_due()
+    senders = sink.senders
     assert len(senders) == 2 and len(set(senders)) == 1
 
 
@@ -395,20 +395,6 @@ def test_a_mail_carries_its_signed_addresses(workspace: Workspace) -> None:
     key = UnsubscribeKey.objects.get()
     token = re.search(r"/u/([a-z2-7]{32})", str(mail["List-Unsubscribe"]))
     assert token and keyring.read(token[1]) == (Purpose.UNSUBSCRIBE, bytes(key.token))
-
-
-class Noting:
-    """A transport that notes the envelope sender."""
-
-    def __init__(self, transport: Connection, senders: list[str]) -> None:
-        self.transport, self.senders = transport, senders
-
-    def send(self, sender: str, recipient: str, data: bytes, before_body: Callable[[], None]) -> object:
-        self.senders.append(sender)
-        return self.transport.send(sender, recipient, data, before_body)
-
-    def close(self) -> None:
-        self.transport.close()
 
 
 def test_a_whole_batch_that_left_ends_nothing(workspace: Workspace) -> None:

@@ -13,9 +13,10 @@ from newsletter.audience import subscribing
 from newsletter.audience.models import Subscriber
 from newsletter.sending import laws, mailings
 from newsletter.sending.models import Delivery, Mailing
-from newsletter.sending.outbox import Outbox, Withdrawn
+from newsletter.sending.outbox import Outbox, Result
 from newsletter.sending.store import Store
 from tests.sending.made import a_rendered, an_issue
+from tests.sending.steps import begin, settle
 from tests.workspace import Workspace
 
 PEOPLE = [f"person{n}@home.example" for n in range(10)]
@@ -77,24 +78,24 @@ def test_an_erased_person_is_not_leased(outbox: Outbox) -> None:
 def test_who_leaves_between_lease_and_body_is_not_sent_to(outbox: Outbox) -> None:
     (row, *_), _ = outbox.lease(10)
     subscribing.leave(row.canonical, ["all-residents"], "one-click")
-    with pytest.raises(Withdrawn):
-        outbox.begin(row)
-    assert outbox.withdraw(row) == Delivery.State.SUPPRESSED
+    assert not begin(outbox, row)
+    assert outbox.give_back([row]) == {row.id}
+    assert state_of(row.canonical) == Delivery.State.SUPPRESSED
 
 
 def test_no_body_starts_after_a_pause(outbox: Outbox, mailing: Mailing) -> None:
     (row, *_), _ = outbox.lease(10)
     mailings.pause(mailing)
-    with pytest.raises(Withdrawn):
-        outbox.begin(row)
-    assert outbox.withdraw(row) == Delivery.State.PENDING
+    assert not begin(outbox, row)
+    assert outbox.give_back([row]) == set()
+    assert state_of(row.canonical) == Delivery.State.PENDING
 
 
 def test_a_result_of_an_older_attempt_changes_nothing(outbox: Outbox) -> None:
     (row, *_), _ = outbox.lease(10)
-    outbox.begin(row)
+    begin(outbox, row)
     outbox.recover()
-    assert not outbox.settle(row, "accepted", code=250)
+    assert not settle(outbox, row, "accepted", code=250)
     assert state_of(row.canonical) == Delivery.State.UNCERTAIN
 
 
@@ -103,22 +104,20 @@ def test_a_sender_that_was_frozen_and_wakes_up_changes_nothing(outbox: Outbox) -
     outbox.recover()  # another sender took over
     (new, *_), _ = outbox.lease(10)
     assert old.id == new.id
-    with pytest.raises(Withdrawn):
-        outbox.begin(old)
-    assert outbox.withdraw(old) == ""
+    assert not begin(outbox, old)
     outbox.give_back([old])
-    assert not outbox.settle(old, "accepted", code=250)
+    assert not settle(outbox, old, "accepted", code=250)
     assert state_of(old.canonical) == Delivery.State.LEASED
-    outbox.begin(new)
-    assert not outbox.settle(old, "failed", code=550)
-    assert outbox.settle(new, "accepted", code=250)
+    begin(outbox, new)
+    assert not settle(outbox, old, "failed", code=550)
+    assert settle(outbox, new, "accepted", code=250)
 
 
 def test_a_result_is_written_once(outbox: Outbox) -> None:
     (row, *_), _ = outbox.lease(1)
-    outbox.begin(row)
-    assert outbox.settle(row, "accepted", code=250, text="Ok: queued as A1", remote_id="A1")
-    assert not outbox.settle(row, "failed", code=550)
+    begin(outbox, row)
+    assert settle(outbox, row, "accepted", code=250, text="Ok: queued as A1", remote_id="A1")
+    assert not settle(outbox, row, "failed", code=550)
     kept = Delivery.objects.get(pk=row.id)
     assert (kept.state, kept.reply_code, kept.remote_id) == ("accepted", 250, "A1")
 
@@ -128,25 +127,38 @@ def test_a_body_begins_only_when_that_is_on_the_disk(outbox: Outbox) -> None:
     (row,), _ = outbox.lease(1)
     said: list[str] = []
     outbox.store.connection.connection.set_trace_callback(said.append)
-    outbox.begin(row)
-    outbox.settle(row, "accepted", code=250)
+    begin(outbox, row)
+    settle(outbox, row, "accepted", code=250)
     outbox.store.connection.connection.set_trace_callback(None)
-    told = [line for line in said if line.startswith("PRAGMA synchronous") or line.startswith("UPDATE")]
+    told = [line for line in said if line.startswith(("PRAGMA synchronous", "UPDATE"))]
     assert told[0] == "PRAGMA synchronous=FULL" and "'inflight'" in told[1]
     assert told[2] == "PRAGMA synchronous=NORMAL" and "'accepted'" in told[3]
 
 
+def test_several_results_and_starts_are_one_commit(outbox: Outbox) -> None:
+    rows, _ = outbox.lease(6)
+    begin(outbox, *rows[:3])
+    subscribing.leave(rows[4].canonical, ["all-residents"], "one-click")
+    said: list[str] = []
+    outbox.store.connection.connection.set_trace_callback(said.append)
+    begun, kept = outbox.write(rows[3:], [Result(row=row, state="accepted", begun=True, code=250) for row in rows[:3]])
+    outbox.store.connection.connection.set_trace_callback(None)
+    assert begun == {rows[3].id, rows[5].id} and kept == {row.id for row in rows[:3]}
+    assert said.count("COMMIT") == 1
+    counts = outbox.counts()
+    assert (counts["accepted"], counts["inflight"], counts["leased"]) == (3, 2, 1)
+
+
 def test_a_row_begins_once(outbox: Outbox) -> None:
     (row, *_), _ = outbox.lease(1)
-    outbox.begin(row)
-    with pytest.raises(Withdrawn):
-        outbox.begin(row)
+    begin(outbox, row)
+    assert not begin(outbox, row)
 
 
 def test_after_a_crash_leased_people_wait_and_begun_ones_are_uncertain(outbox: Outbox) -> None:
     rows, _ = outbox.lease(5)
-    outbox.begin(rows[0])
-    outbox.begin(rows[1])
+    begin(outbox, rows[0])
+    begin(outbox, rows[1])
     assert outbox.recover() == (3, 2)
     counts = outbox.counts()
     assert (counts["pending"], counts["uncertain"]) == (8, 2)
@@ -157,10 +169,10 @@ def test_after_a_crash_leased_people_wait_and_begun_ones_are_uncertain(outbox: O
 def test_people_to_try_again_are_leased_when_they_are_due(outbox: Outbox) -> None:
     rows, _ = outbox.lease(10)
     now = timezone.now()
-    outbox.settle(rows[0], "deferred", due=now + timedelta(minutes=5), tried=True)
+    settle(outbox, rows[0], "deferred", begun=False, due=now + timedelta(minutes=5), tried=True)
     for row in rows[1:]:
-        outbox.begin(row)
-        outbox.settle(row, "accepted", code=250)
+        begin(outbox, row)
+        settle(outbox, row, "accepted", code=250)
     assert outbox.lease(10, now) == ([], 0)
     assert outbox.next_due() == now + timedelta(minutes=5)
     (row,), _ = outbox.lease(10, now + timedelta(minutes=6))
@@ -169,18 +181,18 @@ def test_people_to_try_again_are_leased_when_they_are_due(outbox: Outbox) -> Non
 
 def test_rows_given_back_wait_again(outbox: Outbox) -> None:
     rows, _ = outbox.lease(10)
-    outbox.begin(rows[0])
+    begin(outbox, rows[0])
     outbox.give_back(rows)
     counts = outbox.counts()
     assert (counts["pending"], counts["inflight"]) == (9, 1)
-    outbox.settle(rows[0], "accepted", code=250)
+    settle(outbox, rows[0], "accepted", code=250)
 
 
 def test_a_lease_walks_the_partial_index_and_nothing_else(outbox: Outbox) -> None:
     """SQLite by itself walks the primary key past every finished row: O(n²) over a mailing."""
     for sql, index, params in (
         (outbox._pending(), "delivery_pending", [1, 50]),
-        (outbox._deferred(), "delivery_deferred", [1, "2026-01-01", 50]),
+        (outbox._deferred(None), "delivery_deferred", [1, 50]),
     ):
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)

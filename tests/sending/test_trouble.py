@@ -8,8 +8,10 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -24,6 +26,7 @@ from newsletter.sending.store import Store
 from newsletter.sending.transports.connection import Connection
 from tests.sending.made import a_rendered, an_issue
 from tests.sending.servers import Sink
+from tests.sending.steps import begin, settle
 from tests.workspace import Workspace
 
 PEOPLE = [f"person{n}@home.example" for n in range(30)]
@@ -41,25 +44,24 @@ def test_a_full_disk_stops_before_the_next_body_and_loses_nobody(
 ) -> None:
     """PRAGMA max_page_count makes SQLite say what a full disk says."""
     mailing = started(workspace)
-    original = Outbox.settle
+    original = Outbox._settle
     settled = 0
 
-    def growing(self: Outbox, *args: object, **named: object) -> bool:
+    def growing(self: Outbox, run: Any, results: Any, moves: Any) -> set[int]:
         nonlocal settled
         settled += 1
         if settled == 10:
-            with self.store.lock, self.store.connection.cursor() as cursor:
-                cursor.execute("PRAGMA max_page_count = 1")
-        return original(self, *args, **{**named, "text": "x" * 2000})  # type: ignore[arg-type]
+            run("PRAGMA max_page_count = 1")
+        return original(self, run, [replace(one, text="x" * 2000) for one in results], moves)
 
-    monkeypatch.setattr(Outbox, "settle", growing)
+    monkeypatch.setattr(Outbox, "_settle", growing)
     with Sink() as sink:
         with pytest.raises(NewsletterError) as full:
             drain(workspace.config, mailing, lambda: Connection(sink.relay), connections=2)
         assert full.value.problems[0].code == "database-full"
         assert full.value.exit == Exit.TRY_AGAIN
         assert 10 <= sum(sink.copies().values()) < 30
-        monkeypatch.setattr(Outbox, "settle", original)
+        monkeypatch.setattr(Outbox, "_settle", original)
         ended = drain(workspace.config, mailing, lambda: Connection(sink.relay), connections=2)
     assert ended.how is How.DONE
     assert max(sink.copies().values()) == 1
@@ -162,12 +164,12 @@ def test_a_result_is_kept_though_another_program_holds_the_database(workspace: W
     outbox = Outbox(store, mailing)
     try:
         (row, *_), _ = outbox.lease(1)
-        outbox.begin(row)
+        begin(outbox, row)
         with store.connection.cursor() as cursor:
             cursor.execute("PRAGMA busy_timeout = 200")  # milliseconds; 20,000 in earnest
         other.execute("BEGIN IMMEDIATE")
         with ThreadPoolExecutor(1) as pool:
-            kept = pool.submit(outbox.settle, row, "accepted", code=250)
+            kept = pool.submit(settle, outbox, row, "accepted", code=250)
             with pytest.raises(FutureTimeout):
                 kept.result(0.5)
             other.execute("ROLLBACK")

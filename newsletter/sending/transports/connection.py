@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from typing import Any
 
 from newsletter.config import Relay
 from newsletter.mail.addresses import parse
@@ -14,6 +15,7 @@ from newsletter.sending.transports.opening import Timeouts, Unready, open_relay,
 from newsletter.sending.transports.outcome import Deferred, Outcome, Phase, Refused
 from newsletter.sending.transports.reply import Reply, ReplyReader
 from newsletter.sending.transports.session import Extensions, Next, Transaction
+from newsletter.sending.transports.wire import Wire
 
 RFC_TIMEOUTS = Timeouts()
 
@@ -50,9 +52,8 @@ class Connection:
         server's 354 and before the first byte of the text leaves; it must have made "in flight" durable. When it
         raises, the connection is dropped before any text was sent and the exception goes on to the caller.
         """
-        unfit = _unfit(data)
-        if unfit:
-            return Refused(Phase.BUILD, None, unfit, ours=True)
+        if why := unfit(data):
+            return Refused(Phase.BUILD, None, why, ours=True)
         try:
             sender = parse(sender).wire if sender else ""
             recipient = parse(recipient).wire
@@ -91,6 +92,20 @@ class Connection:
         self._smtp, self._socket, self._reset_first, self._patience = smtp, smtp.sock, False, -1.0
         self._extensions = Extensions(smtp.has_extn("smtputf8"), smtp.has_extn("8bitmime"), smtp.has_extn("size"))
         return None
+
+    def open(self) -> Wire[Any]:
+        """Open it and hand it over to a loop that carries many mails; may take as long as the time-outs allow.
+
+        Raises Unready with what that means for a mail. This object can open another one afterwards.
+        """
+        problem = self.check()
+        if problem:
+            raise Unready(problem)
+        assert self._smtp is not None
+        smtp, self._smtp, self._socket = self._smtp, None, None
+        # Nothing unannounced is ever grouped: some servers break (RFC 2920 asks for the announcement, too).
+        grouped = self._relay.pipelining == "auto" and smtp.has_extn("pipelining")
+        return Wire(smtp, self._extensions, self._timeouts, pipelining=grouped, messages=self._relay.messages)
 
     def close(self) -> None:
         """Say QUIT and hang up; silent whatever the server does."""
@@ -184,14 +199,14 @@ class Connection:
         self._reader = ReplyReader()
 
 
-def _unfit(data: bytes) -> str:
+def unfit(data: bytes) -> str:
     """Why these bytes must not be sent; empty when they may.
 
     A line break that is not CRLF is how one mail smuggles in another (CVE-2024-27305): servers differ in whether
     `\\n.\\n` ends a text.
     """
-    rest = data.replace(b"\r\n", b"")
-    if b"\n" in rest or b"\r" in rest:
+    # Counting single bytes is what a processor does fastest: 10 us for 40 KB.
+    if not data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
         return "the mail holds a line break that is not CRLF"
     if b"\0" in data:
         return "the mail holds a NUL byte"

@@ -65,11 +65,22 @@ class Transaction:
         self._commands = deque(_commands(sender, recipient, size, extensions, reset_first))
         self._grouped = grouped
         self._refused: Outcome | None = None  # the first refusal; later answers cannot change it
+        self.said: list[bytes] = []  # the commands so far
 
     @property
     def phase(self) -> Phase:
         """What the server was asked last and has not answered."""
         return self._waiting[0] if self._waiting else Phase.DOT
+
+    @property
+    def waiting(self) -> bool:
+        """An answer is to come."""
+        return bool(self._waiting)
+
+    def unsent(self, why: str) -> Outcome:
+        """The connection broke while the text was being written: the dot never left, so trying again is safe."""
+        self.outcome, self.usable = self._refused or Deferred(Phase.BODY, None, why), False
+        return self.outcome
 
     def start(self) -> bytes:
         """The first command, or all of them when grouped."""
@@ -129,6 +140,7 @@ class Transaction:
         for _ in range(count):
             phase, line = self._commands.popleft()
             self._waiting.append(phase)
+            self.said.append(line)
             out += line
         return out
 
