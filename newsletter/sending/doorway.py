@@ -82,9 +82,18 @@ class Doorway:
         for wire in list(self._masks):
             wire.close()
         self._masks.clear()
+        self._turn_away()
         self._selector.close()
         self._bell.close()
         self._ring.close()
+
+    def _turn_away(self) -> None:
+        """Connections that were opened too late."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                come = self._ready.get_nowait()
+                if isinstance(come, Wire):
+                    come.close()
 
     def _forget(self, wire: Wire[Any]) -> None:
         for key in list(self._selector.get_map().values()):
@@ -112,9 +121,8 @@ class Doorway:
             come = error.outcome
         except BaseException as error:  # a bug of ours is raised where a person sees it
             come = error
-        if self._closed and isinstance(come, Wire):
-            come.close()
-            return
         self._ready.put(come)
+        if self._closed:
+            self._turn_away()
         with contextlib.suppress(OSError):
             self._ring.send(b".")

@@ -15,6 +15,7 @@ from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.sending import laws, lock, mailings
 from newsletter.sending.models import Delivery, Mailing
 from tests.sending.servers import Sink
+from tests.sending.steps import put
 from tests.workspace import TOML, Workspace
 
 ISSUE = """\
@@ -215,8 +216,9 @@ def test_json_is_one_object_with_the_names_of_the_format(workspace: Workspace, i
 def test_status_lists_who_is_uncertain(workspace: Workspace, issue: Path) -> None:
     mailing = approve_and_stop_at_once(workspace)
     mailings.start(mailing)
-    Delivery.objects.update(state="accepted", reply_code=250)
-    Delivery.objects.filter(canonical="jo@home.example").update(state="uncertain", reason="cut off")
+    put("accepted")
+    put("uncertain", "jo@home.example")
+    Delivery.objects.filter(canonical="jo@home.example").update(reason="cut off")
     ran = workspace.run("status", "--verify")
     assert ran.exit == 0
     for words in (
