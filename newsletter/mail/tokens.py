@@ -127,7 +127,7 @@ class Keyring:
             raise ValueError(f"a stored id has {ID_LENGTH} bytes, not {len(stored)}")
         number = max(self.keys)
         body = bytes((_NUMBERS[purpose] << 5 | number,)) + stored
-        return base64.b32encode(body + _mac(self.keys[number], body)).decode("ascii").lower()
+        return _base32(body + _mac(self.keys[number], body))
 
     def read(self, token: str) -> tuple[Purpose, bytes] | None:
         """Purpose and stored id of a token that one of our keys made, in any letter case; else None."""
@@ -169,6 +169,16 @@ def in_address(address: str, domain: str, separator: str = "+") -> str | None:
         return local.rpartition(separator)[2]
     found = _IN_LOCAL_PART.fullmatch(local)
     return found[1] if found else None
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)  # of 10 bits
+
+
+def _base32(twenty: bytes) -> str:
+    """RFC 4648 base32 of 20 bytes in lower case: 5 tokens a mail made base64.b32encode a tenth of its cost."""
+    bits = int.from_bytes(twenty, "big")
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in range(150, -1, -10)])
 
 
 @cache

@@ -19,7 +19,6 @@ from newsletter.sending.message import Ready
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import Leased, Outbox, Result
 from newsletter.sending.progress import Ended, How, Progress
-from newsletter.sending.transports.connection import unfit
 from newsletter.sending.transports.outcome import Outcome, Phase, Refused
 from newsletter.sending.transports.wire import Event, What, Wire
 from newsletter.sending.verdicts import Fault, Verdict
@@ -216,7 +215,7 @@ class Crew:
             row = self.queue.popleft()
             try:
                 ready = self.compose(row)
-                why = unfit(ready.data)
+                why = ready.unfit
             except (NewsletterError, ValueError) as error:
                 self._poison(row, str(error))
                 continue
