@@ -38,7 +38,7 @@ def carry(output: Output, config: Config, mailing: Mailing, carrier: Carrier) ->
             carrier.factory,
             lambda progress: _heard_or_not(show.progress, progress),
             interrupted.is_set,
-            connections=carrier.connections,
+            ways=carrier.ways,
         )
     _remember_rate(mailing, ended)
     _heard_or_not(show.end)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,8 @@ from newsletter.config import Config, Relay
 from newsletter.sending.transports import factory as configured
 from newsletter.sending.transports.catcher import Catcher, OnMail, is_ours
 from newsletter.sending.transports.connection import Connection
+from newsletter.sending.ways import Way, plain
+from newsletter.sending.ways import configured as configured_ways
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Carrier:
 
     factory: Callable[[], Connection]
     connections: int
+    ways: Sequence[Way]
     words: str
     leaves: bool  # True: it leaves this computer
 
@@ -32,15 +35,18 @@ def opened(config: Config, on_mail: OnMail | None = None) -> Iterator[Carrier]:
     """
     if config.mail.transport == "smtp":
         relay = config.relay()
-        yield Carrier(configured(config), relay.connections, f"through {relay.host}:{relay.port}", True)
+        ways = configured_ways(config)
+        yield Carrier(configured(config), relay.connections, ways, f"through {relay.host}:{relay.port}", True)
         return
     host, _, port = config.catch.smtp.rpartition(":")
     host = host.strip("[]")
     mail = config.var / "mail"
     if is_ours(host, int(port), mail):
-        yield Carrier(configured(config), 4, f"to the catcher at {config.catch.smtp}; it stays on this computer", False)
+        words = f"to the catcher at {config.catch.smtp}; it stays on this computer"
+        yield Carrier(configured(config), 4, plain(configured(config), 4, "catcher"), words, False)
         return
     with Catcher(mail, "127.0.0.1", 0, on_mail) as catcher:
         here = Relay(host="127.0.0.1", port=catcher.port)
         # 2 connections: the catcher is Python on the same computer; more only wait for each other.
-        yield Carrier(lambda: Connection(here), 2, "into var/mail; it stays on this computer", False)
+        ways = plain(lambda: Connection(here), 2, "catcher")
+        yield Carrier(lambda: Connection(here), 2, ways, "into var/mail; it stays on this computer", False)

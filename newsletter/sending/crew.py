@@ -4,38 +4,37 @@ from __future__ import annotations
 
 import selectors
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from django.utils import timezone
 
 from newsletter.problems import NewsletterError
-from newsletter.sending import verdicts
+from newsletter.sending import providers, verdicts
+from newsletter.sending.breaker import Breaker
 from newsletter.sending.doorway import Doorway
 from newsletter.sending.message import Ready
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import Leased, Outbox, Result
-from newsletter.sending.progress import Ended, How, Progress
+from newsletter.sending.pace import Pace
+from newsletter.sending.progress import Ended, How, Lines, Progress
+from newsletter.sending.relays import Relays
 from newsletter.sending.transports.outcome import Outcome, Phase, Refused
 from newsletter.sending.transports.wire import Event, What, Wire
 from newsletter.sending.verdicts import Fault, Verdict
+from newsletter.sending.waiting import Waiting
+from newsletter.sending.ways import Way
 
 BATCH = 500  # rows leased at once: 9 us a row instead of 90; a lease is not in doubt after kill -9, only a started body
 LOOK = 0.2  # seconds between looks at the mailing's state: pause and stop from another terminal act within 1 s
 SHOW = 0.05  # seconds between looks at should_stop, and between pictures of the progress
 RENEW = 300.0  # seconds between renewals of our leases (outbox.LEASE)
 PATIENCE = timedelta(seconds=60)  # how long we stay for people to try again, before leaving them for the next `send`
-BACK_OFF = (1.0, 2.0, 4.0, 8.0)  # seconds after the relay failed as a whole; then we give up for now
+HOLD = 2000  # rows held at most while providers make them wait; others are leased meanwhile
+PARK = 60.0  # seconds: who must wait for longer goes back to the ledger with the time at which they are due
 POISON = 10  # messages in a row that could not be built: then the mailing, not the people, is thought to be ill
-
-
-class Transport(Protocol):
-    """The way to a relay; `open` may take as long as the network does, and raises opening.Unready."""
-
-    def open(self) -> Wire[Any]: ...
 
 
 @dataclass(slots=True)
@@ -44,6 +43,8 @@ class Parcel:
 
     row: Leased
     ready: Ready
+    group: str
+    way: Way
     begun: bool = False
 
 
@@ -59,18 +60,23 @@ class Crew:
         self,
         outbox: Outbox,
         compose: Callable[[Leased], Ready],
-        factory: Callable[[], Transport],
+        ways: Sequence[Way],
+        breaker: Breaker,
         *,
+        group_of: Callable[[str], str] | None = None,
         patience: timedelta = PATIENCE,
         give_up: timedelta = verdicts.GIVE_UP,
-        already_complained: bool = False,
-        relay: str = "",
+        useful_until: datetime | None = None,
     ) -> None:
-        self.outbox, self.compose, self.relay = outbox, compose, relay
-        self.doorway = Doorway(factory)
-        self.patience, self.give_up = patience, give_up
-        self.queue: deque[Leased] = deque()
+        self.outbox, self.compose = outbox, compose
+        self.ways = {way.key: way for way in ways}
+        self.relays = Relays(list(self.ways))
+        self.breaker = breaker
+        self.doorway = Doorway()
+        self.patience, self.give_up, self.useful_until = patience, give_up, useful_until
+        self.queue = Waiting(group_of)
         self.counts: dict[str, int] = {}
+        self.lines = Lines()
         self.sent = 0
         self.halted = self.held = False
         self.how: How | None = None
@@ -81,8 +87,7 @@ class Crew:
         self.returned: list[Leased] = []
         self.looked = self.look_again = self.not_before = self.renewed = 0.0  # monotonic
         self.due: datetime | None = None  # when the next person is to be tried again
-        self.troubles = self.poisoned = self.sender_faults = 0
-        self.already_complained = already_complained
+        self.poisoned = 0
 
     # --- the loop ----------------------------------------------------------------------------------------------
 
@@ -146,7 +151,9 @@ class Crew:
         return Ended(how, counts, self.sent, seconds, self.words, due, recovered)
 
     def _progress(self, began: float) -> Progress:
-        return Progress(dict(self.counts), self.sent, time.monotonic() - began, self.note, self.held)
+        now = time.monotonic()
+        lines = self.lines.shown(self.ways.values(), now)
+        return Progress(dict(self.counts), self.sent, now - began, self.note, self.held, lines)
 
     # --- pause, resume and stop of other processes -------------------------------------------------------------
 
@@ -183,8 +190,7 @@ class Crew:
         self._give_back()
 
     def _give_back(self) -> None:
-        rows, self.queue = [*self.queue, *self.returned], deque()
-        self.returned = []
+        rows, self.returned = [*self.queue.empty(), *self.returned], []
         gone = self.outbox.give_back(rows)
         self._moved(Delivery.State.LEASED, Delivery.State.SUPPRESSED, len(gone))
         self._moved(Delivery.State.LEASED, Delivery.State.PENDING, len(rows) - len(gone))
@@ -196,11 +202,33 @@ class Crew:
         """Give every idle connection a mail, and open more where people wait."""
         if self.halted or self.held or now < self.not_before:
             return
+        way = self._way(now)
+        if way is None:
+            return
         for wire in list(self.doorway.wires):
-            if wire.idle and (parcel := self._take(wire)):
+            if wire.idle and wire.tag is not way:  # its relay rests, or a better one is back
+                wire.close()
+                self.doorway.mind(wire)
+            elif wire.idle and (parcel := self._take(wire)):
                 self._hear(wire.offer(parcel, *self._named(parcel)), wire)
-        wanted = min(connections, self._busy() + len(self.queue)) if self.queue or self._refill() else 0
-        self.doorway.open(wanted - len(self.doorway.wires) - self.doorway.opening)
+        most = min(connections or way.connections, self._busy() + len(self.queue))
+        wanted = most if self.queue or self._refill() else 0
+        self.doorway.open(wanted - len(self.doorway.wires) - self.doorway.opening, way.factory, way)
+
+    def _way(self, now: float) -> Way | None:
+        """The relay that carries now; None while all of them rest."""
+        while key := self.relays.next(now):
+            if self.ways[key].day_left(now):
+                return self.ways[key]
+            self.note = self.relays.used_up(key, self.ways[key].day_ends()) or self.note
+        if words := self.relays.hopeless(now):
+            self._halt(How.UNREACHABLE, words)
+        elif (wait := self.relays.wait(now)) > self.patience.total_seconds() > 0 or wait == float("inf"):
+            words = "; ".join(f"{one.key}: {one.words}" for one in self.relays.state(now))
+            self._halt(How.LATER, words)
+        else:
+            self.not_before = now + wait
+        return None
 
     def _busy(self) -> int:
         return sum(not wire.idle for wire in self.doorway.wires)
@@ -211,39 +239,68 @@ class Crew:
 
     def _take(self, wire: Wire[Parcel]) -> Parcel | None:
         """The next mail that this connection can carry; None when nobody waits."""
-        while not self.halted and not self.held and (self.queue or self._refill()):
-            row = self.queue.popleft()
+        way: Way = wire.tag
+        while not self.halted and not self.held and (found := self._next(way)):
+            row, group = found
             try:
                 ready = self.compose(row)
                 why = ready.unfit
             except (NewsletterError, ValueError) as error:
                 self._poison(row, str(error))
+                self._answered(way, group, sent=False)
                 continue
             if not why and not ready.recipient.wire.isascii() and not wire.extensions.smtputf8:
                 why = "the part before the @ is not plain ASCII, and the relay does not offer SMTPUTF8"
             if why:
-                self._write(row, verdicts.judge(Refused(Phase.BUILD, None, why), row.tries), None, begun=False)
+                self._write(Parcel(row, ready, group, way), verdicts.judge(Refused(Phase.BUILD, None, why), 0), None)
+                self._answered(way, group, sent=False)
                 continue
             self.poisoned = 0
-            return Parcel(row, ready)
+            return Parcel(row, ready, group, way)
         return None
+
+    def _next(self, way: Way) -> tuple[Leased, str] | None:
+        """The next row that its provider lets go now."""
+        now = time.monotonic()
+        found = self.queue.take(way.pace, now)
+        if found is None and len(self.queue) < HOLD and self._refill():
+            found = self.queue.take(way.pace, now)
+        if found is None and self.queue and way.pace and way.day_left(now):
+            self._park(way.pace, now)
+        return found
+
+    def _park(self, pace: Pace, now: float) -> None:
+        """Who must wait long goes back to the ledger, due when their provider takes mail again; so others are found."""
+        for row, group, wait in self.queue.slowed(pace, now, PARK if len(self.queue) < HOLD else 1.0):
+            until = min(wait, max(1.0, pace.day_ends - now), 24 * 3600.0)
+            due = timezone.now() + timedelta(seconds=until)
+            kind = providers.kind(group)
+            why = f"{providers.table().name(kind)} takes no more mail from us at the moment; tried again by itself"
+            self.results.append(
+                Result(row=row, state=Delivery.State.DEFERRED, begun=False, reason=why, due=due, provider=kind)
+            )
+
+    @staticmethod
+    def _answered(way: Way, group: str, *, sent: bool = True) -> None:
+        if way.pace:
+            way.pace.done(group, time.monotonic(), sent)
 
     def _refill(self) -> bool:
         """Lease the next people. An empty answer holds until somebody comes back or LOOK has passed."""
         now = time.monotonic()
         if now < self.look_again:
             return False
-        suppressed = 1
-        while suppressed and not self.queue:  # a whole batch of people may have left
+        suppressed, rows = 1, []
+        while suppressed and not rows:  # a whole batch of people may have left
             rows, suppressed = self.outbox.lease(BATCH)
-            self.queue.extend(rows)
+            self.queue.add(rows)
             again = sum(row.again for row in rows)
             self._moved(Delivery.State.DEFERRED, Delivery.State.LEASED, again)
             self._moved(Delivery.State.PENDING, Delivery.State.LEASED, len(rows) - again)
             self._moved(Delivery.State.PENDING, Delivery.State.SUPPRESSED, suppressed)
-        if not self.queue:
+        if not rows:
             self.look_again, self.due = now + LOOK, self.outbox.next_due()
-        return bool(self.queue)
+        return bool(rows)
 
     def _worth_waiting(self) -> bool:
         return self.due is not None and self.due - timezone.now() <= self.patience
@@ -267,8 +324,8 @@ class Crew:
                 self._take_in(one.writable(), one)
             if mask & selectors.EVENT_READ and one.alive:
                 self._take_in(one.readable(), one)
-        for trouble in self.doorway.troubles():
-            self._react(verdicts.judge(trouble, 0))
+        for way, trouble in self.doorway.troubles():
+            self._react(verdicts.judge(trouble, 0), trouble, way)
 
     def _take_in(self, events: list[Event[Parcel]], wire: Wire[Parcel]) -> None:
         for event in events:
@@ -277,33 +334,47 @@ class Crew:
                 self.starts.append((wire, parcel))
             elif event.what is What.BACK:
                 self.returned.append(parcel.row)
+                self._answered(parcel.way, parcel.group, sent=False)
             else:
                 assert event.outcome is not None
                 verdict = verdicts.judge(event.outcome, parcel.row.tries)
-                self._write(parcel.row, verdict, event.outcome, begun=parcel.begun)
-                self._react(verdict)
+                self._write(parcel, verdict, event.outcome)
+                self._answered(parcel.way, parcel.group, sent=parcel.begun)
+                self._listen(parcel, event.outcome)
+                self._react(verdict, event.outcome, parcel.way)
         self.doorway.mind(wire)
 
-    def _write(self, row: Leased, verdict: Verdict, outcome: Outcome | None, *, begun: bool) -> None:
+    def _write(self, parcel: Parcel, verdict: Verdict, outcome: Outcome | None) -> None:
         state, due = verdict.state, None
         if verdict.wait is not None:
             due = timezone.now() + verdict.wait
-            if self.outbox.started is not None and due - self.outbox.started > self.give_up:
+            started = self.outbox.started
+            if started and verdicts.too_late(due, started, self.give_up / timedelta(hours=1), self.useful_until):
                 state, due = Delivery.State.EXPIRED, None
+        code = outcome.code if outcome else None
         self.results.append(
             Result(
-                row=row,
+                row=parcel.row,
                 state=state,
-                begun=begun,
+                begun=parcel.begun,
                 reason=verdict.reason,
-                code=outcome.code if outcome else None,
+                code=code if code and 200 <= code <= 599 else None,
                 text=outcome.text if outcome else "",
                 remote_id=getattr(outcome, "remote_id", ""),
                 due=due,
                 tried=verdict.tried,
-                relay=self.relay,
+                relay=parcel.way.key,
+                provider=providers.kind(parcel.group) if parcel.group else "",
             )
         )
+
+    def _listen(self, parcel: Parcel, outcome: Outcome) -> None:
+        """An answer may ask us to go slower with everybody at this provider."""
+        pace = parcel.way.pace
+        if pace and outcome.code and outcome.code >= 300:
+            enhanced = getattr(outcome, "enhanced", "")
+            words = pace.heard(parcel.group, outcome.code, enhanced, outcome.text, time.monotonic())
+            self.note = words or self.note
 
     def _commit(self) -> None:
         """Write down what was answered and what begins; then, and only then, let the bodies go."""
@@ -316,7 +387,7 @@ class Crew:
         if not starts and not results and not self.returned:
             return
         try:
-            begun, kept = self.outbox.write([parcel.row for _, parcel in starts], results)
+            begun, kept = self.outbox.write([parcel.row for _, parcel in starts], results, self._days())
         except BaseException:
             # Such as a full disk: no body may begin. Their connections are dropped; the leases run out or are
             # taken back by the next sender, and whoever was in flight is uncertain.
@@ -336,6 +407,10 @@ class Crew:
         if self.returned:
             self._back()
 
+    def _days(self) -> dict[str, dict[str, int]]:
+        """What the daily limits of the relays are counted by."""
+        return {way.key: fresh for way in self.ways.values() if way.pace and (fresh := way.pace.fresh())}
+
     def _back(self) -> None:
         """People whose mail was named and not begun: they wait again at the head, or have left meanwhile."""
         if self.halted or self.held:
@@ -350,6 +425,7 @@ class Crew:
     def _settled(self, result: Result) -> None:
         before = Delivery.State.INFLIGHT if result.begun else Delivery.State.LEASED
         self._moved(before, result.state, 1)
+        self.lines.add(result.provider, result.state)
         if result.state in (Delivery.State.PENDING, Delivery.State.DEFERRED):
             self.look_again = 0.0
         if result.state == Delivery.State.ACCEPTED:
@@ -368,33 +444,23 @@ class Crew:
         if self.poisoned >= POISON:
             self._stand_still(f"{POISON} messages in a row could not be built. The last one: {words}")
 
-    def _react(self, verdict: Verdict) -> None:
-        if verdict.fault is Fault.RELAY:
-            self._rest(verdict.reason)
-        elif verdict.fault is Fault.SETUP:
-            self._halt(How.UNREACHABLE, f"The mail server cannot be used: {verdict.reason}")
-        elif verdict.fault is Fault.SENDER:
-            self.sender_faults += 1
-            # Once is enough the first time. After a person has resumed, only three in a row pause again: one
-            # mailbox that refuses us must not hold up everybody else.
-            if not self.already_complained or self.sender_faults >= 3:
-                self._stand_still(f"The mail server refuses us, not one person: {verdict.reason}")
-        else:
-            self.troubles, self.note = 0, ""
-            if verdict.state == Delivery.State.ACCEPTED:
-                self.sender_faults = 0
-
-    def _rest(self, why: str) -> None:
+    def _react(self, verdict: Verdict, outcome: Outcome, way: Way) -> None:
         now = time.monotonic()
-        if now < self.not_before:
-            return  # the others met the same trouble
-        if self.troubles >= len(BACK_OFF):
-            self._halt(How.UNREACHABLE, f"The mail server does not take mail: {why}")
-            return
-        wait = BACK_OFF[self.troubles]
-        self.troubles += 1
-        self.not_before = now + wait
-        self.note = f"The mail server does not take mail ({why}); trying again in {wait:.0f} s"
+        if verdict.day_used:
+            self.note = self.relays.used_up(way.key, way.day_ends(), verdict.reason) or self.note
+        elif verdict.fault is Fault.RELAY:
+            self.note = self.relays.failed(way.key, verdict.reason, now) or self.note
+        elif verdict.fault is Fault.SETUP:
+            if len(self.ways) > 1:
+                self.note = self.relays.used_up(way.key, float("inf"), verdict.reason) or self.note
+            else:
+                self._halt(How.UNREACHABLE, f"The mail server cannot be used: {verdict.reason}")
+        else:
+            self.relays.worked(way.key)
+            if verdict.state == Delivery.State.ACCEPTED:
+                self.note = ""
+        if words := self.breaker.saw(verdict.state, verdict.fault, outcome.phase, verdict.reason):
+            self._stand_still(words)
 
     def _stand_still(self, why: str) -> None:
         self.outbox.pause(why)

@@ -22,16 +22,15 @@ class Opens(Protocol):
 class Doorway:
     """Opening takes a greeting, TLS and a login, up to minutes; so threads do that and hand the connection over."""
 
-    def __init__(self, factory: Callable[[], Opens]) -> None:
-        self._factory = factory
+    def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self._ready: queue.SimpleQueue[Wire[Any] | Deferred | BaseException] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[tuple[Any, Wire[Any] | Deferred | BaseException]] = queue.SimpleQueue()
         self._bell, self._ring = socket.socketpair()
         self._bell.setblocking(False)
         self._selector.register(self._bell, selectors.EVENT_READ)
         self._masks: dict[Wire[Any], int] = {}
         self._closed = False
-        self._troubles: list[Deferred] = []
+        self._troubles: list[tuple[Any, Deferred]] = []
         self.opening = 0
 
     @property
@@ -39,11 +38,11 @@ class Doorway:
         """The connections that are open."""
         return self._masks
 
-    def open(self, number: int) -> None:
-        """Open so many more, in time."""
+    def open(self, number: int, factory: Callable[[], Opens], tag: Any) -> None:
+        """Open so many more, in time; each carries `tag`."""
         for _ in range(number):
             self.opening += 1
-            threading.Thread(target=self._open, daemon=True, name="opening").start()
+            threading.Thread(target=self._open, args=(factory, tag), daemon=True, name="opening").start()
 
     def select(self, seconds: float) -> list[tuple[Wire[Any], int]]:
         """The connections on which something can be read or written, and which (selectors.EVENT_*)."""
@@ -57,8 +56,8 @@ class Doorway:
                 found.append((key.data, mask))
         return found
 
-    def troubles(self) -> Iterator[Deferred]:
-        """Why connections could not be opened, since the last asking."""
+    def troubles(self) -> Iterator[tuple[Any, Deferred]]:
+        """Why connections could not be opened since the last asking, each with its tag."""
         while self._troubles:
             yield self._troubles.pop(0)
 
@@ -91,7 +90,7 @@ class Doorway:
         """Connections that were opened too late."""
         with contextlib.suppress(queue.Empty):
             while True:
-                come = self._ready.get_nowait()
+                _, come = self._ready.get_nowait()
                 if isinstance(come, Wire):
                     come.close()
 
@@ -103,25 +102,26 @@ class Doorway:
     def _welcome(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
-                come = self._ready.get_nowait()
+                tag, come = self._ready.get_nowait()
                 self.opening -= 1
                 if isinstance(come, Wire):
+                    come.tag = tag
                     self._masks[come] = selectors.EVENT_READ
                     self._selector.register(come.socket, selectors.EVENT_READ, come)
                 elif isinstance(come, Deferred):
-                    self._troubles.append(come)
+                    self._troubles.append((tag, come))
                 else:
                     raise come
 
-    def _open(self) -> None:
+    def _open(self, factory: Callable[[], Opens], tag: Any) -> None:
         come: Wire[Any] | Deferred | BaseException
         try:
-            come = self._factory().open()
+            come = factory().open()
         except Unready as error:
             come = error.outcome
         except BaseException as error:  # a bug of ours is raised where a person sees it
             come = error
-        self._ready.put(come)
+        self._ready.put((tag, come))
         if self._closed:
             self._turn_away()
         with contextlib.suppress(OSError):

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from django.utils import timezone
 
 from newsletter.audience import selecting
-from newsletter.sending import tally
+from newsletter.sending import relay_days, tally
 from newsletter.sending.models import STATES, Delivery, Mailing
 from newsletter.sending.store import Run, Store, loaded
 
@@ -189,10 +190,12 @@ class Outbox:
 
     # --- writing down ------------------------------------------------------------------------------------------
 
-    def write(self, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
+    def write(
+        self, starts: Sequence[Leased], results: Sequence[Result], days: Mapping[str, Mapping[str, int]] | None = None
+    ) -> tuple[set[int], set[int]]:
         """One transaction: results of mails that were answered, then the starts of bodies that may leave when this
         has returned. Returns the ids that may start, and those whose result was kept (the others are fenced: they
-        belong to somebody else by now).
+        belong to somebody else by now). `days`: relay → provider → mails to count for its daily limit.
 
         A body must not start when its person left since the lease, when the mailing is no longer sending, or when
         the row is no longer ours. One commit for all connections that were answered at the same moment.
@@ -203,6 +206,8 @@ class Outbox:
             kept = self._settle(run, results, moves) if results else set()
             begun = self._begin(run, starts, moves) if starts else set()
             self._moved(run, moves)
+            for relay, people in (days or {}).items():
+                relay_days.add(SimpleNamespace(execute=run), relay, people, relay_days.today())
             return begun, kept
 
         # On the disk: after a power cut everything since the last sync is forgotten, and whoever is called pending

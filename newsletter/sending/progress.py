@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from newsletter.sending import providers
+
+if TYPE_CHECKING:
+    from newsletter.sending.ways import Way
 
 
 class How(StrEnum):
@@ -56,3 +64,32 @@ class Ended:
     words: str = ""
     next_due: datetime | None = None
     recovered: tuple[int, int] = field(default=(0, 0))
+
+
+class Lines:
+    """The answers of this run by provider, for the lines on the screen."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Counter[str]] = {}
+
+    def add(self, provider: str, state: str) -> None:
+        """One answer."""
+        self._found.setdefault(provider, Counter())[state] += 1
+
+    def shown(self, ways: Iterable[Way], now: float) -> tuple[ProviderLine, ...]:
+        """A line for each provider, the one with most answers first; none where no relay looks at providers."""
+        words: dict[str, str] = {}
+        names: dict[str, str] = {}
+        for way in ways:
+            if way.pace is None:
+                continue
+            for state in way.pace.state(now):
+                key = providers.kind(state.key)
+                names[key] = providers.table().name(key)
+                words[key] = state.words or words.get(key, "")
+        lines = [self._line(key, names[key], words[key]) for key in names]
+        return tuple(sorted(lines, key=lambda line: -(line.accepted + line.again + line.failed)))
+
+    def _line(self, key: str, name: str, words: str) -> ProviderLine:
+        found = self._found.get(key, Counter[str]())
+        return ProviderLine(name, found["accepted"], found["deferred"] + found["pending"], found["failed"], words)

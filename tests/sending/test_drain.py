@@ -18,7 +18,7 @@ from newsletter.audience import subscribing
 from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.problems import Exit, NewsletterError
 from newsletter.rendering.model import Context, Hole
-from newsletter.sending import crew, laws, mailings, verdicts
+from newsletter.sending import crew, laws, mailings, relays, verdicts
 from newsletter.sending.drain import Ended, How, Progress, drain
 from newsletter.sending.models import Delivery, Mailing, UnsubscribeKey
 from newsletter.sending.outbox import Leased, Outbox
@@ -144,7 +144,7 @@ def test_after_two_days_a_newsletter_is_given_up(workspace: Workspace) -> None:
 def test_a_lost_connection_before_the_dot_is_no_loss_and_no_doubt(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "BACK_OFF", (0.01,) * 4)
+    monkeypatch.setattr(relays, "RESTS", (0.01,))
     mailing = started(workspace)
     hung: set[str] = set()
 
@@ -191,7 +191,7 @@ def test_one_mailbox_that_refuses_us_holds_nobody_up_after_resume(workspace: Wor
 
 
 def test_a_server_that_is_not_there_loses_nobody(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "BACK_OFF", (0.01, 0.01))
+    monkeypatch.setattr(relays, "RESTS", (0.01,))
     mailing = started(workspace)
     with Sink() as sink:
         pass
@@ -203,7 +203,7 @@ def test_a_server_that_is_not_there_loses_nobody(workspace: Workspace, monkeypat
 
 
 def test_a_busy_server_is_given_a_rest(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "BACK_OFF", (0.02,) * 4)
+    monkeypatch.setattr(relays, "RESTS", (0.02,))
     mailing = started(workspace)
     said: list[str] = []
 

@@ -67,6 +67,7 @@ class Wire(Generic[Job]):
         self.pipelining = pipelining
         self.left = messages or -1  # mails that may still be offered; -1 = any number
         self.alive = True
+        self.tag: Any = None  # whatever the loop wants to know of it
         self.begun = False  # a text is on its way, or was sent and waits for its answer
         self._timeouts = timeouts
         self._mails: deque[_Mail[Job]] = deque()  # the first is talked about; a second one was named after its text
