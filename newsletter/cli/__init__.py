@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "stop": ("stop", "Send", "Stop a mailing for good; the rest is cancelled."),
     "replies": ("replies", "Answers", "Receive, list and show what people answered."),
     "catch": ("catch", "Run", "Run the mail catcher: read mail here instead of sending it."),
+    "dkim": ("dkim", "Run", "Make and show the keys that seal our mail (DKIM)."),
     "web": ("web", "Run", "Serve the public pages: unsubscribe, view in browser, pictures."),
 }
 GROUPS = ("Start", "Write", "People", "Send", "Answers", "Run")

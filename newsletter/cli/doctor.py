@@ -59,6 +59,7 @@ def command(output: Output, to: str | None, as_json: bool) -> int:
 def findings(output: Output, to: str | None) -> Iterator[Finding]:
     """Everything that is looked at, in order; without readable settings only the machine is."""
     from newsletter.cli import doctor_checks as checks
+    from newsletter.cli import doctor_dkim as dkim
     from newsletter.cli import doctor_mail as mail
 
     yield from checks.machine(output.folder)
@@ -70,6 +71,7 @@ def findings(output: Output, to: str | None) -> Iterator[Finding]:
     for look in (checks.settings, checks.folders, checks.key, checks.database, checks.themes):
         yield from look(config)
     yield from mail.transport(config)
+    yield from dkim.dkim(config)
     yield from checks.pages(config)
     if to:
         yield from mail.trial(config, to)

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from newsletter.config.shape import BUILT_IN_FIELDS, Config
 
 Report = Callable[[str, str, str, tuple[str, ...]], None]  # code, message, hint, path of the key
+_DKIM = "`newsletter dkim new` makes the keys and prints these lines."
+_BESIDE = "Ed25519 stands beside RSA, never alone: many providers check only RSA."
 DOMAIN = re.compile(r"(?=.{1,253}$)[^\W_]([\w-]{0,62})(\.[^\W_][\w-]{0,62})*")
 
 
@@ -18,6 +20,7 @@ def check(config: Config, report: Report) -> None:
     _site(config, report)
     _people(config, report)
     _mail(config, report)
+    _dkim(config, report)
     for path, value in (
         (("catch", "smtp"), config.catch.smtp),
         (("catch", "web"), config.catch.web),
@@ -91,3 +94,27 @@ def _mail(config: Config, report: Report) -> None:
         if not 1 <= relay.connections <= 100:
             message = f"[relays.{key}] connections cannot be {relay.connections}"
             report("bad-value", message, "From 1 to 100; 4 is a good start.", ("relays", key, "connections"))
+
+
+def _dkim(config: Config, report: Report) -> None:
+    """All of a key's settings or none; the key files themselves are looked at where they are used."""
+    dkim = config.dkim
+    rsa = {"domain": dkim.domain, "selector": dkim.selector, "key_file": dkim.key_file}
+    second = {"ed25519_selector": dkim.ed25519_selector, "ed25519_key_file": dkim.ed25519_key_file}
+    needed = rsa | second if any(second.values()) else rsa
+    if any(needed.values()):
+        for key, value in needed.items():
+            if not value:
+                beside = key in rsa and any(second.values())
+                report("bad-value", f"[dkim] needs {key} as well", _BESIDE if beside else _DKIM, ("dkim", key))
+    if dkim.domain and (not DOMAIN.fullmatch(dkim.domain) or not dkim.domain.isascii()):
+        hint = 'For example domain = "example.org"; one with other letters in its xn-- form.'
+        report("bad-value", f"[dkim] domain is not a domain: {dkim.domain!r}", hint, ("dkim", "domain"))
+    for key in ("selector", "ed25519_selector"):
+        value = getattr(dkim, key)
+        if value and not (DOMAIN.fullmatch(value) and value.isascii()):
+            hint = f'Letters, digits and -, for example {key} = "n202611".'
+            report("bad-value", f"[dkim] {key} cannot be {value!r}", hint, ("dkim", key))
+    if dkim.selector and dkim.selector.lower() == dkim.ed25519_selector.lower():
+        message = "[dkim] selector and ed25519_selector are the same; each key has a record of its own"
+        report("bad-value", message, _DKIM, ("dkim", "ed25519_selector"))

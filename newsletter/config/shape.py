@@ -121,6 +121,15 @@ class Sending:
 
 
 @dataclass(frozen=True)
+class Dkim:
+    domain: str = _help("Domain that we sign mail for; empty = we do not sign, the mail server does.")
+    selector: str = _help("Name of the RSA key in the DNS (selector._domainkey.domain).")
+    key_file: str = _help("File with the RSA key; `newsletter dkim new` makes one.")
+    ed25519_selector: str = _help("Name of the Ed25519 key in the DNS; empty = only RSA.")
+    ed25519_key_file: str = _help("File with the Ed25519 key, a second signature beside the RSA one.")
+
+
+@dataclass(frozen=True)
 class Catch:
     smtp: str = _help("Where the catcher takes mail (host:port).", "127.0.0.1:1025")
     web: str = _help("Where the catcher shows it (host:port).", "127.0.0.1:8025")
@@ -142,7 +151,16 @@ class Images:
 
 
 SECTIONS: Mapping[str, type] = MappingProxyType(
-    {"site": Site, "mail": Mail, "sending": Sending, "catch": Catch, "web": Web, "database": Database, "images": Images}
+    {
+        "site": Site,
+        "mail": Mail,
+        "sending": Sending,
+        "dkim": Dkim,
+        "catch": Catch,
+        "web": Web,
+        "database": Database,
+        "images": Images,
+    }
 )
 TABLES: Mapping[str, type] = MappingProxyType(
     {"senders": Sender, "lists": ListConfig, "fields": FieldConfig, "relays": Relay}
@@ -170,6 +188,7 @@ class Config:
     mail: Mail
     relays: Mapping[str, Relay]
     sending: Sending
+    dkim: Dkim
     catch: Catch
     web: Web
     database: Database
