@@ -71,6 +71,7 @@ def findings(output: Output, to: str | None) -> Iterator[Finding]:
     for look in (checks.settings, checks.folders, checks.key, checks.database, checks.themes):
         yield from look(config)
     yield from mail.transport(config)
+    yield from checks.days(config)
     yield from dkim.dkim(config)
     yield from checks.pages(config)
     if to:

@@ -95,7 +95,7 @@ class Signer:
             if key in _KEYS:
                 found.append((key, value.strip(b" ")))
         # RFC 6376 5.4.2: of several headers with one name, h= takes the lowest first.
-        order = sorted(reversed(found), key=lambda one: _PLACE[one[0]])
+        order = sorted(reversed(found), key=lambda one: _PLACE[one[0]])  # noqa: C414 (a stable sort)
         counts = Counter(key for key, _ in found)
         times = tuple(counts[key] + 1 for key in _KEYS)
         named = self._named.get(times)

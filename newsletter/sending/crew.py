@@ -15,6 +15,7 @@ from newsletter.problems import NewsletterError
 from newsletter.sending import providers, verdicts
 from newsletter.sending.breaker import Breaker
 from newsletter.sending.doorway import Doorway
+from newsletter.sending.helpers import Helpers
 from newsletter.sending.message import Ready
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import Leased, Outbox, Result
@@ -87,18 +88,25 @@ class Crew:
         self.returned: list[Leased] = []
         self.looked = self.look_again = self.not_before = self.renewed = 0.0  # monotonic
         self.due: datetime | None = None  # when the next person is to be tried again
-        self.poisoned = 0
+        self.poisoned = self.before = 0
+        self.helpers: Helpers | None = None
 
     # --- the loop ----------------------------------------------------------------------------------------------
 
-    def run(self, connections: int, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]) -> Ended:
-        """Carry. `on_progress` and `should_stop` are called some twenty times a second."""
-        recovered = self.outbox.recover()
-        self.counts = self.outbox.counts()
-        began = shown = time.monotonic()
-        self.renewed = began
+    def run(
+        self,
+        connections: int,
+        on_progress: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+        helpers: Helpers | None = None,
+    ) -> Ended:
+        """Carry. `on_progress` and `should_stop` are called some twenty times a second. `connections` 0 = as many as
+        the relay is set to. `helpers`: other processes at the same mailing, for whom we stay and look after."""
+        self.counts, self.helpers = self.outbox.counts(), helpers
+        self.before = self.counts[Delivery.State.ACCEPTED]
+        began = shown = self.renewed = time.monotonic()
         try:
-            while not self._finished():
+            while not self._finished() or (helpers and helpers.running()):
                 now = time.monotonic()
                 if now - shown >= SHOW:
                     shown = now
@@ -114,7 +122,12 @@ class Crew:
             raise self.error
         seconds = time.monotonic() - began
         on_progress(self._progress(began))
-        return self._ended(recovered, seconds)
+        return self._ended(seconds)
+
+    def again(self, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]) -> Ended:
+        """Once more, alone, for what a helper that died has left."""
+        self.doorway = Doorway()
+        return self.run(0, on_progress, should_stop)
 
     def _finished(self) -> bool:
         """True when there is nothing left to do or to wait for."""
@@ -136,19 +149,21 @@ class Crew:
             on_progress(self._progress(began))
             if should_stop():
                 self._halt(How.INTERRUPTED)
+                if self.helpers:
+                    self.helpers.stop()
         except KeyboardInterrupt:  # the second Ctrl-C: what is in flight is given up, and will be uncertain
             raise
         except BaseException as error:  # such as a closed pipe: what is in flight is finished first
             self.error = self.error or error
             self._halt(How.INTERRUPTED)
 
-    def _ended(self, recovered: tuple[int, int], seconds: float) -> Ended:
+    def _ended(self, seconds: float) -> Ended:
         counts = self.outbox.counts()
         how = self.how or How.DONE
         due = self.outbox.next_due() if counts[Delivery.State.DEFERRED] else None
         if how is How.DONE and due:
             how = How.LATER
-        return Ended(how, counts, self.sent, seconds, self.words, due, recovered)
+        return Ended(how, counts, counts[Delivery.State.ACCEPTED] - self.before, seconds, self.words, due)
 
     def _progress(self, began: float) -> Progress:
         now = time.monotonic()
@@ -166,6 +181,9 @@ class Crew:
         if now - self.renewed > RENEW:
             self.renewed = now
             self.outbox.renew()
+        if self.helpers:  # others move people, too
+            self.counts = self.outbox.counts()
+            self.sent = self.counts[Delivery.State.ACCEPTED] - self.before
         if self.halted:
             return
         state = self.outbox.mailing_state()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 from django.utils import timezone
@@ -14,13 +15,14 @@ from newsletter.mail.tokens import Keyring
 from newsletter.sending import lock, mailings, providers
 from newsletter.sending.breaker import Breaker
 from newsletter.sending.crew import PATIENCE, Crew
+from newsletter.sending.helpers import Helpers, number
 from newsletter.sending.message import Composer
 from newsletter.sending.models import Mailing
 from newsletter.sending.outbox import Outbox
 from newsletter.sending.progress import Ended, How, Progress
 from newsletter.sending.providers import Groups
 from newsletter.sending.store import Store
-from newsletter.sending.ways import Transport, Way, plain
+from newsletter.sending.ways import Transport, Way, configured, plain
 
 __all__ = ["Ended", "How", "Progress", "drain"]
 
@@ -45,31 +47,54 @@ def drain(
     Raises NewsletterError: already-sending, lost-key, and the database's problems; nobody is lost by any of them.
     """
     keyring = Keyring.load(config.var / "secret.key")
-    with lock.sending(config.var, mailing.slug, timezone.localtime()):
-        composer = Composer.of(config, keyring, mailing)
-        store = Store()
-        groups = Groups(providers.table()) if any(way.pace and way.pace.careful for way in ways) else None
-        try:
-            outbox = Outbox(
-                store, mailing, worker=f"{socket.gethostname()[:20]} {os.getpid()}", survives=config.sending.survives
-            )
-            crew = Crew(
-                outbox,
-                composer.compose,
-                ways or plain(transport_factory, connections),
-                Breaker(config.sending.bounces, already_complained=bool(mailing.paused_why)),
-                group_of=groups.of if groups else None,
-                patience=patience,
-                give_up=timedelta(hours=config.sending.give_up),
-            )
-            ended = crew.run(0 if ways else connections, on_progress, should_stop)
-        finally:
-            store.close()
-            if groups:
-                groups.close()
+    processes = number(config) if ways and ways[0].pace else 1
+    if processes > 1:
+        ways = configured(config, share=processes)
+    with lock.sending(config.var, mailing.slug, timezone.localtime()) as held:
+        with _crew(config, keyring, mailing, ways or plain(transport_factory, connections), patience) as crew:
+            recovered = crew.outbox.recover()
+            helpers = Helpers(config, mailing, processes - 1, held) if processes > 1 else None
+            try:
+                ended = crew.run(0 if ways else connections, on_progress, should_stop, helpers)
+            finally:
+                if helpers:
+                    helpers.wait()
+            if helpers and any(crew.outbox.recover()) and ended.how in (How.DONE, How.LATER):
+                ended = crew.again(on_progress, should_stop)  # what a helper that died had left
+            ended.recovered = recovered
         if mailings.cancel_the_rest(mailing):
             ended.counts = {state: mailings.status(mailing)[state] for state in ended.counts}
         if ended.how is How.DONE:
             mailings.finish(mailing)
         mailing.refresh_from_db()
         return ended
+
+
+def share_of(config: Config, mailing: Mailing, share: int, should_stop: Callable[[], bool]) -> None:
+    """What one of several processes does: carry until nobody waits. The first process recovers and finishes."""
+    keyring = Keyring.load(config.var / "secret.key")
+    with _crew(config, keyring, mailing, configured(config, share=share), timedelta(0)) as crew:
+        crew.run(0, lambda progress: None, should_stop)
+
+
+@contextmanager
+def _crew(
+    config: Config, keyring: Keyring, mailing: Mailing, ways: Sequence[Way], patience: timedelta
+) -> Iterator[Crew]:
+    store = Store()
+    groups = Groups(providers.table()) if any(way.pace and way.pace.careful for way in ways) else None
+    worker = f"{socket.gethostname()[:20]} {os.getpid()}"
+    try:
+        yield Crew(
+            Outbox(store, mailing, worker, survives=config.sending.survives),
+            Composer.of(config, keyring, mailing).compose,
+            ways,
+            Breaker(config.sending.bounces, already_complained=bool(mailing.paused_why)),
+            group_of=groups.of if groups else None,
+            patience=patience,
+            give_up=timedelta(hours=config.sending.give_up),
+        )
+    finally:
+        store.close()
+        if groups:
+            groups.close()

@@ -27,9 +27,10 @@ class Holder:
 
 
 @contextmanager
-def sending(var: Path, slug: str, now: datetime) -> Iterator[None]:
+def sending(var: Path, slug: str, now: datetime) -> Iterator[int]:
     """Hold the right to send in this workspace. Freed at the end of the block or of the process, also by kill -9.
 
+    Gives the open file: a process that inherits it holds the lock on, until the last of them has ended.
     Raises NewsletterError(already-sending, exit 4) when another process holds it, and (cannot-write, exit 3) when
     the folder cannot be written.
     """
@@ -53,7 +54,7 @@ def sending(var: Path, slug: str, now: datetime) -> Iterator[None]:
         os.ftruncate(handle, 0)
         said = {"pid": os.getpid(), "slug": slug, "since": now.strftime("%H:%M")}
         os.pwrite(handle, json.dumps(said).encode(), 0)
-        yield
+        yield handle
     finally:
         os.close(handle)
 

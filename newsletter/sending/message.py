@@ -12,6 +12,7 @@ from typing import Any
 from newsletter.config import Config
 from newsletter.mail import outgoing
 from newsletter.mail.addresses import Address, parse
+from newsletter.mail.dkim import Signer
 from newsletter.mail.tokens import Keyring
 from newsletter.problems import NewsletterError, Problem
 from newsletter.rendering import freeze, merge
@@ -65,6 +66,8 @@ class Composer:
         self.renders, self.settings = renders, settings
         self.public_id, self.date, self.test = public_id, date, test
         self.picture = picture or (lambda sha256: bytes(Asset.objects.get(pk=sha256).data))
+        self.signer = Signer.of(config.dkim)
+        self.signed_at = int(date.timestamp())  # as the mail's Date, so that every attempt is the same bytes
         self._images: dict[str, list[Picture]] = {}
         self._cache: dict[tuple[str, frozenset[int], str], _Compiled] = {}
 
@@ -101,7 +104,10 @@ class Composer:
             name=row.name,
         )
         data = made.compiled.build(values, person)
-        return Ready(own.envelope_sender, recipient, data, self._unfit(made, data))
+        unfit = self._unfit(made, data)
+        if self.signer and not unfit:
+            data = self.signer.sign(data, self.signed_at) + data
+        return Ready(own.envelope_sender, recipient, data, unfit)
 
     @staticmethod
     def _unfit(made: _Compiled, data: bytes) -> str:

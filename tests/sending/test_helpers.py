@@ -1,0 +1,72 @@
+"""Several processes at one mailing: everybody once, whichever of them dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import Counter
+
+import pytest
+from django.db import connection
+
+from newsletter.sending import carrier, helpers, laws, mailings
+from newsletter.sending.drain import How, drain
+from newsletter.sending.models import Delivery, Mailing
+from newsletter.sending.progress import Progress
+from tests.sending.made import a_rendered, an_issue
+from tests.sending.servers import Sink
+from tests.workspace import TOML, Workspace
+
+PEOPLE = [f"person{n}@home.example" for n in range(1500)]
+
+
+def ready(workspace: Workspace, sink: Sink, more: str = "") -> Mailing:
+    relay = f'[relays.main]\nhost = "127.0.0.1"\nport = {sink.port}\nconnections = 4\nproviders = false\n'
+    base = TOML.replace("[site]", '[site]\nurl = "https://news.council.example"') + 'transport = "smtp"\n'
+    workspace.toml(f"{relay}[sending]\nprocesses = 2\n{more}", base)
+    workspace.people(*PEOPLE)
+    mailing = mailings.approve(workspace.config, {"": a_rendered()}, an_issue())
+    mailings.start(mailing)
+    connection.close()
+    return mailing
+
+
+def workers() -> set[str]:
+    return set(Delivery.objects.values_list("worker", flat=True).distinct())
+
+
+def test_two_processes_share_a_mailing(workspace: Workspace) -> None:
+    with Sink(keep_bodies=False) as sink:
+        mailing = ready(workspace, sink)
+        with carrier.opened(workspace.config) as way:
+            ended = drain(workspace.config, mailing, way.factory, ways=way.ways)
+    assert (ended.how, ended.counts["accepted"], ended.sent) == (How.DONE, 1500, 1500)
+    assert sink.copies() == Counter(PEOPLE)
+    assert laws.check(mailing) == []
+    assert mailing.state == "finished"
+
+
+def test_a_helper_that_is_killed_leaves_nobody_behind(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Noting(helpers.Helpers):
+        def __init__(self, *arguments: object) -> None:
+            super().__init__(*arguments)  # type: ignore[arg-type]
+            started.extend(self._running)
+
+    monkeypatch.setattr("newsletter.sending.drain.Helpers", Noting)
+
+    def kill(progress: Progress) -> None:
+        if len(workers()) > 2 and started[0].poll() is None:  # "" is who waits, and there are two who work
+            os.kill(started[0].pid, signal.SIGKILL)
+
+    with Sink(keep_bodies=False) as sink:
+        mailing = ready(workspace, sink)
+        with carrier.opened(workspace.config) as way:
+            ended = drain(workspace.config, mailing, way.factory, kill, ways=way.ways)
+    counts = ended.counts
+    assert counts["accepted"] + counts["uncertain"] == 1500
+    assert counts["uncertain"] <= 2  # its connections: half of four
+    assert max(sink.copies().values()) == 1 and len(sink.copies()) >= counts["accepted"]
+    assert laws.check(mailing) == []
