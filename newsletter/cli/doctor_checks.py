@@ -135,6 +135,47 @@ def themes(config: Config) -> Iterator[Finding]:
         yield Finding("Themes", ", ".join(good))
 
 
+def days(config: Config) -> Iterator[Finding]:
+    """Lists that the relays cannot carry in one day, or that their rates make long: better known beforehand."""
+    from newsletter.audience import database as opening
+    from newsletter.sending import limits, relay_days
+
+    limited = any(relay.day or relay.rate or relay.warm_up for relay in config.relays.values())
+    if config.mail.transport != "smtp" or not limited:
+        return
+    try:
+        with opening.problems_of():
+            used = {key: relay_days.day_used(key) for key in config.relays}
+            for key in config.lists:
+                needed = limits.days_needed(config, _people(config, key), used=used)
+                if needed.days > 1:
+                    text = f"{key} has {needed.words}"
+                    where = config.where(f"relays.{needed.relay or next(iter(config.relays))}.day")
+                    hint = "It goes on day after day. For all in one day: a second relay beside it, or a higher limit."
+                    yield worth_a_look("Days", "more-than-a-day", text, hint, where)
+                elif needed.words:
+                    yield Finding("Days", f"{key} has {needed.words}")
+    except NewsletterError:
+        return  # `database` has said what is wrong with it
+
+
+def _people(config: Config, key: str) -> int | dict[str, int]:
+    """How many people a mailing to this list reaches; for each provider where a warm-up asks for that."""
+    from newsletter.audience import selecting
+
+    if not any(relay.warm_up and relay.providers for relay in config.relays.values()):
+        return selecting.explain(config, [key]).will_get
+    from collections import Counter
+
+    from newsletter.audience.models import Subscription
+    from newsletter.sending import limits, providers
+
+    mine = Subscription.objects.filter(list__key=key, state="confirmed")
+    addresses = mine.values_list("subscriber__canonical", flat=True).iterator(10_000)
+    domains = Counter(address.rpartition("@")[2] for address in addresses)
+    return limits.by_provider(domains, providers.table())
+
+
 def pages(config: Config) -> Iterator[Finding]:
     """The public address answers, and it is this installation that does."""
     from newsletter.mail.tokens import Keyring

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -94,6 +95,20 @@ def _mail(config: Config, report: Report) -> None:
         if not 1 <= relay.connections <= 100:
             message = f"[relays.{key}] connections cannot be {relay.connections}"
             report("bad-value", message, "From 1 to 100; 4 is a good start.", ("relays", key, "connections"))
+        for name, number in (("messages", relay.messages), ("rate", relay.rate), ("day", relay.day)):
+            if not 0 <= number < 1e9:
+                message = f"[relays.{key}] {name} cannot be {number}"
+                report("bad-value", message, "A number from 0 on; 0 = no limit.", ("relays", key, name))
+        if relay.warm_up and not _is_day(relay.warm_up):
+            message = f"[relays.{key}] warm_up is not a day: {relay.warm_up!r}"
+            report("bad-value", message, 'Write it like warm_up = "2026-11-24".', ("relays", key, "warm_up"))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _dkim(config: Config, report: Report) -> None:

@@ -51,7 +51,7 @@ class Metronome:
 
     def tick(self, now: float) -> None:
         if self.step:
-            self.next = max(self.next, now - self.late) + self.step
+            self.next = (self.next if self.next >= now - self.late else now) + self.step
 
 
 @dataclass
@@ -151,8 +151,10 @@ class Pace:
         return next(filter(None, reversed(words)), "")
 
     def fresh(self) -> dict[str, int]:
-        """How many mails to each kind of group were started since this was last asked: for relay_days.add."""
-        fresh, self._fresh = {key: people for key, people in self._fresh.items() if people}, {}
+        """How many mails to each kind of group were started since this was last asked: for relay_days.add. More given
+        back than taken (`done(sent=False)`) is kept, and taken off the next ones."""
+        fresh = {key: people for key, people in self._fresh.items() if people > 0}
+        self._fresh = {key: people for key, people in self._fresh.items() if people < 0}
         return fresh
 
     def day_left(self, now: float) -> float:

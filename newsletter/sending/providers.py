@@ -99,7 +99,7 @@ def read(text: str) -> Table:
 
 
 def _provider(key: str, value: dict[str, Any]) -> Provider:
-    rest = {name: tuple(entry) if isinstance(entry, list) else entry for name, entry in value.items()}
+    rest: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in value.items()}
     rest["signals"] = tuple(_signal(entry) for entry in value.get("signals", ()))
     return Provider(key, **rest)
 

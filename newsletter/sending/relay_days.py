@@ -26,7 +26,7 @@ def day_used(relay: str, day: date | None = None) -> dict[str, int]:
 
 
 def add(cursor: Any, relay: str, people: Mapping[str, int], day: date) -> None:
-    """Count mails (provider → how many) in the caller's transaction, and their sum.
+    """Count mails (provider → how many, from 1 on) in the caller's transaction, and their sum.
 
     Sorted, so that two processes cannot wait for each other crosswise.
     """

@@ -308,3 +308,36 @@ def test_a_mail_that_is_refused_tells_the_servers_words(workspace: Workspace) ->
 
 def test_not_an_address_is_wrong_usage(workspace: Workspace) -> None:
     assert workspace.run("doctor", "--to", "nobody").exit == 2
+
+
+def test_a_list_larger_than_the_relays_day_is_said_beforehand(workspace: Workspace) -> None:
+    with Sink() as sink:
+        smtp(workspace, sink.port, "day = 2").ready()
+        workspace.people(*(f"p{number}@example.org" for number in range(5)))
+        done = workspace.run("doctor")
+    assert "all-residents has 5 people; main takes 2 a day: it will take 3 days" in done.out.replace(
+        "\n            ", " "
+    )
+    assert "more-than-a-day" in done.out and "monthly has" not in done.out
+
+
+def test_a_warm_up_is_counted_for_each_provider(workspace: Workspace) -> None:
+    from newsletter.sending import relay_days
+
+    with Sink() as sink:
+        smtp(workspace, sink.port, f'warm_up = "{relay_days.today().isoformat()}"').ready()
+        workspace.people(*(f"p{number}@gmail.com" for number in range(51)))
+        workspace.people(*(f"p{number}@example.org" for number in range(50)), lists=("monthly",))
+        found = json.loads(workspace.run("doctor", "--json").out)["problems"]
+    (problem,) = [one for one in found if one["code"] == "more-than-a-day"]
+    assert problem["severity"] == "warning"
+    assert problem["message"] == (
+        "all-residents has 51 people; main is on day 1 of its warm-up, 50 to each provider today: it will take 2 days"
+    )
+
+
+def test_without_limits_no_days_are_counted(workspace: Workspace) -> None:
+    with Sink() as sink:
+        smtp(workspace, sink.port).ready()
+        workspace.people("a@example.org")
+        assert "Days" not in workspace.run("doctor").out

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from newsletter.sending.transports.outcome import Accepted, Deferred, Outcome, Phase, Refused, Uncertain, refusal
 from newsletter.sending.transports.reply import ReplyReader
-from newsletter.sending.verdicts import DELAYS, LATER, Fault, delay, judge, words
+from newsletter.sending.verdicts import DELAYS, LATER, Fault, delay, judge, too_late, words
 
 
 def answered(phase: Phase, code: int, text: str) -> Outcome:
@@ -39,11 +39,85 @@ def answered(phase: Phase, code: int, text: str) -> Outcome:
         (Phase.RCPT, 421, "4.7.28 Too many messages", "pending", Fault.RELAY),
         (Phase.RCPT, 503, "5.5.1 Bad sequence of commands", "pending", Fault.RELAY),
         (Phase.MAIL, 451, "4.3.0 Try later", "pending", Fault.RELAY),
+        # DELIVERABILITY 1.1: what each provider says. Gmail:
+        (Phase.DOT, 421, "4.7.23 The IP address has no PTR record", "deferred", Fault.SENDER),
+        (Phase.DOT, 550, "5.7.25 The IP address has no PTR record", "deferred", Fault.SENDER),
+        (Phase.DOT, 451, "4.7.27 SPF did not pass", "deferred", Fault.SENDER),
+        (Phase.DOT, 550, "5.7.27 SPF did not pass", "deferred", Fault.SENDER),
+        (Phase.DOT, 451, "4.7.29 Not sent over TLS", "deferred", Fault.SENDER),
+        (Phase.DOT, 451, "4.7.30 DKIM did not pass", "deferred", Fault.SENDER),
+        (Phase.DOT, 550, "5.7.30 DKIM did not pass", "deferred", Fault.SENDER),
+        (Phase.DOT, 451, "4.7.31 No DMARC record", "deferred", Fault.SENDER),
+        (Phase.DOT, 451, "4.7.40 No DMARC policy", "deferred", Fault.SENDER),
+        (Phase.RCPT, 450, "4.2.1 That mailbox gets mail at too high a rate", "deferred", Fault.PERSON),
+        (Phase.RCPT, 452, "4.2.2 Over quota", "deferred", Fault.PERSON),
+        # Yahoo
+        (Phase.MAIL, 421, "4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred", "pending", Fault.RELAY),
+        (Phase.MAIL, 553, "5.7.1 [BL21] Connections will not be accepted", "deferred", Fault.SENDER),
+        (Phase.DOT, 554, "Message not allowed - [BL23]", "deferred", Fault.SENDER),
+        # Outlook.com and Microsoft 365
+        (
+            Phase.DOT,
+            451,
+            "4.7.500 Server busy. Please try again later from [192.0.2.1]. (S77719)",
+            "deferred",
+            Fault.PERSON,
+        ),
+        (Phase.RCPT, 550, "part of their network is on our block list (S3140)", "deferred", Fault.SENDER),
+        (Phase.RCPT, 550, "5.5.0 Requested action not taken: mailbox unavailable", "failed", Fault.PERSON),
+        (Phase.RCPT, 550, "5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup", "failed", Fault.PERSON),
+        (Phase.RCPT, 550, "5.7.129 RESOLVER.RST.RestrictedToRecipients", "failed", Fault.PERSON),
+        (Phase.RCPT, 550, "5.1.1 No such user (spamhaus member)", "failed", Fault.PERSON),
+        # Our mail as such: its size, the bounce address's domain
+        (Phase.DOT, 552, "5.3.4 Message too big", "deferred", Fault.SENDER),
+        (Phase.MAIL, 552, "Message size exceeds fixed maximum", "deferred", Fault.SENDER),
+        (Phase.RCPT, 550, "5.1.8 Sender address rejected: Domain not found", "deferred", Fault.SENDER),
+        # The relay has had enough for now
+        (Phase.DOT, 432, "4.3.2 concurrent connection limit exceeded", "pending", Fault.RELAY),
+        (Phase.DOT, 454, "Throttling failure: Maximum sending rate exceeded.", "pending", Fault.RELAY),
     ],
 )
 def test_an_answer_is_judged(phase: Phase, code: int, text: str, state: str, fault: Fault) -> None:
     verdict = judge(answered(phase, code, text), 0)
     assert (verdict.state, verdict.fault) == (state, fault)
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "text"),
+    [
+        (Phase.RCPT, 550, "5.4.5 Daily SMTP relay limit exceeded for user"),
+        (Phase.RCPT, 550, "5.7.1 Daily SMTP relay limit exceeded for customer"),
+        (Phase.MAIL, 550, "5.4.5 Daily user sending limit exceeded"),
+        (Phase.DOT, 454, "Throttling failure: Daily message quota exceeded."),
+        (Phase.DOT, 554, "5.1.90 Your message can't be sent because you've reached your daily limit"),
+    ],
+)
+def test_a_relay_whose_day_is_used_up_refuses_nobody(phase: Phase, code: int, text: str) -> None:
+    verdict = judge(answered(phase, code, text), 0)
+    assert (verdict.state, verdict.fault, verdict.day_used, verdict.tried) == ("pending", Fault.RELAY, True, False)
+
+
+def test_a_mailbox_with_a_daily_limit_of_its_own_is_not_ours() -> None:
+    verdict = judge(answered(Phase.RCPT, 452, "4.2.2 This mailbox has reached its daily limit"), 0)
+    assert (verdict.state, verdict.fault, verdict.day_used) == ("deferred", Fault.PERSON, False)
+
+
+STARTED = datetime(2026, 11, 24, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("hours", "useful", "late"), [(71, None, False), (73, None, True), (5, 6, False), (7, 6, True), (73, 100, True)]
+)
+def test_a_mail_is_given_up_at_the_earlier_of_its_ends(hours: float, useful: float | None, late: bool) -> None:
+    until = STARTED + timedelta(hours=useful) if useful else None
+    assert too_late(STARTED + timedelta(hours=hours), STARTED, 72, until) is late
+
+
+def test_a_greylisting_server_sees_the_tries_it_wants() -> None:
+    """postscreen takes the second try at once, postgrey one after 300 s; both within ten minutes."""
+    tries = [sum((delay(n) for n in range(tries)), timedelta()) for tries in range(1, 4)]
+    assert tries[0] < timedelta(minutes=1)
+    assert timedelta(seconds=300) < tries[1] < timedelta(minutes=10)
 
 
 def test_accepted_and_uncertain_need_no_thought() -> None:
