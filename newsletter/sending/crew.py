@@ -137,12 +137,7 @@ class Crew:
             return True
         if self.held or self.queue or self.doorway.opening or time.monotonic() < self.not_before:
             return False
-        if self._refill() or self._worth_waiting():
-            return False
-        return time.monotonic() >= self.look_again or self._nobody_left()
-
-    def _nobody_left(self) -> bool:
-        return not self.counts[Delivery.State.PENDING] and not self.counts[Delivery.State.LEASED]
+        return not self._refill() and not self._worth_waiting()
 
     def _show(self, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool], began: float) -> None:
         try:
