@@ -12,6 +12,9 @@ from newsletter.problems import Exit, NewsletterError
 from tests.workspace import Workspace
 
 
+pytestmark = pytest.mark.sqlite
+
+
 def refused(folder: Workspace) -> NewsletterError:
     with pytest.raises(NewsletterError) as caught:
         folder.ready()
