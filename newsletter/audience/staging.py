@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from newsletter.audience import dialect
@@ -262,7 +262,9 @@ class Stage:
         with self.connection.chunked_cursor() as source, self.connection.cursor() as target:
             source.execute(f"SELECT place, {COLUMNS} FROM import_again ORDER BY place")  # noqa: S608
             people = groupby(iter(source.fetchone, None), key=lambda row: row[1])
-            dialect.load(target, "import_person", f"place, {COLUMNS}", (joined(rows) for _, rows in people))
+            once = (joined(rows) for _, rows in people)
+            while batch := list(islice(once, BATCH)):  # read before it is written: both go over one connection
+                dialect.load(target, "import_person", f"place, {COLUMNS}", batch)
         self._execute("DROP TABLE import_again")
 
     def _execute(self, statement: str, values: Any = ()) -> None:
