@@ -187,7 +187,9 @@ def locked(place: str) -> NewsletterError:
 
 def _of_postgresql(sqlstate: str, words: str, place: str, connecting: bool) -> NewsletterError | None:
     if sqlstate:
-        known = next((_POSTGRESQL[part] for part in (sqlstate, sqlstate[:3], sqlstate[:2]) if part in _POSTGRESQL), None)
+        known = next(
+            (_POSTGRESQL[part] for part in (sqlstate, sqlstate[:3], sqlstate[:2]) if part in _POSTGRESQL), None
+        )
         return _told(known, place) if known else None
     if not connecting:
         return None

@@ -17,6 +17,7 @@ from newsletter.audience import dialect
 from newsletter.audience.people import Staged
 
 BATCH = 10_000  # people per transaction: 0.1 s under the write lock, so that sending and pages go on meanwhile
+LOCK = 0x696D706F7274  # "import": PostgreSQL's advisory lock, so that one import at a time compares and writes
 CACHE = "-16000"  # KiB; two caches (file and temporary) beside 50 MiB of Python and Django
 
 COLUMNS = "canonical, row, address, name, first_name, last_name, language, attributes, lists"
@@ -60,6 +61,7 @@ _APPLY = (
     INSERT INTO audience_subscriber (canonical, address, name, first_name, last_name, language, attributes, created)
     SELECT canonical, address, name, first_name, last_name, language, attributes, %(now)s
     FROM import_person WHERE place > %(low)s AND place <= %(high)s AND verdict = 'new' ORDER BY place
+    ON CONFLICT (canonical) DO NOTHING
     """,
     """
     UPDATE audience_subscriber AS known SET
@@ -199,6 +201,8 @@ class Stage:
         values = {"low": low, "high": high, "wording": wording}
         values["now"] = self.connection.ops.adapt_datetimefield_value(now)
         with transaction.atomic():
+            if not dialect.is_sqlite():  # SQLite has one writer anyway; pages and senders are not kept waiting
+                self._execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
             counts = self.classify(low, high)
             if counts.keys() & {"new", "updated"}:
                 for statement in _APPLY:

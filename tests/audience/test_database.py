@@ -11,7 +11,6 @@ from newsletter.audience import database
 from newsletter.problems import Exit, NewsletterError
 from tests.workspace import Workspace
 
-
 pytestmark = pytest.mark.sqlite
 
 

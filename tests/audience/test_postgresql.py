@@ -130,9 +130,7 @@ def test_a_newer_versions_tables_are_left_alone(folder: Workspace, server: Clust
     ],
     ids=["closed by the administrator", "disk full", "deadlock", "shutting down", "damaged"],
 )
-def test_trouble_on_the_way_is_said(
-    folder: Workspace, server: Cluster, statement: str, code: str, exit: Exit
-) -> None:
+def test_trouble_on_the_way_is_said(folder: Workspace, server: Cluster, statement: str, code: str, exit: Exit) -> None:
     from django.db import connection
 
     folder.toml("")

@@ -59,6 +59,7 @@ class Post:
             lists=["all-residents"],
             token=new_id(),
             state=Delivery.State.ACCEPTED,
+            proof="answer",
         )
         key, _ = UnsubscribeKey.objects.get_or_create(
             canonical=to.lower(),
