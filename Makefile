@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 
 help:            ## show this
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 $(STAMP): requirements/dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "newsletter needs Python 3.11 or newer; there is none on this machine."; exit 1; }
@@ -28,6 +28,12 @@ demo: $(STAMP)   ## the whole story on made-up people, on this computer only
 test: $(STAMP)   ## the suite for every day, under 5 minutes
 	$(BIN)/pytest -n auto --maxprocesses 8
 
+# The suites that speak to the database; the others would only run a second time.
+ON_POSTGRESQL := tests/audience tests/sending tests/replies tests/chaos tests/stories
+
+test-postgresql: $(STAMP)  ## the suites that use the database, on PostgreSQL
+	$(BIN)/pytest --database postgresql -n auto --maxprocesses 8 $(ON_POSTGRESQL)
+
 system:          ## install the system packages that some suites need (where this user may)
 	@sh tests/system-packages
 
@@ -38,6 +44,7 @@ check: $(STAMP) system  ## all that CI runs: format, lint, types, import rules, 
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.generate --check
 	$(BIN)/pytest --everything -n auto --maxprocesses 8
+	$(BIN)/pytest --everything --database postgresql -n auto --maxprocesses 8 $(ON_POSTGRESQL)
 	@folder=$$(mktemp -d) && $(BIN)/newsletter demo "$$folder/demo" && rm -rf "$$folder"
 
 format: $(STAMP) ## put the code in order
@@ -57,4 +64,4 @@ lock:            ## resolve requirements/*.in into the hash-pinned locks, withou
 clean:           ## remove .venv, the demo and everything else that can be made again
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test system check format bench docs lock clean
+.PHONY: help setup demo test test-postgresql system check format bench docs lock clean

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import settings
 
 from tests.browsing import browser, find_chromium  # noqa: F401 (a fixture for every test)
-from tests.workspace import folder, migrated, workspace  # noqa: F401 (fixtures for every test)
+from tests.workspace import (  # noqa: F401 (fixtures for every test)
+    cluster,
+    folder,
+    migrated,
+    migrated_postgresql,
+    workspace,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = ROOT.parent / "shared" / "corpora"
@@ -20,6 +26,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--everything",
         action="store_true",
         help="also run browser and integration suites; nothing may be skipped for want of a program",
+    )
+    parser.addoption(
+        "--database",
+        choices=("sqlite", "postgresql"),
+        default="sqlite",
+        help="what a workspace's database is; postgresql starts a server of the tests' own",
     )
 
 
@@ -36,6 +48,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for mark in ("browser", "integration"):
             if item.get_closest_marker(mark) and not everything:
                 item.add_marker(pytest.mark.skip(reason=f"{mark} suite: run by `make check`"))
+        if item.get_closest_marker("sqlite") and config.getoption("--database") != "sqlite":
+            item.add_marker(pytest.mark.skip(reason="about the file that SQLite keeps"))
         if item.get_closest_marker("browser") and everything and not find_chromium():
             reason = "no Chromium on this machine: `make system` installs it"
             if os.environ.get("CI"):

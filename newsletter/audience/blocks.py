@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from newsletter.audience import selecting
+from newsletter.audience import dialect, selecting
 from newsletter.config import Config
 from newsletter.content.model import Issue, Node, Only
 from newsletter.problems import Problem, Severity, did_you_mean
@@ -14,7 +14,7 @@ MOST_VERSIONS = 64  # more than anybody can look at
 MOST_CONDITIONS = 200  # an issue with more is told by the number of its blocks; SQLite takes 2,000 columns
 _COLUMNS = {"email": "address", "name": "name", "first_name": "first_name", "last_name": "last_name"}
 _COLUMNS["language"] = "language"
-_LISTS = {"area": "$.areas", "tag": "$.tags"}
+_LISTS = {"area": "areas", "tag": "tags"}
 Terms = tuple[tuple[str, tuple[str, ...]], ...]
 Around = tuple[tuple[Terms, bool], ...]  # the blocks around one, itself last: what each asks for, and if it is negated
 
@@ -72,12 +72,13 @@ def _known(config: Config, key: str) -> list[str]:
     if key == "list":
         return list(config.lists)
     if key in _LISTS:
-        sql = "SELECT DISTINCT each.value FROM audience_subscriber AS person, json_each(person.attributes, %s) AS each"
+        several = dialect.each(dialect.fact("person.attributes"), "one")
+        sql = f"SELECT DISTINCT one.value FROM audience_subscriber AS person, {several}"  # noqa: S608
         parameters = [_path(key)]
     elif key in _COLUMNS:
         sql, parameters = f"SELECT DISTINCT {_COLUMNS[key]} FROM audience_subscriber", []  # noqa: S608 (of _COLUMNS)
     else:
-        sql = "SELECT DISTINCT json_extract(attributes, %s) FROM audience_subscriber"
+        sql = f"SELECT DISTINCT {dialect.fact_text('attributes')} FROM audience_subscriber"  # noqa: S608
         parameters = [_path(key)]
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
@@ -114,7 +115,8 @@ def _versions(
         if key == "list" or key in _COLUMNS:
             values.append(f"person.{_COLUMNS.get(key, 'lists')} AS value{number}")
         else:
-            values.append(f"json_extract(person.attributes, %s) AS value{number}")
+            value = dialect.fact if key in _LISTS else dialect.fact_text
+            values.append(f"{value('person.attributes')} AS value{number}")
             paths.append(_path(key))
     columns, spellings = [], []
     for terms in conditions:
@@ -123,8 +125,8 @@ def _versions(
             place = f"value{list(known).index(key)}"
             meant = [one for value in wanted for one in _meant(value, known[key])]
             marks = ", ".join(["%s"] * len(meant)) or "NULL"
-            several = f"EXISTS (SELECT 1 FROM json_each({place}) AS each WHERE each.value IN ({marks}))"  # noqa: S608
-            parts.append(several if key in _LISTS or key == "list" else f"coalesce({place} IN ({marks}), 0)")
+            several = f"EXISTS (SELECT 1 FROM {dialect.each(place, 'one')} WHERE one.value IN ({marks}))"  # noqa: S608
+            parts.append(several if key in _LISTS or key == "list" else f"coalesce({place} IN ({marks}), FALSE)")
             spellings += meant
         columns.append(" AND ".join(parts))
     groups = ", ".join(str(number + 1) for number in range(len(values)))
@@ -133,7 +135,7 @@ def _versions(
     sql = f"SELECT {', '.join(columns)}, sum(people) FROM ({inner}) AS person GROUP BY {groups}"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(sql, [*spellings, *paths, *chosen])
-        return [(tuple(map(bool, row[:-1])), row[-1]) for row in cursor.fetchall()]
+        return [(tuple(map(bool, row[:-1])), int(row[-1])) for row in cursor.fetchall()]
 
 
 def _seen_by(
@@ -146,4 +148,4 @@ def _seen_by(
 
 
 def _path(key: str) -> str:
-    return _LISTS.get(key, f'$."{key}"')
+    return dialect.key(_LISTS.get(key, key))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from newsletter.audience import selecting
+from newsletter.audience import dialect, selecting
 from newsletter.config import Config
 from newsletter.content.model import Slot, SlotKind
 from newsletter.problems import Problem, Severity
@@ -51,10 +51,9 @@ def empty_fields(config: Config, list_keys: Sequence[str], keys: Iterable[str]) 
         if key in _COLUMNS:
             counts.append(f"count(*) FILTER (WHERE trim(person.{key}) = '')")  # a name of _COLUMNS, never a person's
         else:
-            counts.append(
-                "count(*) FILTER (WHERE trim(coalesce(json_extract(person.attributes, %s), '')) IN ('', '[]'))"
-            )
-            paths.append('$."' + _LISTS.get(key, key).replace('"', "") + '"')
+            value = dialect.fact_text("person.attributes")
+            counts.append(f"count(*) FILTER (WHERE trim(coalesce({value}, '')) IN ('', '[]'))")
+            paths.append(dialect.key(_LISTS.get(key, key).replace('"', "")))
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(counts)} FROM ({people}) AS person", [*paths, *parameters])  # noqa: S608
         found = cursor.fetchone()

@@ -9,126 +9,86 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from newsletter import settings
+from newsletter.audience import database_trouble as trouble
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem, Where
 
 WAIT = 20.0  # seconds for another process that is bringing the same file up to date
 
-# SQLite's result code → (our code, what is wrong, what to do, exit). https://www.sqlite.org/rescode.html
-_SQLITE = {
-    "SQLITE_BUSY": (
-        "database-locked",
-        "Another program is writing to the database {file} and did not finish in time",
-        "Wait until the other `newsletter` command is done, then try again. Nothing was changed.",
-        Exit.TRY_AGAIN,
-    ),
-    "SQLITE_READONLY": (
-        "database-unwritable",
-        "The database {file} cannot be written",
-        "Check that you own the file and its folder, and that the disk is not mounted read-only.",
-        Exit.CONFIG,
-    ),
-    "SQLITE_CANTOPEN": (
-        "database-unwritable",
-        "The database {file} cannot be opened or made",
-        "Check that the folder exists and that you may write to it. [database] url in newsletter.toml names the file.",
-        Exit.CONFIG,
-    ),
-    "SQLITE_FULL": (
-        "database-full",
-        "The disk is full: the database {file} cannot grow",
-        "Make room and try again. What was not finished was undone.",
-        Exit.TRY_AGAIN,
-    ),
-    "SQLITE_IOERR": (
-        "database-unwritable",
-        "The disk answered with an error while the database {file} was in use",
-        "Check the disk and its connection. What was not finished was undone.",
-        Exit.CONFIG,
-    ),
-    "SQLITE_NOTADB": (
-        "database-damaged",
-        "The file {file} is not a database",
-        "Move it away and restore a backup, or correct [database] url in newsletter.toml.",
-        Exit.CONFIG,
-    ),
-    "SQLITE_CORRUPT": (
-        "database-damaged",
-        "The database {file} is damaged",
-        "Copy the file to a safe place first, then restore a backup.",
-        Exit.CONFIG,
-    ),
-}
-_SQLITE["SQLITE_LOCKED"] = _SQLITE["SQLITE_BUSY"]
-_SQLITE["SQLITE_PERM"] = _SQLITE["SQLITE_AUTH"] = _SQLITE["SQLITE_CANTOPEN"]
+LOCK = 0x6E6577736C  # "newsl": PostgreSQL's advisory lock while one process brings the tables up to date
 
 
 def ready(config: Config) -> None:
     """Set Django up for this workspace and bring its database up to date; every command that needs it calls this.
 
-    When the file is current this is one SELECT; otherwise one process migrates and the others wait for it.
-    Raises NewsletterError: database-locked, -newer, -unwritable, -full, -damaged, bad-database-url.
+    When the database is current this is one SELECT; otherwise one process migrates and the others wait for it.
+    Raises NewsletterError: database-locked, -newer, -unwritable, -full, -damaged, -missing, -refused, -unreachable,
+    bad-database-url.
     """
     settings.setup(config)
-    path = _path(config)
-    with problems_of(path):
+    if settings.database(config)["ENGINE"].endswith("sqlite3"):
+        _ready_file(Path(settings.database(config)["NAME"]))
+    else:
+        _ready_server(_current())
+
+
+def _ready_file(path: Path) -> None:
+    with problems_of(str(path)):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _said("SQLITE_CANTOPEN", path) from error
+            raise trouble.said("SQLITE_CANTOPEN", str(path)) from error
         # Two processes that switch one new file to WAL at the same moment get "locked" at once, without waiting.
-        if path.exists() and path.stat().st_size and not _missing(path):
+        if path.exists() and path.stat().st_size and not _missing(str(path)):
             return
         with _alone(path):
-            if _missing(path):
-                from django.core.management import call_command
+            _migrate(str(path))
 
-                call_command("migrate", verbosity=0, interactive=False)
+
+def _ready_server(place: str) -> None:
+    with problems_of(place):
+        if not _missing(place):
+            return
+        with _alone_on_the_server(place):
+            _migrate(place)
+
+
+def _migrate(place: str) -> None:
+    if _missing(place):
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0, interactive=False)
 
 
 @contextmanager
-def problems_of(path: Path | None = None) -> Iterator[None]:
+def problems_of(place: str = "") -> Iterator[None]:
     """Turn the database's errors inside the block into NewsletterError; our own bugs pass through unchanged."""
-    from django.db import DatabaseError
+    from django.db import Error
 
     try:
         yield
-    except DatabaseError as error:
-        plain = explained(error, path)
+    except Error as error:
+        plain = explained(error, place)
         if plain is None:
             raise
         raise plain from error
 
 
-def explained(error: BaseException, path: Path | None = None) -> NewsletterError | None:
-    """The NewsletterError for a full disk, a locked or damaged file and the like; None when it is a bug of ours.
-
-    `error` is what Django raised: SQLite's own code (sqlite_errorname, Python ≥ 3.11) is in its chain of causes.
-    """
-    name = ""
-    cause: BaseException | None = error
-    while cause and not name:
-        name, cause = str(getattr(cause, "sqlite_errorname", "")), cause.__cause__ or cause.__context__
-    known = next((code for code in _SQLITE if name.startswith(code)), None)
-    return _said(known, path or Path(_current())) if known else None
-
-
-def _said(sqlite_code: str, path: Path) -> NewsletterError:
-    code, message, hint, ending = _SQLITE[sqlite_code]
-    return NewsletterError(Problem(code, message.format(file=path), hint=hint, where=Where(str(path))), exit=ending)
-
-
-def _path(config: Config) -> Path:
-    return Path(settings.database(config)["NAME"])
+def explained(error: BaseException, place: str = "") -> NewsletterError | None:
+    """The NewsletterError for a full disk, a locked file, a lost server and the like; None when it is a bug of ours."""
+    return trouble.explained(error, place or _current())
 
 
 def _current() -> str:
+    """The file, or the server's address without its password."""
     from django.db import connection
 
-    return str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        return str(connection.settings_dict["NAME"])
+    return settings.current().database.shown.partition("?")[0]
 
 
-def _missing(path: Path) -> bool:
+def _missing(place: str) -> bool:
     """True when migrations wait to be applied. Reads file names, not modules: importing them all costs 30 ms."""
     from django.apps import apps
     from django.db import connection
@@ -142,7 +102,7 @@ def _missing(path: Path) -> bool:
         tables = set(connection.introspection.table_names(cursor))
         if "django_migrations" not in tables:
             if tables:
-                raise _other_program(path)
+                raise _other_program(place)
             return True
         cursor.execute("SELECT app, name FROM django_migrations")
         applied = set(cursor.fetchall())
@@ -150,23 +110,28 @@ def _missing(path: Path) -> bool:
         raise NewsletterError(
             Problem(
                 "database-newer",
-                f"A newer version of newsletter has written {path} (it has {'.'.join(unknown[-1])})",
+                f"A newer version of newsletter has written {place} (it has {'.'.join(unknown[-1])})",
                 hint="Update newsletter on this computer, or restore a backup made with this version.",
-                where=Where(str(path)),
+                where=_where(place),
             ),
             exit=Exit.CONFIG,
         )
     return bool(known - applied)
 
 
-def _other_program(path: Path) -> NewsletterError:
+def _other_program(place: str) -> NewsletterError:
+    kind = "file" if _where(place) else "database"
     problem = Problem(
         "database-damaged",
-        f"The file {path} holds the tables of another program",
-        hint='Name a file of its own in newsletter.toml, such as [database] url = "sqlite:///var/newsletter.db".',
-        where=Where(str(path)),
+        f"The {kind} {place} holds the tables of another program",
+        hint='Name one of its own in newsletter.toml, such as [database] url = "sqlite:///var/newsletter.db".',
+        where=_where(place),
     )
     return NewsletterError(problem, exit=Exit.CONFIG)
+
+
+def _where(place: str) -> Where | None:
+    return Where(place) if Path(place).is_absolute() else None
 
 
 @contextmanager
@@ -180,6 +145,31 @@ def _alone(path: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > limit:
-                    raise _said("SQLITE_BUSY", path) from None
+                    raise trouble.said("SQLITE_BUSY", str(path)) from None
                 time.sleep(0.05)
         yield
+
+
+@contextmanager
+def _alone_on_the_server(place: str) -> Iterator[None]:
+    """The same by PostgreSQL's advisory lock, which ends with the connection, however the process ends.
+
+    Asked for again and again, not waited for: a waiting statement would hold a snapshot that migrations wait for.
+    """
+    from django.db import connection
+
+    limit = time.monotonic() + WAIT
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+            if cursor.fetchone()[0]:
+                break
+            if time.monotonic() > limit:
+                raise trouble.locked(place)
+            time.sleep(0.05)
+    try:
+        yield
+    finally:
+        if connection.connection is not None and not connection.connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from newsletter.audience import selecting
+from newsletter.audience import dialect, selecting
 from newsletter.audience.formulas import neutral
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem, Where
@@ -20,10 +20,10 @@ _NAMES = ("email", "name", "first_name", "last_name", "language", "lists", "area
 
 _ROWS = """
     SELECT person.address, person.name, person.first_name, person.last_name, person.language, (
-        SELECT group_concat(key, ';') FROM (
+        SELECT {joined} FROM (
             SELECT list.key FROM audience_subscription AS chosen
             JOIN audience_mailinglist AS list ON list.id = chosen.list_id
-            WHERE chosen.subscriber_id = person.id AND chosen.state = 'confirmed' ORDER BY list.key)
+            WHERE chosen.subscriber_id = person.id AND chosen.state = 'confirmed' ORDER BY list.key) AS in_order
     ), person.attributes
     FROM audience_subscriber AS person
 """
@@ -48,8 +48,9 @@ def rows(config: Config, list_keys: Sequence[str] = ()) -> Iterator[list[str]]:
 
     keys = selecting.known(config, list_keys)
     fields = header(config)[len(_NAMES) :]
-    statement = _ROWS + (_ON_LISTS.format(lists=", ".join(["%s"] * len(keys))) if keys else "") + " ORDER BY person.id"
-    with connection.cursor() as cursor:
+    statement = _ROWS.format(joined=dialect.joined("key", ";"))
+    statement += (_ON_LISTS.format(lists=", ".join(["%s"] * len(keys))) if keys else "") + " ORDER BY person.id"
+    with connection.chunked_cursor() as cursor:  # PostgreSQL would send all of them at once otherwise
         cursor.execute(statement, keys)
         while people := cursor.fetchmany(1000):
             for *person, lists, attributes in people:

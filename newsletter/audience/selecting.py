@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from newsletter.audience import dialect
 from newsletter.config import Config
 from newsletter.problems import NewsletterError, Problem, did_you_mean
 
@@ -13,9 +14,9 @@ from newsletter.problems import NewsletterError, Problem, did_you_mean
 # {lists} is a list of placeholders for list keys.
 _PEOPLE = """
     SELECT subscriber.id AS subscriber_id, count(*) AS memberships, CASE
-        WHEN suppression.reason IS NOT NULL THEN suppression.reason
-        WHEN sum(subscription.state = 'confirmed') > 0 THEN ''
-        WHEN sum(subscription.state = 'left') > 0 THEN 'left'
+        WHEN max(suppression.reason) IS NOT NULL THEN max(suppression.reason)
+        WHEN count(*) FILTER (WHERE subscription.state = 'confirmed') > 0 THEN ''
+        WHEN count(*) FILTER (WHERE subscription.state = 'left') > 0 THEN 'left'
         ELSE 'unconfirmed' END AS why_not
     FROM audience_mailinglist AS list
     JOIN audience_subscription AS subscription ON subscription.list_id = list.id
@@ -29,12 +30,12 @@ _PEOPLE = """
 _ROWS = """
     SELECT subscriber.id AS subscriber_id, subscriber.canonical, subscriber.address, subscriber.name,
         subscriber.first_name, subscriber.last_name, subscriber.language, subscriber.attributes, (
-            SELECT json_group_array(key) FROM (
+            SELECT {array} FROM (
                 SELECT list.key FROM audience_mailinglist AS list
                 JOIN audience_subscription AS chosen ON chosen.list_id = list.id
                 WHERE chosen.subscriber_id = subscriber.id AND chosen.state = 'confirmed' AND list.key IN ({lists})
                 ORDER BY CASE list.key {order} END
-            )
+            ) AS in_order
         ) AS lists
     FROM audience_subscriber AS subscriber
     WHERE subscriber.id IN (
@@ -111,7 +112,7 @@ def explain(config: Config, list_keys: Sequence[str]) -> Explanation:
             keys,
         )
         entries = dict(cursor.fetchall())
-    counts = {"duplicates": sum(memberships - people for _, people, memberships in classes)}
+    counts = {"duplicates": int(sum(memberships - people for _, people, memberships in classes))}
     for reason, people, _ in classes:
         reason = "unsubscribed" if reason == "left" else reason
         counts[reason] = counts.get(reason, 0) + people
@@ -131,7 +132,7 @@ def sql(list_keys: Sequence[str]) -> tuple[str, list[Any]]:
     keys = list(dict.fromkeys(list_keys))
     order = " ".join("WHEN %s THEN %s" for _ in keys)
     places = [value for place, key in enumerate(keys) for value in (key, place)]
-    return _ROWS.format(lists=_marks(keys), order=order), [*keys, *places, *keys]
+    return _ROWS.format(array=dialect.array_of("key"), lists=_marks(keys), order=order), [*keys, *places, *keys]
 
 
 def gone_since(delivery: str = "sending_delivery") -> str:
@@ -147,7 +148,7 @@ def gone_since(delivery: str = "sending_delivery") -> str:
     return f"""(
         EXISTS (SELECT 1 FROM audience_suppression AS never WHERE never.canonical = {delivery}.canonical)
         OR ({delivery}.subscriber_id IS NOT NULL AND {delivery}.lists <> '[]' AND NOT EXISTS (
-            SELECT 1 FROM json_each({delivery}.lists) AS wanted
+            SELECT 1 FROM {dialect.each(f"{delivery}.lists", "wanted")}
             JOIN audience_mailinglist AS list ON list.key = wanted.value
             JOIN audience_subscription AS still ON still.list_id = list.id
             WHERE still.subscriber_id = {delivery}.subscriber_id AND still.state = 'confirmed'

@@ -10,19 +10,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
+from newsletter.audience import dialect
 from newsletter.audience.people import Staged
 
 BATCH = 10_000  # people per transaction: 0.1 s under the write lock, so that sending and pages go on meanwhile
+LOCK = 0x696D706F7274  # "import": PostgreSQL's advisory lock, so that one import at a time compares and writes
 CACHE = "-16000"  # KiB; two caches (file and temporary) beside 50 MiB of Python and Django
 
 COLUMNS = "canonical, row, address, name, first_name, last_name, language, attributes, lists"
+_TYPED = """canonical {text}, row {number}, address {text}, name {text}, first_name {text}, last_name {text},
+    language {text}, attributes {json}, lists {number}"""
 _TABLES = f"""
-    CREATE TEMP TABLE import_read ({COLUMNS});
-    CREATE TEMP TABLE import_person (place INTEGER PRIMARY KEY, verdict TEXT NOT NULL DEFAULT '', {COLUMNS});
-    CREATE TEMP TABLE import_list (list_id INTEGER PRIMARY KEY, key TEXT NOT NULL, bit INTEGER NOT NULL);
+    CREATE TEMP TABLE import_read ({_TYPED});
+    CREATE TEMP TABLE import_person (place {{counted}}, verdict TEXT NOT NULL DEFAULT '', {_TYPED});
+    CREATE TEMP TABLE import_list (list_id {{key}}, key TEXT NOT NULL, bit BIGINT NOT NULL);
     CREATE TEMP TABLE import_refused (row INTEGER, problem TEXT, cells TEXT)
 """
 
@@ -32,23 +36,22 @@ _CLASSIFY = """
     UPDATE import_person SET verdict = CASE
         WHEN EXISTS (SELECT 1 FROM audience_suppression AS never WHERE never.canonical = import_person.canonical)
             THEN 'suppressed'
-        ELSE (
+        ELSE coalesce((
             SELECT CASE
-                WHEN count(*) = 0 THEN 'new'
-                WHEN count(wish.bit) > 0 AND count(wish.bit) = coalesce(sum(old.state = 'left'), 0) THEN 'left'
+                WHEN count(wish.bit) > 0 AND count(wish.bit) = count(*) FILTER (WHERE old.state = 'left') THEN 'left'
                 WHEN count(wish.bit) > count(old.id)
                     OR (import_person.name <> '' AND import_person.name <> known.name)
                     OR (import_person.first_name <> '' AND import_person.first_name <> known.first_name)
                     OR (import_person.last_name <> '' AND import_person.last_name <> known.last_name)
                     OR (import_person.language <> '' AND import_person.language <> known.language)
                     OR (import_person.attributes <> '{}' AND import_person.attributes <> known.attributes AND
-                        json_patch(known.attributes, import_person.attributes) <> json_patch(known.attributes, '{}'))
+                        {merged} <> {merged_nothing})
                 THEN 'updated' ELSE 'unchanged' END
             FROM audience_subscriber AS known
-            LEFT JOIN import_list AS wish ON wish.bit & import_person.lists
+            LEFT JOIN import_list AS wish ON (wish.bit & import_person.lists) <> 0
             LEFT JOIN audience_subscription AS old ON old.list_id = wish.list_id AND old.subscriber_id = known.id
-            WHERE known.canonical = import_person.canonical
-        ) END
+            WHERE known.canonical = import_person.canonical GROUP BY known.id
+        ), 'new') END
     WHERE place > %s AND place <= %s
 """
 
@@ -58,6 +61,7 @@ _APPLY = (
     INSERT INTO audience_subscriber (canonical, address, name, first_name, last_name, language, attributes, created)
     SELECT canonical, address, name, first_name, last_name, language, attributes, %(now)s
     FROM import_person WHERE place > %(low)s AND place <= %(high)s AND verdict = 'new' ORDER BY place
+    ON CONFLICT (canonical) DO NOTHING
     """,
     """
     UPDATE audience_subscriber AS known SET
@@ -65,7 +69,7 @@ _APPLY = (
         first_name = coalesce(nullif(wish.first_name, ''), known.first_name),
         last_name = coalesce(nullif(wish.last_name, ''), known.last_name),
         language = coalesce(nullif(wish.language, ''), known.language),
-        attributes = json_patch(known.attributes, wish.attributes)
+        attributes = {merged}
     FROM import_person AS wish
     WHERE wish.place > %(low)s AND wish.place <= %(high)s AND wish.verdict = 'updated'
         AND known.canonical = wish.canonical
@@ -74,7 +78,7 @@ _APPLY = (
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording, at)
     SELECT wish.canonical, list.key, 'joined', 'import', %(wording)s, %(now)s
     FROM import_person AS wish CROSS JOIN import_list AS list
-    WHERE wish.place > %(low)s AND wish.place <= %(high)s AND list.bit & wish.lists AND (wish.verdict = 'new'
+    WHERE wish.place > %(low)s AND wish.place <= %(high)s AND (list.bit & wish.lists) <> 0 AND (wish.verdict = 'new'
         OR (wish.verdict = 'updated' AND NOT EXISTS (
             SELECT 1 FROM audience_subscription AS old JOIN audience_subscriber AS known ON known.id = old.subscriber_id
             WHERE known.canonical = wish.canonical AND old.list_id = list.list_id)))
@@ -82,9 +86,9 @@ _APPLY = (
     """
     INSERT INTO audience_subscription (subscriber_id, list_id, state, changed)
     SELECT known.id, list.list_id, 'confirmed', %(now)s
-    FROM import_person AS wish CROSS JOIN audience_subscriber AS known ON known.canonical = wish.canonical
-    CROSS JOIN import_list AS list
-    WHERE wish.place > %(low)s AND wish.place <= %(high)s AND list.bit & wish.lists
+    FROM import_person AS wish CROSS JOIN audience_subscriber AS known CROSS JOIN import_list AS list
+    WHERE wish.place > %(low)s AND wish.place <= %(high)s AND known.canonical = wish.canonical
+        AND (list.bit & wish.lists) <> 0
         AND wish.verdict IN ('new', 'updated')
     ON CONFLICT DO NOTHING
     """,
@@ -117,18 +121,18 @@ class Stage:
         self.connection = connection
         self.size = 0
         self.drop()  # what an import before this one in the same process left
-        for statement in _TABLES.split(";"):
+        for statement in _TABLES.format(**dialect.column_types()).split(";"):
             self._execute(statement)
-        for pragma in (f"cache_size={CACHE}", f"temp.cache_size={CACHE}", "temp.journal_mode=OFF"):
-            self._execute(f"PRAGMA {pragma}")
+        if dialect.is_sqlite():
+            for pragma in (f"cache_size={CACHE}", f"temp.cache_size={CACHE}", "temp.journal_mode=OFF"):
+                self._execute(f"PRAGMA {pragma}")
 
     def add(self, people: list[Staged]) -> None:
         """Append rows as they are read. BEGIN without IMMEDIATE: temporary tables need no lock on the real file."""
         with self.connection.cursor() as cursor:
             cursor.execute("BEGIN")
             try:
-                places = ", ".join(["%s"] * 9)
-                cursor.executemany(f"INSERT INTO import_read ({COLUMNS}) VALUES ({places})", people)  # noqa: S608
+                dialect.load(cursor, "import_read", COLUMNS, people)
             finally:
                 cursor.execute("COMMIT")
 
@@ -137,7 +141,7 @@ class Stage:
         if rows:
             with self.connection.cursor() as cursor:
                 cursor.execute("BEGIN")
-                cursor.executemany("INSERT INTO import_refused VALUES (%s, %s, %s)", rows)
+                dialect.load(cursor, "import_refused", "row, problem, cells", rows)
                 cursor.execute("COMMIT")
 
     def sort(self) -> tuple[int, list[tuple[int, int, str]]]:
@@ -174,7 +178,12 @@ class Stage:
     def classify(self, low: int = 0, high: int | None = None) -> dict[str, int]:
         """Compare people (of these places) with those known; returns people by verdict."""
         high = self.size if high is None else high
-        self._execute(_CLASSIFY, [low, high])
+        merged = dialect.merged("known.attributes", "import_person.attributes")
+        nothing = dialect.merged("known.attributes", "'{}'")  # the same spelling of what is known, for comparing
+        self._execute(
+            _CLASSIFY.replace("{merged}", merged).replace("{merged_nothing}", nothing),
+            [low, high],
+        )
         return self.verdicts(low, high)
 
     def verdicts(self, low: int = 0, high: int | None = None) -> dict[str, int]:
@@ -192,10 +201,13 @@ class Stage:
         values = {"low": low, "high": high, "wording": wording}
         values["now"] = self.connection.ops.adapt_datetimefield_value(now)
         with transaction.atomic():
+            if not dialect.is_sqlite():  # SQLite has one writer anyway; pages and senders are not kept waiting
+                self._execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
             counts = self.classify(low, high)
             if counts.keys() & {"new", "updated"}:
                 for statement in _APPLY:
-                    self._execute(statement, values)
+                    merged = dialect.merged("known.attributes", "wish.attributes")
+                    self._execute(statement.replace("{merged}", merged), values)
         return counts
 
     def batches(self) -> Iterator[tuple[int, int]]:
@@ -216,10 +228,10 @@ class Stage:
         return int(
             self._fetch(
                 "SELECT count(DISTINCT wish.place) FROM import_person AS wish "
-                "CROSS JOIN audience_subscriber AS known ON known.canonical = wish.canonical "
+                "CROSS JOIN audience_subscriber AS known "
                 "JOIN audience_subscription AS old ON old.subscriber_id = known.id AND old.state = 'left' "
-                "JOIN import_list AS list ON list.list_id = old.list_id AND list.bit & wish.lists "
-                "WHERE wish.verdict IN ('updated', 'unchanged')"
+                "JOIN import_list AS list ON list.list_id = old.list_id AND (list.bit & wish.lists) <> 0 "
+                "WHERE known.canonical = wish.canonical AND wish.verdict IN ('updated', 'unchanged')"
             )[0][0]
         )
 
@@ -232,7 +244,7 @@ class Stage:
         )
 
     def refused(self) -> Iterator[tuple[int, str, str]]:
-        with self.connection.cursor() as cursor:
+        with self.connection.chunked_cursor() as cursor:
             cursor.execute("SELECT row, problem, cells FROM import_refused ORDER BY row")
             while rows := cursor.fetchmany(1000):
                 yield from rows
@@ -240,24 +252,23 @@ class Stage:
     def drop(self) -> None:
         """Give the temporary space back."""
         for table in ("import_read", "import_person", "import_list", "import_refused"):
-            self._execute(f"DROP TABLE IF EXISTS temp.{table}")
+            self._execute(f"DROP TABLE IF EXISTS {dialect.temporary(table)}")
 
     def _join_repeated(self) -> None:
         """Replace the rows of a repeated address by one; they stream through, however many they are."""
         self._execute(
             "CREATE TEMP TABLE import_again AS SELECT * FROM import_person WHERE place IN ("
             "SELECT place + step FROM (SELECT earlier.place FROM import_person AS earlier JOIN import_person AS later "
-            "ON later.place = earlier.place + 1 WHERE later.canonical = earlier.canonical), "
-            "(SELECT 0 AS step UNION SELECT 1))"
+            "ON later.place = earlier.place + 1 WHERE later.canonical = earlier.canonical) AS same, "
+            "(SELECT 0 AS step UNION SELECT 1) AS both_of_them)"
         )
         self._execute("DELETE FROM import_person WHERE place IN (SELECT place FROM import_again)")
-        with self.connection.cursor() as source, self.connection.cursor() as target:
+        with self.connection.chunked_cursor() as source, self.connection.cursor() as target:
             source.execute(f"SELECT place, {COLUMNS} FROM import_again ORDER BY place")  # noqa: S608
             people = groupby(iter(source.fetchone, None), key=lambda row: row[1])
-            target.executemany(
-                f"INSERT INTO import_person (place, {COLUMNS}) VALUES ({', '.join(['%s'] * 10)})",  # noqa: S608
-                (joined(rows) for _, rows in people),  # type: ignore[arg-type]  # any iterable will do
-            )
+            once = (joined(rows) for _, rows in people)
+            while batch := list(islice(once, BATCH)):  # read before it is written: both go over one connection
+                dialect.load(target, "import_person", f"place, {COLUMNS}", batch)
         self._execute("DROP TABLE import_again")
 
     def _execute(self, statement: str, values: Any = ()) -> None:

@@ -58,6 +58,8 @@ def values(config: Config) -> list[tuple[str, object, str]]:
         if is_dataclass(value):
             for item in fields(value):
                 inner = getattr(value, item.name)
+                if f"{path}.{item.name}" == "database.url":
+                    inner = config.database.shown  # a password may stand in it
                 walk(HIDDEN if item.metadata.get("secret") and inner else inner, f"{path}.{item.name}")
         elif isinstance(value, Mapping):
             for key, inner in value.items():

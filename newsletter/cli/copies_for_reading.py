@@ -107,10 +107,9 @@ def find(config: Config, issue: Issue, address: str) -> Reader:
 
 def has_database(config: Config) -> bool:
     """True when people have been imported here; looking must not make a database."""
-    url = config.database.url
-    if not url.startswith("sqlite:///"):
-        return True
-    return (config.root / url.removeprefix("sqlite:///")).is_file()
+    from newsletter import settings
+
+    return settings.has_database(config)
 
 
 def rows(config: Config, most: int | None = None) -> list[Reader]:

@@ -117,7 +117,7 @@ def database(config: Config) -> Iterator[Finding]:
     except NewsletterError as error:
         yield from failed("Database", error)
         return
-    yield Finding("Database", f"{config.database.url} is up to date: {count(people, 'person', 'people')}")
+    yield Finding("Database", f"{config.database.shown} is up to date: {count(people, 'person', 'people')}")
 
 
 def themes(config: Config) -> Iterator[Finding]:

@@ -88,7 +88,7 @@ def _states(config: Config, problems: list[Problem]) -> dict[str, tuple[str, int
     from newsletter import settings
 
     try:
-        if not Path(settings.database(config)["NAME"]).exists():
+        if not settings.has_database(config):
             return {}
         from newsletter.audience import database
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,7 +143,20 @@ class Web:
 
 @dataclass(frozen=True)
 class Database:
-    url: str = _help("Where the database is; a path in it is relative to the workspace.", "sqlite:///var/newsletter.db")
+    url: str = _help(
+        "Where the database is: a path relative to the workspace, or postgresql://user@host:port/name?sslmode=require.",
+        "sqlite:///var/newsletter.db",
+    )
+    password: str = _help("PostgreSQL's password; only from the environment, never from this file.", secret=True)
+
+    def __repr__(self) -> str:
+        return f"Database(url={self.shown!r})"
+
+    @property
+    def shown(self) -> str:
+        """The address as a screen may show it: without a password, also where it is written wrongly."""
+        hidden = re.sub(r"^([a-z+]+:/*[^:/@?]*):.*@", r"\1:***@", self.url, flags=re.DOTALL | re.IGNORECASE)
+        return re.sub(r"(password=)[^&]*", r"\1***", hidden, flags=re.IGNORECASE)
 
 
 @dataclass(frozen=True)

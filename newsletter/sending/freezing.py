@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from newsletter.audience import selecting
+from newsletter.audience import dialect, selecting
 from newsletter.content.model import SlotKind
 from newsletter.rendering.model import Rendered
 from newsletter.sending import tally
@@ -19,19 +19,15 @@ from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import lists_key
 from newsletter.sending.store import loaded
 
-# Names in `{{ }}` and `only` that are not attributes of a person: the column, or the place in the attributes.
+# Names in `{{ }}` and `only` that are not attributes of a person: the column.
 COLUMNS = {
     "email": "person.address",
     "name": "person.name",
     "first_name": "person.first_name",
     "last_name": "person.last_name",
     "language": "person.language",
-    "list": "json(person.lists)",
-    "tag": "json_extract(person.attributes, '$.tags')",
-    "area": "json_extract(person.attributes, '$.areas')",
 }
-# Nine random bytes for each row, drawn by SQLite itself from its ChaCha20 generator, which the system seeds.
-RANDOM_TOKEN = "randomblob(9)"  # noqa: S105
+LISTS = {"tag": "tags", "area": "areas"}  # names in the mail that stand for several values, and their key
 
 
 def keys_used(renders: Iterable[Rendered]) -> tuple[str, ...]:
@@ -50,11 +46,14 @@ def values_sql(keys: Sequence[str]) -> tuple[str, list[Any]]:
     for key in keys:
         params.append(key)
         if key in COLUMNS:
-            parts.append(f"%s, {COLUMNS[key]}")
+            value = COLUMNS[key]
+        elif key == "list":
+            value = dialect.as_json("person.lists")
         else:
-            parts.append("%s, json_extract(person.attributes, %s)")
-            params.append(f'$."{key}"')
-    return f"json_object({', '.join(parts)})", params
+            value = dialect.fact("person.attributes")
+            params.append(dialect.key(LISTS.get(key, key)))
+        parts.append(f"CAST(%s AS text), {value}")
+    return dialect.json_object(parts), params
 
 
 def freeze_people(mailing: Mailing, lists: Sequence[str], keys: Sequence[str]) -> int:
@@ -70,7 +69,7 @@ def freeze_people(mailing: Mailing, lists: Sequence[str], keys: Sequence[str]) -
         " lists, token, state, attempt, tries, worker, reason, reply_text, remote_id, relay,"
         " provider, proof, changed)"
         " SELECT %s, person.subscriber_id, person.canonical, person.address, person.name, person.language,"
-        f" {values}, person.lists, {RANDOM_TOKEN}, 'pending', 0, 0, '', '', '', '', '', '', '', %s"
+        f" {values}, person.lists, {dialect.random_token()}, 'pending', 0, 0, '', '', '', '', '', '', '', %s"
         f" FROM ({people}) AS person"
     )
     now = connection.ops.adapt_datetimefield_value(timezone.now())
@@ -89,7 +88,7 @@ def make_unsubscribe_keys(mailing: Mailing) -> None:
             chosen = sorted(loaded(lists))
             cursor.execute(
                 "INSERT INTO sending_unsubscribekey (token, canonical, lists, lists_key)"
-                f" SELECT {RANDOM_TOKEN}, d.canonical, json(%s), %s FROM sending_delivery d"
+                f" SELECT {dialect.random_token()}, d.canonical, {dialect.as_json('%s')}, %s FROM sending_delivery d"
                 " WHERE d.mailing_id = %s AND d.lists = %s ON CONFLICT DO NOTHING",
                 [as_json(chosen), lists_key(chosen), mailing.pk, lists],
             )

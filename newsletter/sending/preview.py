@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from newsletter.audience import selecting
+from newsletter.audience import dialect, selecting
 from newsletter.mail.tokens import new_id
 from newsletter.rendering import merge
 from newsletter.rendering.model import Condition, Rendered
@@ -53,9 +53,10 @@ def first_people(lists: Sequence[str], renders: Mapping[str, Rendered], number: 
 
 def one_person(canonical: str, renders: Mapping[str, Rendered], lists: Sequence[str]) -> Leased | None:
     """A subscriber as a row for the Composer, whichever lists they are on; None when we do not know the address."""
+    chosen = dialect.as_json("%s")
     people = (
-        "SELECT id AS subscriber_id, canonical, address, name, first_name, last_name, language, attributes,"
-        " %s AS lists FROM audience_subscriber WHERE canonical = %s"
+        "SELECT id AS subscriber_id, canonical, address, name, first_name, last_name, language, attributes,"  # noqa: S608
+        f" {chosen} AS lists FROM audience_subscriber WHERE canonical = %s"
     )
     found = _rows(people, [freezing.as_json(list(lists)), canonical], renders, 1)
     return found[0] if found else None

@@ -11,6 +11,8 @@ from newsletter.audience import database
 from newsletter.problems import Exit, NewsletterError
 from tests.workspace import Workspace
 
+pytestmark = pytest.mark.sqlite
+
 
 def refused(folder: Workspace) -> NewsletterError:
     with pytest.raises(NewsletterError) as caught:

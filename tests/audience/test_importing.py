@@ -313,6 +313,7 @@ def test_the_quick_way_for_addresses_agrees_with_the_slow_one(workspace: Workspa
 # --- other processes -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite
 def test_an_import_while_another_program_writes_is_a_problem_not_a_traceback(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

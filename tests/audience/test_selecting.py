@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from newsletter.audience import selecting
+from newsletter.audience import dialect, selecting
 from newsletter.problems import NewsletterError
 from tests.workspace import Workspace
 
@@ -116,7 +116,8 @@ def test_a_frozen_delivery_is_checked_again_against_what_happened_since(
         subscribing.suppress(sam, "all", "erased", "staff")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {selecting.gone_since('d')} FROM (SELECT %s AS canonical, %s AS subscriber_id, %s AS lists) AS d",
+            f"SELECT {selecting.gone_since('d')} FROM (SELECT %s AS canonical, CAST(%s AS bigint) AS subscriber_id,"
+            f" {dialect.as_json('%s')} AS lists) AS d",
             [sam, subscriber, json.dumps(LISTS)],
         )
         assert bool(cursor.fetchone()[0]) is gone

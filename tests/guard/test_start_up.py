@@ -12,7 +12,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("django", "jinja2", "premailer", "lxml", "mjml", "PIL", "cssutils", "markdown_it", "aiosmtpd", "smtplib")
+HEAVY = (
+    "django",
+    "jinja2",
+    "premailer",
+    "lxml",
+    "mjml",
+    "PIL",
+    "cssutils",
+    "markdown_it",
+    "aiosmtpd",
+    "smtplib",
+    "psycopg",
+)
 
 
 def modules_after(code: str, folder: Path) -> set[str]:

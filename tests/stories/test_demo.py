@@ -16,6 +16,8 @@ import pytest
 
 from newsletter.config import load
 
+pytestmark = pytest.mark.sqlite  # the demo is for this computer only and always keeps a file
+
 
 def demo(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "newsletter", "demo", *words]

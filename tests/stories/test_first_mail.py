@@ -84,12 +84,13 @@ class Town:
 
 
 @pytest.fixture
-def town(tmp_path: Path, certificates: Certificates):
+def town(tmp_path: Path, certificates: Certificates, database: dict[str, str]):
     """An empty folder, a mail host with mailboxes, and the certificates' authority in this computer's list."""
     root = tmp_path / "town"
     root.mkdir()
     authority = str(certificates.folder / "authority.pem")
     environment = {
+        **database,
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
         "TMPDIR": str(tmp_path),

@@ -24,13 +24,14 @@ def blocks(page: Path) -> list[tuple[str, str, str]]:
 class Shell:
     """A shell that keeps its folder from block to block, with `newsletter` on its path."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: dict[str, str]) -> None:
         self.folder = folder
         scripts = folder / ".bin"
         scripts.mkdir()
         (scripts / "newsletter").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m newsletter "$@"\n')
         (scripts / "newsletter").chmod(0o755)
         self.environment = {
+            **more,
             "PATH": f"{scripts}:{os.environ['PATH']}",
             "HOME": str(folder),
             "TMPDIR": str(folder),
@@ -60,9 +61,9 @@ class Shell:
         found[0].write_text(text, encoding="utf-8")
 
 
-def walk(page: Path, folder: Path) -> str:
+def walk(page: Path, folder: Path, more: dict[str, str]) -> str:
     """Do what a page says; everything that was printed."""
-    shell, said = Shell(folder), ""
+    shell, said = Shell(folder, more), ""
     for kind, more, text in blocks(page):
         options = dict(word.split("=", 1) for word in more.split())
         if kind == "sh":
@@ -72,8 +73,8 @@ def walk(page: Path, folder: Path) -> str:
     return said
 
 
-def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
-    said = walk(ROOT / "docs" / "tutorial.md", tmp_path)
+def test_the_tutorial_does_what_it_says(tmp_path: Path, database: dict[str, str]) -> None:
+    said = walk(ROOT / "docs" / "tutorial.md", tmp_path, database)
     assert "did you mean callout?" in said
     assert "Could you come before six?" in said
     assert "Traceback" not in said and "our-bug" not in said
