@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 
 from newsletter.config import Config
 from newsletter.problems import NewsletterError
-from newsletter.sending import carrier, heartbeats, logbook, mailings, schedules
+from newsletter.sending import carrier, heartbeats, lock, logbook, mailings, schedules
 from newsletter.sending.drain import Ended, How, Progress, drain
 from newsletter.sending.models import Mailing
 from newsletter.sending.store import whole
@@ -90,7 +90,7 @@ class Worker:
                     continue
                 did = self._look_after(mailing) or did
             self.troubles.pop(0, None)
-        except NewsletterError as error:
+        except (NewsletterError, DatabaseError) as error:  # such as a database that is being restarted
             self._in_trouble(0, "", str(error))
             self.ending.wait(self.troubles[0].again - self.monotonic())
         return did
@@ -98,6 +98,8 @@ class Worker:
     def _look_after(self, mailing: Mailing) -> bool:
         """Begin, put aside or go on with one mailing; whatever is wrong with it stays with it."""
         try:
+            if lock.is_held(self.config.var):
+                return False  # another sender is at work here; whatever is left is looked at again
             now, stale = self.now(), self.config.sending.stale
             if why := schedules.put_aside(mailing, now, stale, self.config.site.time_zone):
                 self._put_aside(mailing, why)

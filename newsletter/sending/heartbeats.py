@@ -8,7 +8,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -82,7 +82,7 @@ class Beating:
             try:
                 beat(self.worker, self.doing)
                 sweep()
-            except NewsletterError:
-                pass  # a full or locked database: whoever sends says it; the next beat tries again
+            except (NewsletterError, DatabaseError):
+                pass  # a full, locked or restarted database: whoever sends says it; the next beat tries again
             finally:
                 connection.close()  # of this thread: a database that was started anew is found again
