@@ -124,7 +124,8 @@ def say_left_to_the_worker(output: Output, config: Config, mailing: Mailing) -> 
         output.done(f"{mailing.slug} goes to {people} on {time_}. Nothing has been sent.")
         output.next("newsletter stop", "takes it back until then; newsletter send --at WHEN moves it")
     elif mailing.begins:
-        output.done(f"The worker starts to send {mailing.slug} to {people} at {mailing.begins:%H:%M:%S} UTC.")
+        begins = when.said(mailing.begins, config.site.time_zone)
+        output.done(f"The worker starts to send {mailing.slug} to {people} on {begins}.")
         output.next("newsletter stop", "takes it back until then")
     else:
         output.done(f"The worker sends {mailing.slug} to {people}.")

@@ -151,10 +151,15 @@ def _as_json(mailing: Mailing, wrong: list[Problem], state: str | None) -> None:
 
 def _follow(output: Output, config: Config, mailing: Mailing) -> None:
     """Look twice a second for as long as somebody is sending it; lines on a terminal are drawn anew."""
-    from newsletter.sending import lock, mailings
+    from newsletter.sending import heartbeats, lock, mailings
 
     before, began, first = "", time.monotonic(), None
-    while lock.is_held(config.var):
+    counts = _counts(mailings.status(mailing))
+    while lock.is_held(config.var) or (
+        mailing.state in ("approved", "sending")
+        and any(counts[state] for state in words.WAITING)
+        and heartbeats.alive()  # it begins, or goes on, by itself
+    ):
         counts = _counts(mailings.status(mailing))
         first = counts["accepted"] if first is None else first
         rate = (counts["accepted"] - first) / max(time.monotonic() - began, 0.5)

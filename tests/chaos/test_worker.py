@@ -103,9 +103,11 @@ def test_ctrl_c_on_send_leaves_the_view_and_the_worker_sends_on(ready: Workspace
     with working(ready) as worker:
         command = [sys.executable, "-m", "newsletter", "-C", str(ready.root), "send", "--yes", "--expect", "150"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as view:
+            assert view.stdout
+            words = next(line for line in view.stdout if "The worker sends it" in line)
             wait_for_mails(catcher.folder, 3)
             view.send_signal(signal.SIGINT)
-            words, _ = view.communicate(timeout=60)
+            words += view.communicate(timeout=60)[0]
         assert view.returncode == 0, words
         said(worker, "ended")
     assert "The worker sends it; Ctrl-C only leaves this view." in words

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -61,9 +61,9 @@ def worker(workspace: Workspace) -> Iterator[Worker]:
     thread.join(30)
 
 
-def until(ready: object, seconds: float = 30) -> None:
+def until(ready: Callable[[], bool], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
-    while not ready():  # type: ignore[operator]
+    while not ready():
         assert time.monotonic() < end
         threading.Event().wait(0.02)
 
@@ -171,10 +171,10 @@ def test_resuming_one_that_missed_its_time_asks_first(workspace: Workspace) -> N
 
 @pytest.mark.usefixtures("issue", "worker")
 def test_a_scheduled_mailing_goes_out_at_its_time(workspace: Workspace) -> None:
-    soon = (timezone.now() + timedelta(seconds=2)).isoformat(timespec="seconds")
+    soon = (timezone.now() + timedelta(seconds=3)).isoformat(timespec="seconds")
     ran = workspace.run("send", "--at", soon, *YES)
     assert ran.exit == 0, ran.out + ran.err
-    assert only().state == "approved" and mails(workspace) == 0
+    assert "Nothing has been sent" in ran.out
     until(lambda: only().state == "finished")
     assert mails(workspace) == 2 and laws.check(only()) == []
     sent = LogEntry.objects.get(what="started")
