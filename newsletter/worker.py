@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -114,8 +115,6 @@ class Worker:
         except Exception as error:  # a fault of ours in one mailing must not keep the others from being sent
             self._in_trouble(mailing.pk, mailing.slug, f"{type(error).__name__}: {error}")
             return False
-        finally:
-            self.beating.doing = "waiting"
         if ended.how is How.UNREACHABLE:
             self._in_trouble(mailing.pk, mailing.slug, ended.words)
             return False
@@ -145,12 +144,14 @@ class Worker:
                 begun = True  # only now: the lock is ours
                 self.beating.doing = f"sending {mailing.slug}"
                 self.tell(Event("sending", f"Sending {mailing.slug}", mailing.slug, {"people": mailing.frozen}))
+            if progress.note:
+                self.beating.doing = f"{mailing.slug}: {progress.note}"
             if self.monotonic() - last >= PROGRESS:
                 last = self.monotonic()
                 words = progress.note or f"{mailing.slug}: {progress.sent} sent, {progress.rate:.0f} a second"
                 self.tell(Event("progress", words, mailing.slug, dict(progress.counts)))
 
-        with carrier.opened(self.config) as way:
+        with self._busy(), carrier.opened(self.config) as way:
             # A paused mailing would keep us here, and the others waiting; and nobody is waited for: others may be due.
             ended = drain(
                 self.config,
@@ -165,6 +166,13 @@ class Worker:
             self._ended(mailing, ended)
         return ended
 
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.beating.doing = "waiting"
+
     def _ended(self, mailing: Mailing, ended: Ended) -> None:
         again = ended.counts["deferred"]
         words = f"{mailing.slug}: sent to {ended.sent} now, {ended.counts['accepted']} of {mailing.frozen} in all"
@@ -172,10 +180,7 @@ class Worker:
             words += f"; {again} to be tried again"
         if ended.words:
             words += f". {ended.words}"
-        if ended.how in (How.DONE, How.PAUSED):
-            with whole():
-                what = "sent" if ended.how is How.DONE else "paused"
-                logbook.note(mailing, what, ended.words, ended.counts["accepted"], by=logbook.OURSELVES)
+        logbook.ended(mailing, ended)
         self.tell(Event("ended", words, mailing.slug, {"how": ended.how.value, "sent": ended.sent, **ended.counts}))
 
     def _in_trouble(self, key: int, slug: str, words: str, hint: str = "") -> None:
@@ -183,6 +188,6 @@ class Worker:
         times = self.troubles[key].times + 1 if key in self.troubles else 1
         pause = min(FIRST_PAUSE * 2 ** min(times - 1, 10), LONGEST_PAUSE)
         self.troubles[key] = Trouble(times, self.monotonic() + pause)
-        said = f"{slug}: {words}" if slug else words
+        said = self.beating.doing = f"{slug}: {words}" if slug else words
         more = f" {hint}" if hint else ""
         self.tell(Event("trouble", f"{said}. Tried again in {pause:.0f} s.{more}", slug, {"again_in": pause}))

@@ -169,7 +169,7 @@ def test_a_mailing_that_is_paused_or_stopped_does_not_keep_it_from_the_others(
     halted = threading.Event()
 
     def slow(phase: str, address: str) -> str:
-        if phase == "data" and not halted.is_set():
+        if phase == "dot" and not halted.is_set():
             halted.set()
             verb(Mailing.objects.get(pk=mailing.pk))
             connection.close()

@@ -28,6 +28,7 @@ PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
 
 def carry(output: Output, config: Config, mailing: Mailing, carrier: Carrier) -> tuple[Ended, int]:
     """Drain with everything a person wants to see; returns how it ended and the exit code."""
+    from newsletter.sending import logbook
     from newsletter.sending.drain import drain
 
     show = _Screen(output) if output.fancy else _Lines(output)
@@ -41,6 +42,7 @@ def carry(output: Output, config: Config, mailing: Mailing, carrier: Carrier) ->
             ways=carrier.ways,
         )
     _remember_rate(mailing, ended)
+    logbook.ended(mailing, ended)
     heard_or_not(show.end)
     heard_or_not(tell, output, mailing, ended)
     return ended, exit_code(ended)

@@ -30,7 +30,7 @@ def watch(output: Output, mailing: Mailing, *, sleep: Callable[[float], Any] = t
 def _watched(output: Output, mailing: Mailing, sleep: Callable[[float], Any]) -> int:
     from newsletter.sending import heartbeats, mailings
 
-    began, first, last, line, counts = time.monotonic(), None, 0.0, "", {}
+    began, first, last, line, trouble, counts = time.monotonic(), None, 0.0, "", "", {}
     while True:
         status = mailings.status(mailing)
         counts = {state: status[state] for state in (*words.WAITING, *words.WORDS)}
@@ -48,6 +48,10 @@ def _watched(output: Output, mailing: Mailing, sleep: Callable[[float], Any]) ->
         elif time.monotonic() - last >= LINE:
             last = time.monotonic()
             output.say(line if begins > 0 else words.numbers(counts))
+        if (why := heartbeats.trouble(mailing.slug)) != trouble:
+            trouble = why
+            if why:
+                output.say(f"\n  {visible(why)}. The worker tries again by itself.")
         if not heartbeats.alive():
             output.failed("The worker is not heard any more; nobody is forgotten.")
             output.next("newsletter send", "goes on from here; nobody gets it twice")

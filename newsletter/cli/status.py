@@ -85,6 +85,7 @@ def _show(output: Output, config: Config, mailing: Mailing) -> None:
 
 
 def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: bool, worker: bool) -> None:
+    from newsletter.sending import heartbeats
     from newsletter.sending.models import Delivery
 
     if mailing.state == "approved" and mailing.send_at:
@@ -94,7 +95,8 @@ def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: 
         output.next("newsletter stop", "takes it back until then")
     elif mailing.state in ("approved", "sending") and worker and not running:
         if any(counts[state] for state in (*words.WAITING, "deferred")):
-            output.say("  The worker sees to it by itself.")
+            why = heartbeats.trouble(mailing.slug)
+            output.say(f"  The worker sees to it by itself.{' In the way: ' + visible(why) if why else ''}")
     elif mailing.state == "paused":
         output.next("newsletter resume", "carries on; nobody is missed or sent twice")
     elif mailing.state in ("approved", "sending") and not running:

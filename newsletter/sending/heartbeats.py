@@ -39,6 +39,13 @@ def alive() -> list[str]:
         return list(heard.order_by("started").values_list("worker", flat=True))
 
 
+def trouble(slug: str) -> str:
+    """What a worker says is in the way of this mailing, in words; "" when nothing is."""
+    begun = f"{slug}: "
+    heard = Heartbeat.objects.filter(doing__startswith=begun, seen__gt=Now() - ALIVE).first()
+    return heard.doing.removeprefix(begun) if heard else ""
+
+
 def beat(worker: str, doing: str = "") -> None:
     """Say that `worker` is there and what it does."""
     with database.problems_of():

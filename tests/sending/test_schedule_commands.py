@@ -226,6 +226,17 @@ def test_ctrl_c_within_the_undo_delay_takes_everything_back(
     assert only().state == "stopped" and mailings.find(SLUG) is None
 
 
+@pytest.mark.usefixtures("issue")
+def test_what_is_in_the_workers_way_is_shown_where_one_looks(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heartbeats.beat("host:1:aa", f"{SLUG}: the mail server does not answer")
+    workspace.run("send", "--detach", *YES)
+    assert "In the way: the mail server does not answer" in workspace.run("status").out
+    watch(Output(workspace.root), only(), sleep=lambda _: heartbeats.Heartbeat.objects.all().delete())
+    assert "the mail server does not answer. The worker tries again by itself." in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("issue", "heard")
 def test_a_worker_that_dies_while_we_watch_is_said(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     workspace.run("send", "--detach", *YES)
@@ -240,6 +251,7 @@ def test_pause_resume_and_stop_are_in_the_log_by_name(workspace: Workspace, issu
     assert [(entry.what, entry.by) for entry in LogEntry.objects.order_by("pk")] == [
         ("approved", logbook.user()),
         ("started", logbook.user()),
+        ("sent", "newsletter"),
     ]
     mailing = only()
     Mailing.objects.update(state="sending")
@@ -250,7 +262,7 @@ def test_pause_resume_and_stop_are_in_the_log_by_name(workspace: Workspace, issu
     status = workspace.run("status").out
     assert f"Paused by {logbook.user()}" in status and f"Stopped for good by {logbook.user()}" in status
     log = json.loads(workspace.run("status", "--json").out)["log"]
-    assert [entry["what"] for entry in log] == ["approved", "started", "paused", "resumed", "stopped"]
+    assert [entry["what"] for entry in log] == ["approved", "started", "sent", "paused", "resumed", "stopped"]
 
 
 def test_ctrl_c_in_the_count_down_of_a_terminal_freezes_nothing(workspace: Workspace) -> None:
