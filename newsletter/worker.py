@@ -159,7 +159,7 @@ class Worker:
                 way.factory,
                 on_progress,
                 lambda: held or self.ending.is_set(),
-                connections=way.connections,
+                ways=way.ways,
                 patience=timedelta(0),
             )
         if begun and ended.how is not How.UNREACHABLE:
