@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "resume": ("resume", "Send", "Carry on with a paused mailing."),
     "stop": ("stop", "Send", "Stop a mailing for good; the rest is cancelled."),
     "replies": ("replies", "Answers", "Receive, list and show what people answered."),
+    "worker": ("worker", "Run", "Send what is due: schedules, people to be tried again, what was cut off."),
     "catch": ("catch", "Run", "Run the mail catcher: read mail here instead of sending it."),
     "dkim": ("dkim", "Run", "Make and show the keys that seal our mail (DKIM)."),
     "web": ("web", "Run", "Serve the public pages: unsubscribe, view in browser, pictures."),

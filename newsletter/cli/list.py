@@ -13,6 +13,7 @@ from newsletter.problems import Exit, NewsletterError, Problem, Severity
 
 if TYPE_CHECKING:
     from newsletter.config import Config
+    from newsletter.sending.models import Mailing
 
 # A mailing's state as people say it; an issue without a mailing is a draft.
 STATES = {"approved": "approved", "sending": "sending", "paused": "paused", "stopped": "stopped", "finished": "sent"}
@@ -24,8 +25,8 @@ STATES = {"approved": "approved", "sending": "sending", "paused": "paused", "sto
 def command(output: Output, as_json: bool) -> int:
     """List the issues, the newest first, and how far each one is.
 
-    An issue is a draft until it is sent; then sending, paused, stopped or sent. One that is stopped part-way is
-    carried on by `newsletter send`.
+    An issue is a draft until it is sent; then scheduled, sending, paused, stopped or sent. One that is
+    stopped part-way is carried on by `newsletter send`.
     """
     from newsletter.content import finding
 
@@ -37,7 +38,7 @@ def command(output: Output, as_json: bool) -> int:
         print_json(problems, issues=rows)
         return Exit.FINE
     if rows:
-        resting = _at_rest(config) if states else {}
+        resting = {**_at_rest(config), **_times()} if states else {}
         output.table(
             ("DATE", "STATE", "PEOPLE", "TITLE", "ISSUE"),
             [
@@ -95,11 +96,19 @@ def _states(config: Config, problems: list[Problem]) -> dict[str, tuple[str, int
         database.ready(config)
         from newsletter.sending.models import Mailing
 
-        rows = Mailing.objects.values_list("slug", "state", "frozen")
-        return {slug: (STATES.get(state, state), frozen) for slug, state, frozen in rows}
+        return {
+            mailing.slug: (_state(mailing), mailing.frozen)
+            for mailing in Mailing.objects.only("slug", "state", "frozen", "send_at")
+        }
     except NewsletterError as error:
         problems.extend(_worth_a_look(error))
         return None
+
+
+def _state(mailing: Mailing) -> str:
+    if mailing.state == "approved" and mailing.send_at:
+        return "scheduled"
+    return STATES.get(mailing.state, mailing.state)
 
 
 def _at_rest(config: Config) -> dict[str, str]:
@@ -109,6 +118,15 @@ def _at_rest(config: Config) -> dict[str, str]:
 
     begun = Mailing.objects.filter(state=Mailing.State.SENDING)
     return {mailing.slug: words for mailing in begun if (words := at_rest(config, mailing))}
+
+
+def _times() -> dict[str, str]:
+    """Slug → `scheduled 25 Nov 08:00`."""
+    from newsletter.cli.sending_words import clock
+    from newsletter.sending.models import Mailing
+
+    waiting = Mailing.objects.filter(state=Mailing.State.APPROVED, send_at__isnull=False)
+    return {mailing.slug: f"scheduled {clock(mailing.send_at)}" for mailing in waiting}
 
 
 def _worth_a_look(error: NewsletterError) -> list[Problem]:

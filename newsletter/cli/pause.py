@@ -23,16 +23,21 @@ def command(output: Output, issue: str | None, as_json: bool) -> int:
     from newsletter.cli.sending_mailing import which, workspace, wrong_state
 
     config = workspace(output)
-    from newsletter.sending import mailings  # needs the database that `workspace` opened
+    from newsletter.sending import logbook, mailings  # need the database that `workspace` opened
+    from newsletter.sending.store import whole
 
     mailing = which(output, config, issue)
-    if not mailings.pause(mailing) and mailing.state != "paused":
+    with whole():
+        paused = mailings.pause(mailing)
+        status = mailings.status(mailing)
+        waiting = sum(status[state] for state in (*words.WAITING, "deferred"))
+        if paused:
+            logbook.note(mailing, "paused", "", waiting)
+    if not paused and mailing.state != "paused":
         raise wrong_state(mailing, "paused", "newsletter status shows how it ended.")
-    status = mailings.status(mailing)
     if as_json:
         print_json((), **status)
         return Exit.FINE
-    waiting = sum(status[state] for state in (*words.WAITING, "deferred"))
     output.done(f"Paused {mailing.slug}. {words.people(waiting)} wait; what is in flight is being finished.")
     output.next("newsletter resume", "carries on; nobody is missed or sent twice")
     return Exit.FINE

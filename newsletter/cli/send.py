@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from newsletter.problems import Exit, NewsletterError, Problem
 
 if TYPE_CHECKING:
     from newsletter.cli.sending_issue import Prepared
+    from newsletter.cli.sending_plan import Plan
     from newsletter.sending.models import Mailing
 
 SAMPLES = 5  # messages that --dry-run writes
@@ -28,7 +30,8 @@ SAMPLES = 5  # messages that --dry-run writes
 )
 @click.option("--yes", is_flag=True, help="Do not ask; needs --expect.")
 @click.option("--expect", metavar="N", help="The number of people, or N..M; any other number is refused.")
-@click.option("--at", metavar="WHEN", help="Needs the worker, which is not built yet.")
+@click.option("--at", metavar="WHEN", help="Send at that time: 'tomorrow 8:00', '2026-11-25 08:00', or now.")
+@click.option("--detach", is_flag=True, help="Leave it to the worker and do not watch.")
 @json_option
 @click.pass_obj
 def command(
@@ -39,6 +42,7 @@ def command(
     yes: bool,
     expect: str | None,
     at: str | None,
+    detach: bool,
     as_json: bool,
 ) -> int:
     """Send an issue to its audience. Says how many people first, and asks you to type the number.
@@ -47,12 +51,13 @@ def command(
     newsletter send 2026-11-24 --dry-run     look first; nothing is sent
     newsletter send 2026-11-24               asks, then sends; Ctrl-C stops safely, the same command goes on
     newsletter send --yes --expect 17742     without a terminal
+    newsletter send --at 'tomorrow 8:00'     the worker sends it then; newsletter stop takes it back until then
+
+    While `newsletter worker` runs, it does the sending, and Ctrl-C here only leaves the view.
     """
     from newsletter.cli.sending_mailing import workspace
     from newsletter.content import finding
 
-    if at:
-        raise needs_worker()
     expected = parse_expect(expect)
     if as_json:
         output = replace(output, quiet=True)
@@ -62,8 +67,8 @@ def command(
     folder = finding.find(config, issue, output.folder)
     mailing = mailings.find(folder.name)
     if mailing and not dry_run:
-        return _again(output, config, mailing, folder, lists, expected, as_json)
-    return _first(output, config, folder, lists, dry_run, yes, expected, as_json)
+        return _again(output, config, mailing, folder, lists, expected, at, detach, as_json)
+    return _first(output, config, folder, lists, dry_run, yes, expected, at, detach, as_json)
 
 
 def _first(
@@ -74,12 +79,15 @@ def _first(
     dry_run: bool,
     yes: bool,
     expected: range | None,
+    at: str | None,
+    detach: bool,
     as_json: bool,
 ) -> int:
     from newsletter.audience import selecting
-    from newsletter.cli.sending_issue import empty_fields, prepare, public_copies
+    from newsletter.cli import sending_plan
+    from newsletter.cli.sending_issue import empty_fields, prepare
     from newsletter.rendering.model import Mode
-    from newsletter.sending import carrier, keys, mailings, sitecheck
+    from newsletter.sending import keys, mailings, sitecheck
 
     prepared = prepare(config, folder, Mode.SEND)
     if prepared.broken:
@@ -98,21 +106,72 @@ def _first(
         if as_json:
             print_json(warnings, issue=folder.name, dry_run=str(where), audience=explanation.as_json())
         return Exit.FINE
+    plan = sending_plan.decide(config, at, prepared.issue.front.send_at, detach=detach, yes=yes)
     if config.mail.transport == "smtp":
         sitecheck.check(config, keyring)
-    agreed = _agreed(output, explanation.will_get, yes, expected)
-    mailing = mailings.approve(
-        config,
-        prepared.renders,
-        prepared.issue,
-        public=public_copies(config, prepared),
-        lists=audience,
-        expect=agreed,
-        excluded=explanation.left_out,
-    )
-    mailings.start(mailing)
+    agreed = _agreed(output, explanation.will_get, yes, expected, plan.send_at)
+    if plan.undo and not plan.worker and sending_plan.taken_back_in_time(output, plan.undo):
+        return Exit.INTERRUPTED
+    mailing = _approved(config, prepared, plan, audience, agreed, explanation.left_out)
+    return _on_its_way(output, config, mailing, plan, warnings, as_json)
+
+
+def _approved(
+    config: Config, prepared: Prepared, plan: Plan, audience: tuple[str, ...], agreed: range | None, left_out: Any
+) -> Mailing:
+    """Freeze it together with its plan, all or nothing: a worker must not see it without its time."""
+    from newsletter.cli import sending_plan
+    from newsletter.cli.sending_issue import public_copies
+    from newsletter.sending import mailings
+    from newsletter.sending.store import whole
+
+    public = public_copies(config, prepared)
+    with whole():
+        mailing = mailings.approve(
+            config,
+            prepared.renders,
+            prepared.issue,
+            public=public,
+            lists=audience,
+            expect=agreed,
+            excluded=left_out,
+        )
+        sending_plan.keep(config, mailing, plan)
+    return mailing
+
+
+def _on_its_way(
+    output: Output, config: Config, mailing: Mailing, plan: Plan, warnings: tuple[Problem, ...], as_json: bool
+) -> int:
+    """Leave it to the worker, watch the worker, or carry it here."""
+    from newsletter.cli import sending_plan
+    from newsletter.sending import carrier, logbook, mailings
+
+    if plan.leaves_it_to_the_worker:
+        sending_plan.say_left_to_the_worker(output, config, mailing)
+        if as_json:
+            when = mailing.send_at.isoformat() if mailing.send_at else None
+            print_json(warnings, **mailings.status(mailing), send_at=when, exit=0)
+        return Exit.FINE
+    if plan.worker:
+        return _watch(output, mailing, warnings, as_json)
+    if mailing.state == mailing.State.APPROVED:
+        mailings.start(mailing)
+        logbook.note(mailing, "started", "", mailing.frozen)
     with carrier.opened(config) as way:
         return _carry(output, config, mailing, way, warnings, as_json)
+
+
+def _watch(output: Output, mailing: Mailing, warnings: tuple[Problem, ...], as_json: bool) -> int:
+    from newsletter.cli.sending_watch import watch
+    from newsletter.sending import mailings
+
+    if not as_json:
+        output.say("The worker sends it; Ctrl-C only leaves this view.")
+    code = watch(output, mailing)
+    if as_json:
+        print_json(warnings, **mailings.status(mailing), exit=int(code))
+    return code
 
 
 def _carry(
@@ -138,10 +197,13 @@ def _again(
     folder: Path,
     lists: tuple[str, ...],
     expected: range | None,
+    at: str | None,
+    detach: bool,
     as_json: bool,
 ) -> int:
     """The issue has been approved before: go on where it stopped, or say why there is nothing to do."""
-    from newsletter.sending import carrier, mailings
+    from newsletter.cli import sending_plan
+    from newsletter.sending import heartbeats, mailings, schedules
     from newsletter.sending.models import Mailing as Model
 
     counts = mailings.status(mailing)
@@ -170,13 +232,18 @@ def _again(
     if mailing.state == Model.State.PAUSED:
         why = f": {visible(mailing.paused_why)}" if mailing.paused_why else ""
         raise _refused("mailing-paused", f"{mailing.slug} is paused{why}", "newsletter resume carries on.")
+    if (end := sending_plan.moved(output, config, mailing, at)) is not None:
+        if as_json:
+            print_json((), **counts, exit=int(end))
+        return end
+    if why := schedules.put_aside(mailing, heartbeats.clock(), config.sending.stale, config.site.time_zone):
+        raise _refused("mailing-paused", f"{mailing.slug}: {why}", "newsletter resume asks, then carries on.")
+    plan = sending_plan.decide(config, None, "", detach=detach, yes=True)
     if _differs(mailing, folder):
         output.say("  The file has changed since approval. What was approved is sent; the changes are not.")
-    mailings.start(mailing)
     waiting = sum(counts[state] for state in (*words.WAITING, "deferred"))
     output.say(f"Going on with {mailing.slug}: {words.people(waiting)} of {number(mailing.frozen)} to go.")
-    with carrier.opened(config) as way:
-        return _carry(output, config, mailing, way, (), as_json)
+    return _on_its_way(output, config, mailing, plan, (), as_json)
 
 
 def _differs(mailing: Mailing, folder: Path) -> bool:
@@ -232,7 +299,7 @@ def _estimate(config: Config, people: int, rate: float | None) -> tuple[float, f
     return people / rate, rate
 
 
-def _agreed(output: Output, people: int, yes: bool, expected: range | None) -> range | None:
+def _agreed(output: Output, people: int, yes: bool, expected: range | None, at: datetime | None) -> range | None:
     """The number that somebody has agreed to, by typing it or by --yes --expect. Raises NewsletterError, exit 4."""
     import sys
 
@@ -248,9 +315,10 @@ def _agreed(output: Output, people: int, yes: bool, expected: range | None) -> r
             f"This would e-mail {words.people(people)} and cannot be undone; without a terminal nobody can agree to it",
             f"Say the number: newsletter send --yes --expect {people}   (or N..M)",
         )
-    question = (
-        f"This will e-mail {output.style(words.people(people), bold=True)} and cannot be undone. Type {people} to send:"
-    )
+    whom = output.style(words.people(people), bold=True)
+    question = f"This will e-mail {whom} and cannot be undone. Type {people} to send:"
+    if at:
+        question = f"This will e-mail {whom} at {words.clock(at)}. Type {people} to agree:"
     if not confirmed(output, question, people):
         raise _refused("must-be-agreed", "That is not the number; nothing was sent", "Run newsletter send again.")
     return range(people, people + 1)
@@ -289,15 +357,6 @@ def parse_expect(text: str | None) -> range | None:
         problem = Problem("bad-number", f"--expect cannot be {text!r}", hint="Write a number, or two with .. between.")
         raise NewsletterError(problem, exit=Exit.USAGE)
     return range(low, high + 1)
-
-
-def needs_worker() -> NewsletterError:
-    """The answer to `--at` until the worker exists; content says the same of `send_at`."""
-    return _refused(
-        "needs-worker",
-        "Scheduling needs the worker, which this version does not have yet",
-        "Run newsletter send at the time itself, for instance from cron with --yes --expect.",
-    )
 
 
 def _refused(code: str, message: str, hint: str) -> NewsletterError:

@@ -62,12 +62,14 @@ def is_running(config: Config, mailing: Mailing) -> bool:
 def at_rest(config: Config, mailing: Mailing) -> str:
     """Words for a mailing that has begun and that nobody is sending now; empty for every other one."""
     from newsletter.cli import sending_words as words
-    from newsletter.sending import mailings
+    from newsletter.sending import heartbeats, mailings
 
     if mailing.state != mailing.State.SENDING or is_running(config, mailing):
         return ""
     counts = mailings.status(mailing)
-    return "stopped part-way" if any(counts[state] for state in (*words.WAITING, "deferred")) else "handed over"
+    if not any(counts[state] for state in (*words.WAITING, "deferred")):
+        return "handed over"
+    return "" if heartbeats.alive() else "stopped part-way"  # a worker goes on by itself
 
 
 def wrong_state(mailing: Mailing, wish: str, hint: str) -> NewsletterError:

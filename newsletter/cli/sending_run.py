@@ -28,6 +28,7 @@ PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
 
 def carry(output: Output, config: Config, mailing: Mailing, carrier: Carrier) -> tuple[Ended, int]:
     """Drain with everything a person wants to see; returns how it ended and the exit code."""
+    from newsletter.sending import logbook
     from newsletter.sending.drain import drain
 
     show = _Screen(output) if output.fancy else _Lines(output)
@@ -36,17 +37,18 @@ def carry(output: Output, config: Config, mailing: Mailing, carrier: Carrier) ->
             config,
             mailing,
             carrier.factory,
-            lambda progress: _heard_or_not(show.progress, progress),
+            lambda progress: heard_or_not(show.progress, progress),
             interrupted.is_set,
             ways=carrier.ways,
         )
     _remember_rate(mailing, ended)
-    _heard_or_not(show.end)
-    _heard_or_not(tell, output, mailing, ended)
+    logbook.ended(mailing, ended)
+    heard_or_not(show.end)
+    heard_or_not(tell, output, mailing, ended)
     return ended, exit_code(ended)
 
 
-def _heard_or_not(say: Callable[..., None], *what: Any) -> None:
+def heard_or_not(say: Callable[..., None], *what: Any) -> None:
     """Say it; where the pipe or the terminal was closed, to nobody. Who looks does not decide who gets the mail."""
     try:
         say(*what)
@@ -214,7 +216,7 @@ def _interrupts(show: _Lines) -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         if not asked.is_set():
             asked.set()
-            _heard_or_not(show.interrupt)
+            heard_or_not(show.interrupt)
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: go on when the terminal is closed

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from newsletter.cli.output import Output, count, number
+
+if TYPE_CHECKING:
+    from newsletter.sending.models import LogEntry
 
 WAITING = ("pending", "leased", "inflight")
 # In the order in which they are said. The words for `state` on screens; reports and --json keep the names.
@@ -17,6 +21,17 @@ WORDS = {
     "uncertain": "uncertain",
     "expired": "given up",
     "cancelled": "cancelled",
+}
+LOG = {
+    "approved": "Approved",
+    "scheduled": "Scheduled",
+    "started": "Begun",
+    "sent": "Handed over",
+    "paused": "Paused",
+    "resumed": "Resumed",
+    "stopped": "Stopped for good",
+    "taken-back": "Taken back",
+    "settled": "Settled",
 }
 STATES = {
     "approved": "Approved, not started",
@@ -81,6 +96,14 @@ def clock(moment: datetime | None) -> str:
     if local.date() == timezone.localtime().date():
         return f"{local:%H:%M}"
     return f"{local.day} {local:%b %H:%M}"
+
+
+def log_line(entry: LogEntry) -> str:
+    """`14:05  Paused by anna, 5,678 people: the mail server refuses us`."""
+    said = LOG.get(entry.what, entry.what.capitalize())
+    by = f" by {entry.by}" if entry.by else ""
+    who = f", {people(entry.people)}" if entry.people else ""
+    return f"{clock(entry.at)}  {said}{by}{who}{': ' if entry.words else ''}{entry.words}"
 
 
 def people(value: int) -> str:

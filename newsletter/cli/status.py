@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STATES = ("accepted", "deferred", "failed", "suppressed", "uncertain", "expired", "cancelled", "pending")
 AT_REST = {"stopped part-way": "Stopped part-way: newsletter send goes on", "handed over": "Everybody was handed over"}
+LOGGED = 5  # lines of the log
 LISTED = 20  # uncertain people shown before the rest is only counted
 
 
@@ -64,23 +65,39 @@ _BOOKS = "Do not send on. Keep a copy of var/newsletter.db and tell us: this mus
 
 def _show(output: Output, config: Config, mailing: Mailing) -> None:
     from newsletter.cli.sending_mailing import at_rest, is_running
-    from newsletter.sending import mailings
+    from newsletter.content import when
+    from newsletter.sending import heartbeats, logbook, mailings
 
     counts = _counts(mailings.status(mailing))
     state = AT_REST.get(at_rest(config, mailing), words.STATES[mailing.state])
+    worker = bool(heartbeats.alive())
+    if mailing.state == "approved" and mailing.send_at:
+        state = f"Scheduled for {when.said(mailing.send_at, config.site.time_zone)}"
     output.say(f"{output.style(mailing.slug, bold=True)}  {state}")
     output.say(f"  {words.bar(output, counts, 0)}")
     output.say(f"  {words.numbers(counts)}   = {number(mailing.frozen)}")
     if mailing.paused_why and mailing.state == "paused":
         output.say(f"  Paused because: {visible(mailing.paused_why)}")
     _uncertain(output, mailing, counts["uncertain"])
-    _next(output, mailing, counts, running=is_running(config, mailing))
+    for entry in logbook.last(mailing, LOGGED):
+        output.say(f"  {visible(words.log_line(entry))}")
+    _next(output, mailing, counts, running=is_running(config, mailing), worker=worker)
 
 
-def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: bool) -> None:
+def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: bool, worker: bool) -> None:
+    from newsletter.sending import heartbeats
     from newsletter.sending.models import Delivery
 
-    if mailing.state == "paused":
+    if mailing.state == "approved" and mailing.send_at:
+        if not worker:
+            output.failed("No worker is running: it would not be sent at its time.")
+            output.next("newsletter worker", "keeps schedules")
+        output.next("newsletter stop", "takes it back until then")
+    elif mailing.state in ("approved", "sending") and worker and not running:
+        if any(counts[state] for state in (*words.WAITING, "deferred")):
+            why = heartbeats.trouble(mailing.slug)
+            output.say(f"  The worker sees to it by itself.{' In the way: ' + visible(why) if why else ''}")
+    elif mailing.state == "paused":
         output.next("newsletter resume", "carries on; nobody is missed or sent twice")
     elif mailing.state in ("approved", "sending") and not running:
         if any(counts[state] for state in words.WAITING):
@@ -120,21 +137,31 @@ def _list(mailing: Mailing, state: str) -> None:
 
 def _as_json(mailing: Mailing, wrong: list[Problem], state: str | None) -> None:
     from newsletter.sending import mailings
-    from newsletter.sending.models import Delivery
+    from newsletter.sending.models import Delivery, LogEntry
 
     more: dict[str, Any] = dict(mailings.status(mailing))
     for name in filter(None, {"uncertain", state or ""}):
         rows = Delivery.objects.filter(mailing=mailing, state=name).order_by("id").values_list("address", "reason")
         more.setdefault("people", {})[name] = [{"address": address, "reason": reason} for address, reason in rows]
-    print_json(wrong, **more, paused_why=mailing.paused_why)
+    send_at = mailing.send_at.isoformat() if mailing.send_at else None
+    log = [
+        {"at": entry.at.isoformat(), "what": entry.what, "words": entry.words, "people": entry.people, "by": entry.by}
+        for entry in LogEntry.objects.filter(mailing=mailing).order_by("pk")
+    ]
+    print_json(wrong, **more, paused_why=mailing.paused_why, send_at=send_at, log=log)
 
 
 def _follow(output: Output, config: Config, mailing: Mailing) -> None:
     """Look twice a second for as long as somebody is sending it; lines on a terminal are drawn anew."""
-    from newsletter.sending import lock, mailings
+    from newsletter.sending import heartbeats, lock, mailings
 
     before, began, first = "", time.monotonic(), None
-    while lock.is_held(config.var):
+    counts = _counts(mailings.status(mailing))
+    while lock.is_held(config.var) or (
+        mailing.state in ("approved", "sending")
+        and any(counts[state] for state in words.WAITING)
+        and heartbeats.alive()  # it begins, or goes on, by itself
+    ):
         counts = _counts(mailings.status(mailing))
         first = counts["accepted"] if first is None else first
         rate = (counts["accepted"] - first) / max(time.monotonic() - began, 0.5)

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from newsletter.content import when
 from newsletter.content.building import LANGUAGE
 from newsletter.content.context import Context
 from newsletter.content.frontmatter import Entries, Entry, Items, Place, Text, Value
 from newsletter.content.model import By, FrontMatter, Picture
 from newsletter.content.places import picture, themes
-from newsletter.problems import Where, did_you_mean
+from newsletter.problems import Problem, Where, did_you_mean
 
 WHOLE = frozenset({"subject", "preheader", "title"})  # ` #` is text in these
 WITH_FIELDS = WHOLE | {"text"}
@@ -47,11 +48,6 @@ class Keys:
             if not self._filled(key):
                 place = self.entries[key].place if key in self.entries else self.start
                 self._problem("missing-front-matter", f"The front matter has no ‘{key}’", HINTS[key], place)
-        if "send_at" in self.entries:
-            hint = "Take send_at away and run `newsletter send` when the time has come."
-            self._problem(
-                "needs-worker", "Scheduling needs the worker, which is not here yet", hint, self._at("send_at")
-            )
         subject = self.text("subject")
         sender = self._one_of("from", self.ctx.config.senders, "sender", "unknown-sender")
         return FrontMatter(
@@ -65,7 +61,7 @@ class Keys:
             template=self._template(),
             language=self._language(),
             hero=self._hero(),
-            send_at=self.text("send_at"),
+            send_at=self._send_at(),
             archive=self._choice("archive", ARCHIVES) or "unlisted",
             sensitive=self._choice("sensitive", ("true", "false", "yes", "no")) in ("true", "yes"),
             variables=self.ctx.constants,
@@ -173,6 +169,14 @@ class Keys:
         if value and value not in choices:
             hint = did_you_mean(value, choices) or f"It is one of {', '.join(choices)}."
             self._problem("bad-front-matter-value", f"‘{key}’ cannot be ‘{value}’", hint, self._at(key))
+            return ""
+        return value
+
+    def _send_at(self) -> str:
+        value = self.text("send_at")
+        found = when.read(value, self.ctx.config.site.time_zone) if value else None
+        if isinstance(found, Problem):
+            self._problem(found.code, found.message, found.hint, self._at("send_at"))
             return ""
         return value
 

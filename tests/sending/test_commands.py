@@ -146,11 +146,12 @@ def test_real_mail_is_not_sent_with_the_postal_address_that_init_wrote(workspace
 
 
 def test_scheduling_needs_the_worker(workspace: Workspace, issue: Path) -> None:
-    ran = workspace.run("send", "--at", "tomorrow", "--yes", "--expect", "3")
-    assert ran.exit == 4 and "Scheduling needs the worker" in ran.err
-    issue.write_text(ISSUE.replace("from:", "send_at: 2027-01-01 10:00\nfrom:"), encoding="utf-8")
+    for words in (("--at", "tomorrow 8:00"), ("--detach",)):
+        ran = workspace.run("send", *words, "--yes", "--expect", "3")
+        assert ran.exit == 4 and "needs the worker, and none is running" in ran.err
+    issue.write_text(ISSUE.replace("from:", "send_at: 2099-01-01 10:00\nfrom:"), encoding="utf-8")
     ran = workspace.run("send", "--yes", "--expect", "3")
-    assert ran.exit == 1 and "Scheduling needs the worker" in ran.out
+    assert ran.exit == 4 and "Sending at a later time needs the worker" in ran.err
     assert Mailing.objects.count() == 0
 
 
