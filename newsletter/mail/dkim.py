@@ -121,7 +121,8 @@ def _body_hash(mail: bytes, start: int) -> bytes:
 
 def _folded(*tags: str) -> str:
     """The tags after `DKIM-Signature:`, broken between words where a line would pass 78."""
-    out, width = [], len("DKIM-Signature:")
+    out: list[str] = []
+    width = len("DKIM-Signature:")
     for word in " ".join(tags).replace("\r\n", "").split(" "):
         if out and width + 1 + len(word) > WANTED_LINE:
             out.append("\r\n")

@@ -303,7 +303,8 @@ class Crew:
         now = time.monotonic()
         if now < self.look_again:
             return False
-        suppressed, rows = 1, []
+        suppressed = 1
+        rows: list[Leased] = []
         while suppressed and not rows:  # a whole batch of people may have left
             rows, suppressed = self.outbox.lease(BATCH)
             self.queue.add(rows)
