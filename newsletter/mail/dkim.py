@@ -95,14 +95,15 @@ class Signer:
             if key in _KEYS:
                 found.append((key, value.strip(b" ")))
         # RFC 6376 5.4.2: of several headers with one name, h= takes the lowest first.
-        order = sorted(reversed(found), key=lambda one: _PLACE[one[0]])  # noqa: C414 (a stable sort)
+        found.reverse()
+        found.sort(key=lambda one: _PLACE[one[0]])
         counts = Counter(key for key, _ in found)
         times = tuple(counts[key] + 1 for key in _KEYS)
         named = self._named.get(times)
         if named is None:
             words = [name for name, often in zip(SIGNED, times, strict=True) for _ in range(often)]
             named = self._named[times] = _folded_names(words)
-        return b"".join([b"%b:%b\r\n" % pair for pair in order]), named
+        return b"".join([b"%b:%b\r\n" % pair for pair in found]), named
 
 
 _PLACE = {key: at for at, key in enumerate(_KEYS)}
