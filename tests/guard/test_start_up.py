@@ -24,6 +24,7 @@ HEAVY = (
     "aiosmtpd",
     "smtplib",
     "psycopg",
+    "cryptography",
 )
 
 
