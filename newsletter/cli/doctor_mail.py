@@ -163,6 +163,7 @@ def _mail(config: Config, to: str) -> tuple[bytes, str]:
     from datetime import UTC, datetime
 
     from newsletter.mail import outgoing, tokens
+    from newsletter.mail.dkim import Signer
 
     if not config.senders:
         raise NewsletterError(
@@ -176,4 +177,6 @@ def _mail(config: Config, to: str) -> tuple[bytes, str]:
         "It has arrived, so the way to a mailbox is open. Nobody else got it.\n"
     )
     common = outgoing.Common(sender.name, sender.address, datetime.now(UTC), auto_submitted="auto-generated")
-    return outgoing.notice(common, to, message_id, "newsletter doctor: this mail arrived", text), sender.address
+    data = outgoing.notice(common, to, message_id, "newsletter doctor: this mail arrived", text)
+    signer = Signer.of(config.dkim)
+    return (signer.sign(data, int(common.date.timestamp())) if signer else b"") + data, sender.address

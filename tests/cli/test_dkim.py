@@ -10,10 +10,11 @@ from functools import partial
 from socketserver import BaseRequestHandler, ThreadingUDPServer
 from typing import Any
 
+import dkim as oracle
 import pytest
 from dns import message, rcode, rrset
 
-from newsletter.cli import doctor_dkim
+from newsletter.cli import doctor_dkim, doctor_mail
 from newsletter.cli.doctor_checks import Finding
 from newsletter.mail.dkim import Signer
 from tests.workspace import Workspace
@@ -194,6 +195,12 @@ def test_a_sender_of_another_domain_is_worth_a_look(folder: Workspace) -> None:
 )
 def test_the_signature_speaks_for_its_own_domain_and_those_in_it(sender: str, signed: str, fits: bool) -> None:
     assert doctor_dkim.aligned(sender, signed) is fits
+
+
+def test_the_trial_mail_is_signed_as_a_mailing_would_be(folder: Workspace) -> None:
+    (key,) = made(folder)["keys"]
+    data, _ = doctor_mail._mail(folder.config, "me@example.org")
+    assert oracle.verify(data, dnsfunc=lambda name, timeout=5: key["value"].encode())
 
 
 def test_doctor_says_that_a_key_was_lost_or_stands_open(folder: Workspace) -> None:
