@@ -28,6 +28,7 @@ def dkim(config: Config, ask: Ask | None = None) -> Iterator[Finding]:
         yield Finding(AREA, "off: the mail server signs, or nobody does ([dkim] is empty)")
         return
     yield from _alignment(config)
+    yield from _rewriting(config)
     pairs = [(settings.key_file, settings.selector, RSA)]
     if settings.ed25519_key_file:
         pairs.append((settings.ed25519_key_file, settings.ed25519_selector, ED25519))
@@ -58,6 +59,15 @@ def _alignment(config: Config) -> Iterator[Finding]:
             text = f"Mail from {sender.address} is signed for {signed}, which does not speak for {domain} (DMARC)"
             hint = f"Sign for {domain}, or send from an address of {signed}."
             yield worth_a_look(AREA, "dkim-not-aligned", text, hint, config.where(f"senders.{key}.address"))
+
+
+def _rewriting(config: Config) -> Iterator[Finding]:
+    """Message-ID is signed: a relay that writes its own breaks every seal of ours."""
+    for name, relay in config.relays.items():
+        if "message_id" not in relay.keeps:
+            text = f"The relay {name} writes a Message-ID of its own, and that breaks our signature"
+            hint = "Let that relay sign: switch DKIM on there, and empty [dkim]."
+            yield worth_a_look(AREA, "dkim-relay-rewrites", text, hint, config.where(f"relays.{name}.keeps"))
 
 
 def _published(config: Config, record: Record, ask: Ask) -> Finding:

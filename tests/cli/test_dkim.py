@@ -183,6 +183,13 @@ def test_a_sender_of_another_domain_is_worth_a_look(folder: Workspace) -> None:
     assert "dkim-not-aligned" in codes(looked(folder, lambda name: []))
 
 
+def test_a_relay_that_writes_its_own_message_id_is_worth_a_look(folder: Workspace) -> None:
+    made(folder)
+    path = folder.root / "newsletter.toml"
+    path.write_text(path.read_text() + '\n[relays.main]\nhost = "127.0.0.1"\nkeeps = ["envelope_sender"]\n')
+    assert "dkim-relay-rewrites" in codes(looked(folder, lambda name: []))
+
+
 @pytest.mark.parametrize(
     ("sender", "signed", "fits"),
     [
