@@ -182,7 +182,7 @@ class Crew:
         if self.halted:
             return
         state = self.outbox.mailing_state()
-        if state == Mailing.State.STOPPED:
+        if state in (Mailing.State.STOPPED, Mailing.State.FINISHED):  # finished by another sender, while we slept
             self._halt(How.STOPPED)
         elif state == Mailing.State.PAUSED and not self.held:
             self.held = True

@@ -70,7 +70,7 @@ def freeze_people(mailing: Mailing, lists: Sequence[str], keys: Sequence[str]) -
         " provider, proof, changed)"
         " SELECT %s, person.subscriber_id, person.canonical, person.address, person.name, person.language,"
         f" {values}, person.lists, {dialect.random_token()}, 'pending', 0, 0, '', '', '', '', '', '', '', %s"
-        f" FROM ({people}) AS person"
+        f" FROM ({people}) AS person ORDER BY person.subscriber_id"
     )
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:

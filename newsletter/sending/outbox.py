@@ -22,13 +22,6 @@ Row = tuple[Any, ...]
 
 LEASE = 1800  # seconds; longer than any answer is waited for (600), and renewed while rows wait; others look at it
 
-# Who may no longer be mailed, asked twice: when a row is leased and when its body starts (law L4).
-GONE = f"(d.subscriber_id IS NULL OR {selecting.gone_since('d')})"
-WHY = (
-    "CASE WHEN d.subscriber_id IS NULL THEN 'erased since approval'"
-    " WHEN EXISTS (SELECT 1 FROM audience_suppression s WHERE s.canonical = d.canonical) THEN 'on the never-mail list'"
-    f" WHEN {GONE} THEN 'left since approval' ELSE '' END"
-)
 COLUMNS = (
     "id",
     "attempt",
@@ -91,6 +84,13 @@ class Outbox:
         self.worker = worker[:40]
         self.started = mailing.started_at
         self.on_the_disk = survives == "power"
+        # Who may no longer be mailed, asked twice: when a row is leased and when its body starts (law L4).
+        self.gone = f"(d.subscriber_id IS NULL OR {selecting.gone_since('d')})"
+        self.why = (
+            "CASE WHEN d.subscriber_id IS NULL THEN 'erased since approval' WHEN EXISTS"
+            " (SELECT 1 FROM audience_suppression s WHERE s.canonical = d.canonical) THEN 'on the never-mail list'"
+            f" WHEN {self.gone} THEN 'left since approval' ELSE '' END"
+        )
 
     # --- taking ------------------------------------------------------------------------------------------------
 
@@ -140,8 +140,8 @@ class Outbox:
 
     def _lease(self, run: Run, chosen: str, params: Sequence[Any], before: str) -> list[Row]:
         rows: list[Row] = run(
-            f"UPDATE sending_delivery AS d SET state = CASE WHEN {GONE} THEN 'suppressed' ELSE 'leased' END,"
-            f" reason = {WHY}, attempt = attempt + 1, worker = %s, leased_until = {self.store.clock(LEASE)},"
+            f"UPDATE sending_delivery AS d SET state = CASE WHEN {self.gone} THEN 'suppressed' ELSE 'leased' END,"
+            f" reason = {self.why}, attempt = attempt + 1, worker = %s, leased_until = {self.store.clock(LEASE)},"
             f" changed = {self.store.clock()} WHERE id IN ({chosen}) RETURNING {RETURNING}",
             [self.worker, *params],
         ).fetchall()
@@ -222,7 +222,7 @@ class Outbox:
             f"UPDATE sending_delivery AS d SET state = 'inflight', changed = {self.store.clock()}"
             f" FROM (VALUES {pairs}) AS mine"
             " WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
-            f" AND NOT {GONE}"
+            f" AND NOT {self.gone}"
             " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = d.mailing_id AND m.state = 'sending')"
             " RETURNING id",
             params,
@@ -265,8 +265,8 @@ class Outbox:
 
         def work(run: Run) -> set[int]:
             done = run(
-                f"UPDATE sending_delivery AS d SET state = CASE WHEN {GONE} THEN 'suppressed' ELSE 'pending' END,"
-                f" reason = {WHY}, leased_until = NULL, changed = {self.store.clock()}"
+                f"UPDATE sending_delivery AS d SET state = CASE WHEN {self.gone} THEN 'suppressed' ELSE 'pending' END,"
+                f" reason = {self.why}, leased_until = NULL, changed = {self.store.clock()}"
                 f" FROM (VALUES {pairs}) AS mine"
                 " WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
                 " RETURNING id, state",
