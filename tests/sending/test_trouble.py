@@ -39,6 +39,7 @@ def started(workspace: Workspace) -> Mailing:
     return mailing
 
 
+@pytest.mark.sqlite
 def test_a_full_disk_stops_before_the_next_body_and_loses_nobody(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +71,7 @@ def test_a_full_disk_stops_before_the_next_body_and_loses_nobody(
     assert laws.check(mailing) == []
 
 
+@pytest.mark.sqlite
 def test_approval_on_a_full_disk_leaves_nothing_half_done(workspace: Workspace) -> None:
     from django.db import connection
 
@@ -83,6 +85,7 @@ def test_approval_on_a_full_disk_leaves_nothing_half_done(workspace: Workspace) 
     assert (Mailing.objects.count(), Delivery.objects.count()) == (0, 0)
 
 
+@pytest.mark.sqlite
 def test_a_database_that_another_program_holds_is_said_in_words(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +160,7 @@ def test_a_lost_key_stops_before_anything_is_sent(workspace: Workspace) -> None:
     assert mailings.status(mailing)["pending"] == 30
 
 
+@pytest.mark.sqlite
 def test_a_result_is_kept_though_another_program_holds_the_database(workspace: Workspace) -> None:
     mailing = started(workspace)
     store = Store()
@@ -180,6 +184,7 @@ def test_a_result_is_kept_though_another_program_holds_the_database(workspace: W
     assert Delivery.objects.get(pk=row.id).state == "accepted"
 
 
+@pytest.mark.sqlite
 def test_sending_waits_for_a_database_that_another_program_holds(workspace: Workspace) -> None:
     mailing = started(workspace)
     held = threading.Event()
