@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -111,11 +112,20 @@ def running(binaries: Path) -> Iterator[Cluster]:
         )
         cluster = Cluster(binaries, data, root, user, root / "log", tuple(prefix))
         cluster.start()
+        # It ends when our end of the pipe closes, however we end: a test run that is killed leaves no server behind.
+        control = f"{shlex.join([*prefix, str(binaries / 'pg_ctl')])} -D '{data}' -s -m immediate stop"
+        guard = subprocess.Popen(
+            ["sh", "-c", f"read line; {control}; rm -rf '{root}'"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
         try:
             yield cluster
         finally:
-            if (data / "postmaster.pid").exists():
-                cluster.stop()
+            guard.communicate(timeout=60)
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
