@@ -185,6 +185,7 @@ class Worker:
 
     def _in_trouble(self, key: int, slug: str, words: str, hint: str = "") -> None:
         """Say it, and leave that mailing alone for a while that grows; the others go on."""
+        words = " ".join(words.split()).rstrip(".")
         times = self.troubles[key].times + 1 if key in self.troubles else 1
         pause = min(FIRST_PAUSE * 2 ** min(times - 1, 10), LONGEST_PAUSE)
         self.troubles[key] = Trouble(times, self.monotonic() + pause)

@@ -177,8 +177,8 @@ def test_a_mailing_that_is_paused_or_stopped_does_not_keep_it_from_the_others(
 
     with Sink(slow) as sink:
         relayed(workspace, sink.port)
-        worker, _ = a_worker(workspace)
-        assert worker.once()
+        worker, events = a_worker(workspace)
+        assert worker.once(), events
     mailing.refresh_from_db()
     assert mailing.state in ("paused", "stopped")
     assert 0 < len(sink.copies()) < 403
