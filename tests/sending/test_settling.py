@@ -46,7 +46,7 @@ def came(workspace: Workspace, row: Delivery, queue: str, when: str, name: str =
 
 
 def taken(queue: str, when: str, name: str = "postfix") -> str:
-    return f"{when} mta {name}/qmgr[99]: {queue}: from=<bounce+x@bounce.council.example>, size=41000, nrcpt=1 (queue active)\n"
+    return f"{when} mta {name}/qmgr[99]: {queue}: from=<b@bounce.council.example>, size=41, nrcpt=1 (queue active)\n"
 
 
 def edge(when: str) -> str:

@@ -1,4 +1,4 @@
-"""Settling by the log of a real Postfix: whatever happened after the dot was taken, whatever broke before it was not."""
+"""Settling by a real Postfix: what broke after the dot had been taken, what broke before it had not."""
 
 from __future__ import annotations
 
