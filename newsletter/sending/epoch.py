@@ -81,7 +81,8 @@ def difference(config: Config) -> Difference | None:
     if row is None and last is None:
         return None  # nothing was ever sent by a version that keeps a journal
     if last is None:
-        return Difference("the file var/ledger.journal is missing, though mail was sent from here", row.at if row else None)
+        since = row.at if row else None
+        return Difference("the file var/ledger.journal is missing, though mail was sent from here", since)
     if row is None:
         return Difference("the database is older than what was sent from here", None, _known(config, "", 0))
     mine = Mark(row.epoch, row.at, "", 0, 0)

@@ -44,27 +44,28 @@ def plan(
     since = difference.since
     covered = bool(evidence and since and evidence.covers(since - margin, max(until, since) + margin))
     made = Plan(difference, covered)
-    for id_, queue in _taken(evidence) if evidence else ():
+    told: Counter[int] = Counter()  # mailing → people who wait here, and of whom the log says that they have it
+    for id_, queue, mailing, state in _taken(evidence) if evidence else ():
         made.accepted[id_] = queue
+        told[mailing] += state in WAITING
     known = set(Mailing.objects.values_list("slug", flat=True))
     made.unknown = {slug: people for slug, people in difference.slugs.items() if slug not in known}
     if not covered:
-        for mailing in Mailing.objects.filter(state__in=("approved", "sending", "paused")):
-            counts = tally.counts(mailing.pk)
-            found = sum(counts[state] for state in WAITING)
-            sent = Delivery.objects.filter(mailing=mailing, state__in=WAITING, pk__in=[*made.accepted]).count()
-            if found - sent and (difference.slugs.get(mailing.slug) is not None or not difference.slugs):
-                made.uncertain[mailing.pk] = found - sent
+        for one in Mailing.objects.filter(state__in=("approved", "sending", "paused")):
+            counts = tally.counts(one.pk)
+            left = sum(counts[state] for state in WAITING) - told[one.pk]
+            if left and (one.slug in difference.slugs or not difference.slugs):
+                made.uncertain[one.pk] = left
     return made
 
 
-def _taken(evidence: Evidence) -> Iterator[tuple[int, str]]:
-    """The people whose mail Postfix took and whom the ledger does not call accepted."""
+def _taken(evidence: Evidence) -> Iterator[tuple[int, str, int, str]]:
+    """The people whose mail Postfix took and whom the ledger does not call accepted: row, queue id, mailing, state."""
     tokens = [*evidence.taken]
     for start in range(0, len(tokens), CHUNK):
         rows = Delivery.objects.filter(token__in=tokens[start : start + CHUNK]).exclude(state="accepted")
-        for id_, token in rows.values_list("pk", "token"):
-            yield id_, evidence.taken[bytes(token)]
+        for id_, token, mailing, state in rows.values_list("pk", "token", "mailing_id", "state"):
+            yield id_, evidence.taken[bytes(token)], mailing, state
 
 
 def apply(config: Config, plan: Plan, by: str) -> None:

@@ -80,10 +80,11 @@ def by_log(config: Config, people: Iterable[Open], evidence: Evidence, margin: t
     plan = Plan()
     for one in people:
         queue = evidence.taken.get(one.token) or (one.remote_id if one.remote_id in evidence.queues else "")
-        relay = config.relays.get(one.relay) or (config.relay() if config.relays else None)
+        # The relay of an attempt that a crash cut off is not always known: then it may have been any of them.
+        relays = [config.relays[one.relay]] if one.relay in config.relays else config.relays.values()
         if queue:
             plan.accepted.append((one, queue))
-        elif relay is not None and "message_id" not in relay.keeps:
+        elif any("message_id" not in relay.keeps for relay in relays):
             plan.left.append((one, "the relay replaces our Message-ID, so the log cannot show that it was not taken"))
         elif not evidence.covers(one.first - margin, one.last + margin):
             plan.left.append((one, "the log does not reach from before the mailing until after the attempt"))

@@ -1,4 +1,4 @@
-"""A real Postfix of our own for one test: own folders, a port on loopback, a log we can read, and it delivers nothing."""
+"""A real Postfix of our own for one test: own folders, a port on loopback, and it delivers nothing."""
 
 from __future__ import annotations
 

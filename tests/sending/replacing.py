@@ -11,6 +11,12 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
+class AnyPort(Controller):
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]  # the library knocks at `port`, which was 0
+        super()._trigger_server()
+
+
 @dataclass
 class Replacing:
     """`mails`: recipient and what reached the mailbox. The 250 is `Ok 0102…`, and `<0102…@email.amazonses.com>` the
@@ -19,9 +25,9 @@ class Replacing:
     mails: list[tuple[str, EmailMessage]] = field(default_factory=list)
 
     def __enter__(self) -> Replacing:
-        self._controller = Controller(self, hostname="127.0.0.1", port=0, server_hostname="ses.example")
+        self._controller = AnyPort(self, hostname="127.0.0.1", port=0, server_hostname="ses.example")
         self._controller.start()
-        self.port = self._controller.server.sockets[0].getsockname()[1]
+        self.port = self._controller.port
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
