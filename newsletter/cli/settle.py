@@ -219,14 +219,9 @@ def agree(output: Output, question: str, yes: bool, command: str) -> None:
 
 def by_whom() -> str:
     """The colleague at this computer, for the log of decisions."""
-    import getpass
+    from newsletter.sending import logbook
 
-    try:
-        return getpass.getuser()[:100]
-    except (OSError, KeyError):
-        import os
-
-        return f"user {os.getuid()}"
+    return logbook.user()
 
 
 def _usage() -> NewsletterError:

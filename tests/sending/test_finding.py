@@ -17,6 +17,7 @@ from newsletter.sending.drain import drain
 from newsletter.sending.mail_log import Evidence, Reader
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.transports.connection import Connection
+from newsletter.sending.ways import plain
 from tests.sending.made import a_rendered, an_issue
 from tests.sending.replacing import Replacing
 from tests.sending.steps import put
@@ -40,7 +41,8 @@ def sent(workspace: Workspace) -> tuple[Mailing, dict[str, EmailMessage]]:
     mailings.start(mailing)
     with Replacing() as relay:
         here = Relay(host="127.0.0.1", port=relay.port)
-        drain(workspace.config, mailing, lambda: Connection(here), connections=1)
+        way = plain(lambda: Connection(here), 1, "ses")
+        drain(workspace.config, mailing, lambda: Connection(here), ways=way)
     mailing.refresh_from_db()
     assert mailing.state == "finished"
     return mailing, dict(relay.mails)
