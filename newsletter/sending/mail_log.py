@@ -78,6 +78,7 @@ class Reader:
         now: datetime | None = None,
     ) -> None:
         self.keyring, self.domain, self.wanted = keyring, domain.lower(), wanted
+        self._domain = f"@{self.domain}>".encode()
         self.queues = set(queues)
         self.zone = zone or machine_zone()
         self.now = now or datetime.now(UTC)
@@ -94,7 +95,7 @@ class Reader:
                 tell(self.evidence.lines)
             if first is None:
                 first = self._time(line)
-            if b": message-id=<" in line or b"(queue active)" in line:
+            if b": message-id=<" in line or (b"(queue active)" in line and b"]: " in line):
                 self._look(line)
             if line[:1].isalnum():
                 last = line
@@ -105,6 +106,10 @@ class Reader:
         return True
 
     def _look(self, line: bytes) -> None:
+        # Nine lines of ten are of mail that is not ours: told by the queue id and the domain, without the pattern.
+        queue = line.split(b": ", 2)[1].decode("latin-1")
+        if queue not in self._open and queue not in self.queues and self._domain not in line.lower():
+            return
         found = _LINE.match(line)
         if not found:
             return
