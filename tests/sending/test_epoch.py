@@ -83,6 +83,7 @@ def test_a_crash_between_the_two_writes_is_no_restored_backup(workspace: Workspa
     epoch.guard(workspace.config)
 
 
+@pytest.mark.sqlite
 def test_an_older_copy_a_foreign_database_and_a_lost_journal_are_refused(workspace: Workspace) -> None:
     mailing = started(workspace)
     empty = shutil.copyfile(copy(workspace), workspace.root / "empty.db")
@@ -150,6 +151,7 @@ def now(minutes: float) -> str:
     return (timezone.now() + timedelta(minutes=minutes)).isoformat()
 
 
+@pytest.mark.sqlite
 def test_with_the_log_whoever_got_it_is_known_and_the_rest_goes_on(workspace: Workspace) -> None:
     mailing, sent = restored(workspace)
     log = log_of(workspace, now, sent)
@@ -166,6 +168,7 @@ def test_with_the_log_whoever_got_it_is_known_and_the_rest_goes_on(workspace: Wo
     assert "nothing to recover" in workspace.run("recover").out
 
 
+@pytest.mark.sqlite
 def test_without_a_log_or_with_too_short_a_one_nobody_who_waits_is_sent_to(workspace: Workspace) -> None:
     mailing, sent = restored(workspace)
     log = log_of(workspace, lambda minutes: now(0), sent[:4])
@@ -176,6 +179,7 @@ def test_without_a_log_or_with_too_short_a_one_nobody_who_waits_is_sent_to(works
     assert laws.check(mailing) == []
 
 
+@pytest.mark.sqlite
 def test_it_must_be_agreed_and_without_a_log_all_who_wait_are_uncertain(workspace: Workspace) -> None:
     mailing, _ = restored(workspace)
     ran = workspace.run("recover")
@@ -186,6 +190,7 @@ def test_it_must_be_agreed_and_without_a_log_all_who_wait_are_uncertain(workspac
     epoch.guard(workspace.config)
 
 
+@pytest.mark.sqlite
 def test_an_issue_that_the_copy_does_not_know_cannot_be_sent_a_second_time(workspace: Workspace) -> None:
     epoch.guard(workspace.config)
     kept = copy(workspace)
