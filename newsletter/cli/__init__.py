@@ -46,6 +46,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "pause": ("pause", "Send", "Pause a mailing; nobody is missed or sent twice."),
     "resume": ("resume", "Send", "Carry on with a paused mailing."),
     "stop": ("stop", "Send", "Stop a mailing for good; the rest is cancelled."),
+    "settle": ("settle", "Send", "Settle who is uncertain: by the mail server's log, or by a decision."),
+    "recover": ("recover", "Send", "After a restored backup: find out who got mail, then go on."),
     "replies": ("replies", "Answers", "Receive, list and show what people answered."),
     "worker": ("worker", "Run", "Send what is due: schedules, people to be tried again, what was cut off."),
     "catch": ("catch", "Run", "Run the mail catcher: read mail here instead of sending it."),

@@ -32,6 +32,7 @@ SAMPLES = 5  # messages that --dry-run writes
 @click.option("--expect", metavar="N", help="The number of people, or N..M; any other number is refused.")
 @click.option("--at", metavar="WHEN", help="Send at that time: 'tomorrow 8:00', '2026-11-25 08:00', or now.")
 @click.option("--detach", is_flag=True, help="Leave it to the worker and do not watch.")
+@click.option("--missing", is_flag=True, help="To those who did not get a mailing that has ended.")
 @json_option
 @click.pass_obj
 def command(
@@ -43,6 +44,7 @@ def command(
     expect: str | None,
     at: str | None,
     detach: bool,
+    missing: bool,
     as_json: bool,
 ) -> int:
     """Send an issue to its audience. Says how many people first, and asks you to type the number.
@@ -62,6 +64,8 @@ def command(
     if as_json:
         output = replace(output, quiet=True)
     config = workspace(output)
+    if missing:
+        return _missing(output, config, issue, yes, expected, dry_run, detach, as_json)
     from newsletter.sending import mailings  # the ledger, which needs the database that `workspace` opened
 
     folder = finding.find(config, issue, output.folder)
@@ -69,6 +73,29 @@ def command(
     if mailing and not dry_run:
         return _again(output, config, mailing, folder, lists, expected, at, detach, as_json)
     return _first(output, config, folder, lists, dry_run, yes, expected, at, detach, as_json)
+
+
+def _missing(
+    output: Output,
+    config: Config,
+    issue: str | None,
+    yes: bool,
+    expected: range | None,
+    dry_run: bool,
+    detach: bool,
+    as_json: bool,
+) -> int:
+    from newsletter.cli import sending_plan
+    from newsletter.cli.send_missing import put_back
+    from newsletter.sending import mailings
+
+    plan = sending_plan.decide(config, None, "", detach=detach, yes=True)
+    mailing = put_back(output, config, issue, yes, expected, dry_run)
+    if dry_run:
+        if as_json:
+            print_json((), **mailings.status(mailing))
+        return Exit.FINE
+    return _on_its_way(output, config, mailing, plan, (), as_json)
 
 
 def _first(

@@ -13,6 +13,7 @@ from newsletter.mail import tokens
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.replies.models import Conversation
+from newsletter.sending import finding
 
 Identified = Conversation.Identified
 
@@ -52,7 +53,8 @@ def identify(incoming: Incoming, recipient: str, config: Config, keyring: Keyrin
 
 
 def by_message_id(message_ids: Iterable[str], config: Config, keyring: Keyring) -> Copy:
-    """The first of these Message-IDs that we signed ourselves."""
+    """The first of these Message-IDs that we signed ourselves, or that a relay gave one of our mails."""
+    message_ids = list(message_ids)
     for message_id in message_ids:
         local, _, domain = message_id.strip("<> ").rpartition("@")
         if domain.lower() != config.mail.reply_domain.lower():
@@ -60,6 +62,10 @@ def by_message_id(message_ids: Iterable[str], config: Config, keyring: Keyring) 
         read = keyring.read(local.lower())
         if read and read[0] in (Purpose.MESSAGE_ID, Purpose.TEST):
             return Copy(*read, how=Identified.MESSAGE_ID)
+    for message_id in message_ids:  # where a relay replaces our Message-ID, people answer to its own
+        delivery = finding.by_remote_id(config, message_id.strip("<> ").rpartition("@")[0])
+        if delivery:
+            return Copy(Purpose.MESSAGE_ID, bytes(delivery.token), how=Identified.MESSAGE_ID)
     return Copy()
 
 

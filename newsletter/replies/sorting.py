@@ -16,6 +16,7 @@ from newsletter.replies import conversations, signs
 from newsletter.replies.identifying import Copy, by_message_id, identify
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.storing import storable
+from newsletter.sending import settling
 from newsletter.sending.models import Delivery, UnsubscribeKey
 
 ROBOT = re.compile(r"^(mailer-daemon|postmaster)(@|$)", re.IGNORECASE)
@@ -52,6 +53,8 @@ def sort(raw: Raw, incoming: Incoming) -> Verdict:
         if kind == Kind.PERSON:
             kind, reason, conversation_id = conversations.attach(raw, incoming, copy)
         settle(raw, kind, reason)
+        if raw.delivery is not None and not ours:  # what came back had arrived: nobody is uncertain any more
+            settling.by_return(raw.delivery.pk, "bounce" if kind in (Kind.BOUNCE, Kind.COMPLAINT) else "reply")
     return Verdict(kind, reason, raw.pk, conversation_id)
 
 

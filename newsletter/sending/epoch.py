@@ -1,0 +1,203 @@
+"""Notices a restored backup: a number that the database and a file outside it share, and that only ever grows."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.utils import timezone
+
+from newsletter.config import Config
+from newsletter.problems import Exit, NewsletterError, Problem, Where
+from newsletter.sending import tally
+from newsletter.sending.models import LedgerEpoch, Mailing
+from newsletter.sending.store import whole
+
+FILE = "ledger.journal"
+WORLD = 16  # letters of the epoch that stay; the other 16 are a number that grows with every mark
+
+# A line of the journal: epoch, moment, issue ("-" for none), its number in the database, people accepted so far.
+_COLUMNS = 5
+
+
+@dataclass(frozen=True)
+class Mark:
+    epoch: str
+    at: datetime
+    slug: str
+    mailing: int
+    accepted: int
+
+    @property
+    def world(self) -> str:
+        return self.epoch[:WORLD]
+
+    @property
+    def number(self) -> int:
+        return int(self.epoch[WORLD:])
+
+
+@dataclass
+class Difference:
+    """Why the database is not the one that sent last. `since`: the moment of the copy, where that is known."""
+
+    why: str
+    since: datetime | None = None
+    slugs: dict[str, int] = field(default_factory=dict)  # issue → people accepted, as the journal knows it
+
+
+def guard(config: Config) -> None:
+    """Called before anything is sent. Two small reads when all is well; the first time, writes both.
+
+    Raises NewsletterError(ledger-restored, exit 4) when the database is older than the journal, or the journal is
+    gone.
+    """
+    found = difference(config)
+    if found is None:
+        if LedgerEpoch.objects.first() is None:
+            renew(config)
+        return
+    raise NewsletterError(
+        Problem(
+            "ledger-restored",
+            f"{found.why[0].upper()}{found.why[1:]}. People may have got mail that it does not know of; nothing was "
+            "sent",
+            hint="newsletter recover --postfix-log FILE finds out who got it, asks, and lets sending go on.",
+            where=Where(str(path(config))),
+        ),
+        exit=Exit.REFUSED,
+    )
+
+
+def difference(config: Config) -> Difference | None:
+    """None when database and journal agree; changes nothing.
+
+    A database that is a step ahead is fine: a mark is written there first, and a crash may come between.
+    """
+    row, last = LedgerEpoch.objects.first(), last_mark(config)
+    if row is None and last is None:
+        return None  # nothing was ever sent by a version that keeps a journal
+    if last is None:
+        since = row.at if row else None
+        return Difference("the file var/ledger.journal is missing, though mail was sent from here", since)
+    if row is None:
+        return Difference("the database is older than what was sent from here", None, _known(config, "", 0))
+    mine = Mark(row.epoch, row.at, "", 0, 0)
+    if mine.world != last.world:
+        return Difference("the database is not the one that sent from here last", row.at, _known(config, "", 0))
+    if mine.number < last.number:
+        slugs = _known(config, mine.world, mine.number)
+        return Difference("the database was restored from an older copy", row.at, slugs)
+    return None
+
+
+def mark(config: Config, mailing: Mailing, accepted: int) -> None:
+    """At the start and end of a drain and now and then in it: one UPDATE and one synced line of some 80 bytes.
+
+    A copy of the database that is older than the last mark is noticed; what is sent between two marks is the most
+    that can escape, so mark every minute at least.
+    """
+    _append(config, Mark(_advanced(), datetime.now(UTC), mailing.slug, mailing.pk, accepted))
+
+
+def renew(config: Config) -> None:
+    """A new epoch in both, so that every older copy of the database is told from this one."""
+    epoch = secrets.token_hex(WORLD // 2) + f"{0:016d}"
+    with whole():
+        LedgerEpoch.objects.all().delete()
+        LedgerEpoch.objects.create(epoch=epoch)
+    _append(config, Mark(epoch, datetime.now(UTC), "-", 0, 0))
+
+
+def path(config: Config) -> Path:
+    return config.var / FILE
+
+
+def last_mark(config: Config) -> Mark | None:
+    """The last whole line of the journal; a line that a power cut tore is as if it had not been written."""
+    try:
+        with path(config).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+            lines = file.read().splitlines(keepends=True)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unwritable(path(config), error) from error
+    for line in reversed(lines):
+        if found := _parsed(line):
+            return found
+    return None
+
+
+def _known(config: Config, world: str, number: int) -> dict[str, int]:
+    """The issues of all marks after `number` in `world`, with their last high-water; one pass over the file."""
+    found: dict[str, int] = {}
+    after = not world
+    with path(config).open("rb") as file:
+        for line in file:
+            mark = _parsed(line)
+            if mark is None:
+                continue
+            after = after or (mark.world == world and mark.number > number)
+            if after and mark.slug != "-":
+                found[mark.slug] = max(mark.accepted, found.get(mark.slug, 0))
+    return found
+
+
+def _parsed(line: bytes) -> Mark | None:
+    words = line.decode("utf-8", "replace").split(" ")
+    if not line.endswith(b"\n") or len(words) != _COLUMNS or len(words[0]) != 2 * WORLD:
+        return None
+    try:
+        made = Mark(words[0], datetime.fromisoformat(words[1]), words[2], int(words[3]), int(words[4]))
+        return made if made.number >= 0 else None
+    except ValueError:
+        return None
+
+
+def _advanced() -> str:
+    """The epoch of the database, one further; another sender may advance it at the same moment."""
+    while True:
+        row = LedgerEpoch.objects.get()
+        following = f"{row.epoch[:WORLD]}{int(row.epoch[WORLD:]) + 1:016d}"
+        with whole():
+            if LedgerEpoch.objects.filter(pk=row.pk, epoch=row.epoch).update(epoch=following, at=timezone.now()):
+                return following
+
+
+def _append(config: Config, mark: Mark) -> None:
+    """One line, on the disk when this returns; after a torn line it begins a new one."""
+    line = f"{mark.epoch} {mark.at.isoformat()} {mark.slug} {mark.mailing} {mark.accepted}\n"
+    file = path(config)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            size = os.fstat(handle).st_size
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            os.write(handle, ("\n" if torn else "").encode() + line.encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise _unwritable(file, error) from error
+
+
+def _unwritable(file: Path, error: OSError) -> NewsletterError:
+    return NewsletterError(
+        Problem(
+            "cannot-write",
+            f"Cannot write {file}: {error.strerror or error}",
+            hint="Check that var is a folder, that you may write to it, and that the disk is not full.",
+            where=Where(str(file)),
+        ),
+        exit=Exit.CONFIG,
+    )
+
+
+def accepted(mailing: Mailing) -> int:
+    """The high-water for `mark`: how many people were accepted so far."""
+    return tally.counts(mailing.pk)["accepted"]

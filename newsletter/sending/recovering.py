@@ -1,0 +1,128 @@
+"""After a restored backup: finds out who got mail that the database does not know of, so that nobody gets it twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection
+
+from newsletter.config import Config
+from newsletter.mail.tokens import new_id
+from newsletter.sending import epoch, mailings, tally
+from newsletter.sending.mail_log import Evidence
+from newsletter.sending.models import Delivery, LogEntry, Mailing
+from newsletter.sending.settling import MARGIN, adapted
+from newsletter.sending.store import whole
+
+WAITING = ("pending", "leased", "inflight", "deferred")
+CHUNK = 500  # tokens in one statement
+DOUBT = "the database was restored from a copy; it may have been sent after that"
+
+
+@dataclass
+class Plan:
+    """What recovering would do. `accepted`: person → queue id; `uncertain`: mailing → people who wait and of whom no
+    log tells whether they were sent to; `unknown`: issues that are not in the database at all."""
+
+    difference: epoch.Difference
+    covered: bool
+    accepted: dict[int, str] = field(default_factory=dict)
+    uncertain: dict[int, int] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
+
+
+def plan(
+    config: Config, difference: epoch.Difference, evidence: Evidence | None, margin: timedelta = 2 * MARGIN
+) -> Plan:
+    """Look, and change nothing. `covered`: the log reaches from before the copy until after the last sending, which
+    a killed sender may have gone on with for a minute after its last mark."""
+    last = epoch.last_mark(config)
+    until = last.at if last else datetime.now(UTC) - margin
+    since = difference.since
+    covered = bool(evidence and since and evidence.covers(since - margin, max(until, since) + margin))
+    made = Plan(difference, covered)
+    told: Counter[int] = Counter()  # mailing → people who wait here, and of whom the log says that they have it
+    for id_, queue, mailing, state in _taken(evidence) if evidence else ():
+        made.accepted[id_] = queue
+        told[mailing] += state in WAITING
+    known = set(Mailing.objects.values_list("slug", flat=True))
+    made.unknown = {slug: people for slug, people in difference.slugs.items() if slug not in known}
+    if not covered:
+        for one in Mailing.objects.filter(state__in=("approved", "sending", "paused")):
+            counts = tally.counts(one.pk)
+            left = sum(counts[state] for state in WAITING) - told[one.pk]
+            if left and (one.slug in difference.slugs or not difference.slugs):
+                made.uncertain[one.pk] = left
+    return made
+
+
+def _taken(evidence: Evidence) -> Iterator[tuple[int, str, int, str]]:
+    """The people whose mail Postfix took and whom the ledger does not call accepted: row, queue id, mailing, state."""
+    tokens = [*evidence.taken]
+    for start in range(0, len(tokens), CHUNK):
+        rows = Delivery.objects.filter(token__in=tokens[start : start + CHUNK]).exclude(state="accepted")
+        for id_, token, mailing, state in rows.values_list("pk", "token", "mailing_id", "state"):
+            yield id_, evidence.taken[bytes(token)], mailing, state
+
+
+def apply(config: Config, plan: Plan, by: str) -> None:
+    """Write it in one transaction, then the new epoch: from here on sending is allowed again."""
+    from django.utils import timezone
+
+    moved: Counter[tuple[int, str]] = Counter()
+    with whole(), connection.cursor() as cursor:
+        now = adapted(timezone.now())
+        for id_, queue in plan.accepted.items():
+            row = Delivery.objects.filter(pk=id_).exclude(state="accepted").first()
+            if row is None:
+                continue
+            cursor.execute(
+                "UPDATE sending_delivery SET state = 'accepted', proof = 'log', remote_id = %s, reason = '',"
+                " due = NULL, leased_until = NULL, attempt = attempt + 1, changed = %s WHERE id = %s AND state = %s",
+                [queue, now, id_, row.state],
+            )
+            moved[(row.mailing_id, row.state)] -= cursor.rowcount
+            moved[(row.mailing_id, "accepted")] += cursor.rowcount
+        for mailing in plan.uncertain:
+            for state in WAITING:
+                cursor.execute(
+                    "UPDATE sending_delivery SET state = 'uncertain', reason = %s, due = NULL, leased_until = NULL,"
+                    " attempt = attempt + 1, changed = %s WHERE mailing_id = %s AND state = %s",
+                    [DOUBT, now, mailing, state],
+                )
+                moved[(mailing, state)] -= cursor.rowcount
+                moved[(mailing, "uncertain")] += cursor.rowcount
+        for mailing in sorted({which for which, _ in moved}):
+            differences = {state: people for (which, state), people in moved.items() if which == mailing}
+            tally.moved(cursor, mailing, "", differences)
+            words = ", ".join(f"{people} {state}" for state, people in differences.items() if people > 0)
+            LogEntry.objects.create(
+                mailing_id=mailing,
+                what="recovered",
+                words=f"after a restored backup: {words or 'nobody changed'}",
+                people=sum(people for people in differences.values() if people > 0),
+                by=by,
+            )
+            mailings.finish(Mailing.objects.get(pk=mailing))
+        for slug, people in plan.unknown.items():
+            _stand_in(slug, people, by)
+    epoch.renew(config)
+
+
+def _stand_in(slug: str, people: int, by: str) -> None:
+    """A stopped mailing without people for an issue that was sent after the copy was made: without it `send` would
+    take the issue for a new one and mail everybody a second time."""
+    made = Mailing.objects.create(
+        slug=slug,
+        state=Mailing.State.STOPPED,
+        rendered={},
+        checksum="",
+        audience=[],
+        settings={"lists": {}},
+        public_id=new_id(),
+        paused_why=f"sent to {people} people or more after the backup that this database comes from",
+    )
+    LogEntry.objects.create(mailing=made, what="recovered", words=made.paused_why, people=people, by=by)

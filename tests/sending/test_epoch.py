@@ -1,0 +1,206 @@
+"""A restored backup of the database is noticed before a single mail leaves, and recovered without a second copy."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from newsletter.mail.tokens import Keyring, Purpose
+from newsletter.problems import Exit, NewsletterError
+from newsletter.sending import epoch, laws, mailings
+from newsletter.sending.models import Delivery, LedgerEpoch, Mailing
+from newsletter.sending.outbox import Outbox
+from newsletter.sending.store import Store
+from tests.sending.made import a_rendered, an_issue
+from tests.sending.steps import begin, settle
+from tests.workspace import Workspace
+
+
+def started(workspace: Workspace, number: int = 6, slug: str = "2026-11-24-test") -> Mailing:
+    workspace.people(*[f"person{n}@home.example" for n in range(number)])
+    mailing = mailings.approve(workspace.config, {"": a_rendered(slug)}, an_issue(slug))
+    mailings.start(mailing)
+    return mailing
+
+
+def refused(workspace: Workspace) -> str:
+    with pytest.raises(NewsletterError) as caught:
+        epoch.guard(workspace.config)
+    assert caught.value.problems[0].code == "ledger-restored" and caught.value.exit == Exit.REFUSED
+    return str(caught.value)
+
+
+def copy(workspace: Workspace) -> Path:
+    """A sound copy, as the how-to makes it."""
+    target = workspace.root / "backup.db"
+    source = sqlite3.connect(workspace.root / "var" / "newsletter.db")
+    kept = sqlite3.connect(target)
+    source.backup(kept)
+    source.close()
+    kept.close()
+    return target
+
+
+def restore(workspace: Workspace, kept: Path) -> None:
+    connections.close_all()
+    for end in ("-wal", "-shm"):
+        (workspace.root / "var" / f"newsletter.db{end}").unlink(missing_ok=True)
+    shutil.copyfile(kept, workspace.root / "var" / "newsletter.db")
+    workspace.ready()
+
+
+def test_first_use_writes_both_and_every_mark_moves_both(workspace: Workspace) -> None:
+    mailing = started(workspace)
+    epoch.guard(workspace.config)
+    for people in range(3):
+        epoch.mark(workspace.config, mailing, people)
+        epoch.guard(workspace.config)
+    lines = epoch.path(workspace.config).read_text().splitlines()
+    assert len(lines) == 4
+    last = epoch.last_mark(workspace.config)
+    assert last and (last.slug, last.accepted, last.number) == (mailing.slug, 2, 3)
+    assert LedgerEpoch.objects.get().epoch == last.epoch
+
+
+def test_a_crash_between_the_two_writes_is_no_restored_backup(workspace: Workspace) -> None:
+    mailing = started(workspace)
+    epoch.guard(workspace.config)
+    epoch.mark(workspace.config, mailing, 1)
+    file = epoch.path(workspace.config)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-10])  # the power failed while the line was written
+    epoch.guard(workspace.config)
+    epoch.mark(workspace.config, mailing, 2)
+    last = epoch.last_mark(workspace.config)
+    assert last and last.accepted == 2
+    epoch.guard(workspace.config)
+
+
+@pytest.mark.sqlite
+def test_an_older_copy_a_foreign_database_and_a_lost_journal_are_refused(workspace: Workspace) -> None:
+    mailing = started(workspace)
+    empty = shutil.copyfile(copy(workspace), workspace.root / "empty.db")
+    epoch.guard(workspace.config)
+    kept = shutil.copyfile(copy(workspace), workspace.root / "first.db")
+    epoch.mark(workspace.config, mailing, 1)
+    newest = shutil.copyfile(copy(workspace), workspace.root / "newest.db")
+    restore(workspace, kept)
+    assert "older copy" in refused(workspace)
+    restore(workspace, empty)
+    assert "older than" in refused(workspace)
+    restore(workspace, newest)
+    epoch.guard(workspace.config)
+    file = epoch.path(workspace.config)
+    journal = file.read_bytes()
+    file.unlink()
+    assert "missing" in refused(workspace)
+    file.write_bytes(journal)
+    epoch.renew(workspace.config)
+    restore(workspace, newest)
+    assert "not the one" in refused(workspace)
+
+
+def send(mailing: Mailing, number: int) -> None:
+    """Hand `number` people over, as a drain does."""
+    store = Store()
+    try:
+        outbox = Outbox(store, mailing, worker="test")
+        for row in outbox.lease(number)[0]:
+            begin(outbox, row)
+            settle(outbox, row, "accepted", code=250, text="Ok", remote_id="A1")
+    finally:
+        store.close()
+
+
+def log_of(workspace: Workspace, moment: Callable[[float], str], people: list[Delivery]) -> Path:
+    keyring = Keyring.load(workspace.root / "var" / "secret.key")
+    lines = [f"{moment(-10)} mta postfix/anvil[7]: statistics\n"]
+    for number, row in enumerate(people):
+        token, queue = keyring.make(Purpose.MESSAGE_ID, bytes(row.token)), f"4F1A2B{number:04d}"
+        lines.append(f"{moment(0)} mta postfix/cleanup[8]: {queue}: message-id=<{token}@reply.council.example>\n")
+        lines.append(f"{moment(0)} mta postfix/qmgr[9]: {queue}: from=<b@x>, size=1, nrcpt=1 (queue active)\n")
+    lines.append(f"{moment(10)} mta postfix/anvil[7]: statistics\n")
+    return workspace.write("mail.log", "".join(lines))
+
+
+def restored(workspace: Workspace) -> tuple[Mailing, list[Delivery]]:
+    """Two of six were sent before the copy and three after it; then the copy was put back."""
+    mailing = started(workspace)
+    epoch.guard(workspace.config)
+    epoch.mark(workspace.config, mailing, 0)
+    send(mailing, 2)
+    kept = copy(workspace)
+    epoch.mark(workspace.config, mailing, 2)
+    send(mailing, 3)
+    epoch.mark(workspace.config, mailing, 5)
+    sent = list(Delivery.objects.filter(state="accepted"))
+    assert len(sent) == 5
+    restore(workspace, kept)
+    refused(workspace)
+    return mailing, sent
+
+
+def now(minutes: float) -> str:
+    return (timezone.now() + timedelta(minutes=minutes)).isoformat()
+
+
+@pytest.mark.sqlite
+def test_with_the_log_whoever_got_it_is_known_and_the_rest_goes_on(workspace: Workspace) -> None:
+    mailing, sent = restored(workspace)
+    log = log_of(workspace, now, sent)
+    ran = workspace.run("recover", "--postfix-log", str(log), "--dry-run")
+    assert ran.exit == 0 and "they have it  3" in ran.out, ran.out + ran.err
+    refused(workspace)
+    ran = workspace.run("recover", "--postfix-log", str(log), "--yes")
+    assert ran.exit == 0, ran.out + ran.err
+    epoch.guard(workspace.config)
+    counts = mailings.status(mailing)
+    assert (counts["accepted"], counts["pending"], counts["uncertain"]) == (5, 1, 0)
+    assert set(Delivery.objects.filter(state="accepted").values_list("pk", flat=True)) == {row.pk for row in sent}
+    assert laws.check(mailing) == []
+    assert "nothing to recover" in workspace.run("recover").out
+
+
+@pytest.mark.sqlite
+def test_without_a_log_or_with_too_short_a_one_nobody_who_waits_is_sent_to(workspace: Workspace) -> None:
+    mailing, sent = restored(workspace)
+    log = log_of(workspace, lambda minutes: now(0), sent[:4])
+    ran = workspace.run("recover", "--postfix-log", str(log), "--yes")
+    assert ran.exit == 0 and "does not reach" in ran.out, ran.out + ran.err
+    counts = mailings.status(mailing)
+    assert (counts["accepted"], counts["pending"], counts["uncertain"]) == (4, 0, 2)
+    assert laws.check(mailing) == []
+
+
+@pytest.mark.sqlite
+def test_it_must_be_agreed_and_without_a_log_all_who_wait_are_uncertain(workspace: Workspace) -> None:
+    mailing, _ = restored(workspace)
+    ran = workspace.run("recover")
+    assert ran.exit == 4 and "[must-be-agreed]" in ran.err
+    refused(workspace)
+    assert workspace.run("recover", "--yes").exit == 0
+    assert mailings.status(mailing)["uncertain"] == 4
+    epoch.guard(workspace.config)
+
+
+@pytest.mark.sqlite
+def test_an_issue_that_the_copy_does_not_know_cannot_be_sent_a_second_time(workspace: Workspace) -> None:
+    epoch.guard(workspace.config)
+    kept = copy(workspace)
+    mailing = started(workspace, slug="2026-11-25-later")
+    epoch.mark(workspace.config, mailing, 0)
+    send(mailing, 6)
+    epoch.mark(workspace.config, mailing, 6)
+    restore(workspace, kept)
+    ran = workspace.run("recover", "--yes")
+    assert ran.exit == 0 and "2026-11-25-later was sent (6 people or more)" in ran.out, ran.out + ran.err
+    assert Mailing.objects.get().state == "stopped"
+    with pytest.raises(NewsletterError, match="approved before"):
+        mailings.approve(workspace.config, {"": a_rendered("2026-11-25-later")}, an_issue("2026-11-25-later"))
