@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workspace import TOML
+from tests.workspace import TOML, Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,9 +27,10 @@ class Senders:
 
     process: subprocess.Popen[str]
 
-    def start(self, root: Path, port: int, *, connections: int = 3, point: str = "", after: int = 1) -> int:
+    def start(self, where: Workspace, port: int, *, connections: int = 3, point: str = "", after: int = 1) -> int:
         """The pid of a sender that goes on with the only mailing of this workspace."""
-        order = {"root": str(root), "port": port, "connections": connections, "point": point, "after": after}
+        order = {"root": str(where.root), "environment": dict(where.environment), "port": port}
+        order |= {"connections": connections, "point": point, "after": after}
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
