@@ -1,7 +1,7 @@
-"""`make chaos`: senders are killed at random moments, on every database there is, and what became of everybody is summed.
+"""`make chaos`: senders are killed at random moments, on every database, and what became of everybody is summed up.
 
-`python -m tests.chaos [RUNS] [DATABASE …]`; 200 runs on SQLite and PostgreSQL unless told otherwise. Exit 1 when anything
-does not balance.
+`python -m tests.chaos [RUNS] [DATABASE …]`; 200 runs on SQLite and PostgreSQL unless told otherwise. Exit 1 when
+anything does not balance.
 """
 
 from __future__ import annotations

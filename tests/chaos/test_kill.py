@@ -1,7 +1,7 @@
 """kill -9 at any moment: nobody is lost, nobody is mailed twice in silence, as counted by the catcher.
 
-Every run is seeded; the seed is in the test's name. Twelve every day, 100 in --everything, and `make chaos` runs 200 and
-more on both databases and sums them up (NEWSLETTER_CHAOS, NEWSLETTER_CHAOS_NOTES).
+Every run is seeded; the seed is in the test's name. Twelve every day, 100 in --everything, and `make chaos` runs 200 on
+both databases and sums them up (NEWSLETTER_CHAOS, NEWSLETTER_CHAOS_NOTES).
 """
 
 from __future__ import annotations
