@@ -30,7 +30,7 @@ PEOPLE = [f"person{n}@home.example" for n in range(60)]
 
 @pytest.fixture
 def small_disk(workspace: Workspace) -> Iterator[Path]:
-    """The workspace's var on a file system of its own, of three megabytes."""
+    """The workspace's var on a file system of its own, of 16 megabytes (the write-ahead log alone may take four)."""
     var = workspace.root / "var"
     if os.geteuid() != 0:
         pytest.skip("a file system of our own needs root")
@@ -38,7 +38,7 @@ def small_disk(workspace: Workspace) -> Iterator[Path]:
     connections.close_all()
     shutil.copytree(var, kept)
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m,mode=755", "newsletter-test", str(var)], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=16m,mode=755", "newsletter-test", str(var)], capture_output=True, text=True
     )
     if done.returncode:
         pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
