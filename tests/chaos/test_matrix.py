@@ -56,9 +56,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    from newsletter.sending import crew
+    from newsletter.sending import relays
 
-    monkeypatch.setattr(crew, "BACK_OFF", (0.01,) * len(crew.BACK_OFF))
+    monkeypatch.setattr(relays, "RESTS", (0.01,))
 
 
 def started(workspace: Workspace, people: list[str] = PEOPLE, **more: object) -> Mailing:
