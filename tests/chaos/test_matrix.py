@@ -186,10 +186,10 @@ def quick(relay: Relay, certificates: Certificates | None = None) -> Callable[[]
 
 
 def test_a_closed_window_in_the_middle_of_a_body_is_surely_tried_again(workspace: Workspace) -> None:
-    """Twelve megabytes fit into nobody's socket (Linux lends a sender up to 4): what our own kernel did not take, the
+    """Six megabytes fit into nobody's socket (Linux lends a sender up to 4): what our own kernel did not take, the
     server cannot have."""
     people = PEOPLE[:2]
-    mailing = started(workspace, people, more=(f"<p>{'x' * 70}</p>\n" * 160_000,))
+    mailing = started(workspace, people, more=(f"<p>{'x' * 70}</p>\n" * 80_000,))
     with FaultyServer(lambda phase, _: Act.SILENT if phase == "half" else None, window=4096) as server:
         once(workspace, mailing, quick(server.relay()))
         assert not server.mails
