@@ -53,6 +53,9 @@ format: $(STAMP) ## put the code in order
 bench: $(STAMP)  ## measure side by side with others, as ratios within one run
 	$(BIN)/python -m bench
 
+chaos: $(STAMP)  ## kill senders at random, 200 times on each database, and count what everybody got
+	$(BIN)/python -m tests.chaos $(RUNS)
+
 docs: $(STAMP)   ## write the generated reference pages anew
 	$(BIN)/python -m docs.generate
 
@@ -64,4 +67,4 @@ lock:            ## resolve requirements/*.in into the hash-pinned locks, withou
 clean:           ## remove .venv, the demo and everything else that can be made again
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test test-postgresql system check format bench docs lock clean
+.PHONY: help setup demo test test-postgresql system check format bench chaos docs lock clean

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -51,9 +51,10 @@ def sending(var: Path, slug: str, now: datetime) -> Iterator[int]:
     try:
         if not _taken(handle):
             raise _refusal(holder(var))
-        os.ftruncate(handle, 0)
         said = {"pid": os.getpid(), "slug": slug, "since": now.strftime("%H:%M")}
-        os.pwrite(handle, json.dumps(said).encode(), 0)
+        with suppress(OSError):  # a full or broken disk: these words are only for telling, the lock holds without
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(said).encode(), 0)
         yield handle
     finally:
         os.close(handle)

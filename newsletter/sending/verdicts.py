@@ -99,7 +99,8 @@ def _refused(outcome: Refused) -> Verdict:
     said = f"{outcome.enhanced} {outcome.text}"
     if quota := _quota(outcome):
         return quota
-    if _about_us_for_good(outcome, said):
+    # MAIL names nobody but us: 552 there is about the size that we told it, or a stray answer to nothing.
+    if _about_us_for_good(outcome, said) or outcome.phase is Phase.MAIL:
         return Verdict(Delivery.State.DEFERRED, words(outcome), Fault.SENDER, delay(0), tried=True)
     return Verdict(Delivery.State.FAILED, words(outcome), Fault.PERSON)
 

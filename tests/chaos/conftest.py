@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workspace import TOML
+from tests.workspace import TOML, Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,9 +28,10 @@ class Senders:
 
     process: subprocess.Popen[str]
 
-    def start(self, root: Path, port: int, *, connections: int = 3, point: str = "", after: int = 1) -> int:
+    def start(self, where: Workspace, port: int, *, connections: int = 3, point: str = "", after: int = 1) -> int:
         """The pid of a sender that goes on with the only mailing of this workspace."""
-        order = {"root": str(root), "port": port, "connections": connections, "point": point, "after": after}
+        order = {"root": str(where.root), "environment": dict(where.environment), "port": port}
+        order |= {"connections": connections, "point": point, "after": after}
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
@@ -42,10 +44,23 @@ class Senders:
         self.process.stdin.flush()
         return os.waitstatus_to_exitcode(int(self.process.stdout.readline()))
 
+    def over(self, pid: int, seconds: float = 20) -> bool:
+        """True when it ends by itself in so many seconds; else it is killed. Nobody is to call `wait` then."""
+        end = time.monotonic() + seconds
+        while (alive := _is_running(pid)) and time.monotonic() < end:
+            time.sleep(0.01)
+        self.kill(pid)
+        return not alive
+
     def kill(self, pid: int) -> int:
         """kill -9; the exit code, which is not -9 when it had ended by itself."""
         os.kill(pid, signal.SIGKILL)
         return self.wait()
+
+
+def _is_running(pid: int) -> bool:
+    """False for one that has ended and waits to be asked how (a zombie)."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """A process that starts senders to be killed: imports everything once, then forks a fresh sender for every order.
 
-Run as `python -m tests.chaos.sender ROOT`. Orders come as JSON lines: root, port, connections, point, after.
+Run as `python -m tests.chaos.sender ROOT`. Orders come as JSON lines: root, environment, port,
+connections, point, after.
 Answers: the sender's pid; then, after the line `reap`, its wait status when it has ended. Until then its pid stays
 its own, so that a kill can hit nobody else.
 """
@@ -15,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from newsletter import config as configuration
@@ -46,7 +48,7 @@ def _send(order: dict[str, Any]) -> None:
         from newsletter.sending.models import Mailing
         from newsletter.sending.transports.connection import Connection
 
-        config = configuration.load(Path(order["root"]))
+        config = configuration.load(Path(order["root"]), MappingProxyType(order["environment"]))
         database.ready(config)
         if order["point"]:
             _die_at(order["point"], order["after"])

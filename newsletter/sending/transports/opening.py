@@ -151,8 +151,8 @@ def _phase(phase: Phase, relay: Relay) -> Iterator[None]:
         raise _unready(Phase.TLS, f"no encrypted connection to {relay.host}: {reason(error)}") from error
     except smtplib.SMTPAuthenticationError as error:
         temporary = 400 <= error.smtp_code <= 499
-        text = parse_lines(error.smtp_error).text
-        raise Unready(Deferred(phase, error.smtp_code, f"login failed: {text}", ours=not temporary)) from error
+        said = parse_lines(error.smtp_error, error.smtp_code)  # smtplib calls bytes that are no answer code -1
+        raise Unready(Deferred(phase, said.code or None, f"login failed: {said.text}", ours=not temporary)) from error
     except smtplib.SMTPResponseException as error:
         outcome = refusal(phase, parse_lines(error.smtp_error, error.smtp_code))
         assert isinstance(outcome, Deferred)
