@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,16 +81,7 @@ def show(output: Output, report: Report, *, codes: bool = False) -> None:
     said = [(label, outcomes[key]) for key, label in OUTCOMES.items() if outcomes[key] or key == "accepted"]
     output.facts([*((label, _right(output, people, report)) for label, people in said)])
     output.facts([(_padded("All", said), _right(output, report.frozen, report))])
-    rows = [row for row in report.reasons() if row[0] not in ("accepted", "waiting")]
-    if rows:
-        output.say()
-        output.say(output.style("Why", bold=True))
-        for outcome, why, code, people in rows[:MOST]:
-            shown = f"  [{code}]" if codes and code else ""
-            output.say(f"  {number(people):>{len(number(report.frozen))}}  {OUTCOMES[outcome]}: {visible(why)}{shown}")
-        if rest := rows[MOST:]:
-            left = sum(row[3] for row in rest)
-            output.say(f"  {number(left):>{len(number(report.frozen))}}  {count(len(rest), 'other reason')}")
+    _why(output, report, codes=codes)
     _providers(output, report)
     output.say()
     after = report.after
@@ -102,6 +94,27 @@ def show(output: Output, report: Report, *, codes: bool = False) -> None:
         ]
     )
     output.next("newsletter report --html report.html", "writes it as a page to pass on")
+
+
+def _why(output: Output, report: Report, *, codes: bool) -> None:
+    """The reasons, the commonest of each outcome first. Without codes, those that differ in them alone are one."""
+    from newsletter.sending.reporting import OUTCOMES
+
+    found: Counter[tuple[str, str, str]] = Counter()
+    for outcome, why, code, people in report.reasons():
+        if outcome not in ("accepted", "waiting"):
+            found[(outcome, why, code if codes else "")] += people
+    if not found:
+        return
+    wide = len(number(report.frozen))
+    output.say()
+    output.say(output.style("Why", bold=True))
+    for (outcome, why, code), people in [*found.items()][:MOST]:
+        shown = f"  [{code}]" if code else ""
+        output.say(f"  {number(people):>{wide}}  {OUTCOMES[outcome]}: {visible(why)}{shown}")
+    if rest := [*found.values()][MOST:]:
+        output.say(f"  {number(sum(rest)):>{wide}}  {count(len(rest), 'other reason')}")
+    output.say(f"  {number(report.frozen - found.total()):>{wide}}  Accepted, or waiting")
 
 
 def _providers(output: Output, report: Report) -> None:

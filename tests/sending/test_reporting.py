@@ -158,6 +158,7 @@ def test_the_page_stands_alone_and_its_picture_has_words(workspace: Workspace, t
     assert "prefers-color-scheme: dark" in text and text.count("<tfoot>") == 3
 
 
+@pytest.mark.broken_books("one person too many is frozen by hand")
 def test_a_report_that_does_not_add_up_says_so(workspace: Workspace) -> None:
     mailing = a_mailing(workspace, [("accepted", "google", "", 250)] * 2)
     Mailing.objects.filter(pk=mailing.pk).update(frozen=3)
