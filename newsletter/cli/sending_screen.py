@@ -28,7 +28,9 @@ class Redrawn:
         self.output, self.lines = output, 0
 
     def draw(self, lines: Sequence[str]) -> None:
-        """Show these lines, folded to the window, where the last ones stood."""
+        """Show these lines, folded to the window, where the last ones stood; none takes the last ones away."""
+        if not lines and not self.lines:
+            return
         physical = [part for line in lines for part in self.output.folded(line).split("\n")]
         up = f"\x1b[{self.lines}F" if self.lines else ""
         sys.stdout.write(up + "\x1b[J" + "".join(f"{line}\n" for line in physical))
