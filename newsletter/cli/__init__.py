@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "test": ("test", "Send", "Send one test copy to yourself."),
     "send": ("send", "Send", "Send an issue; says how many people first, and asks."),
     "status": ("status", "Send", "Show how a mailing is going."),
+    "report": ("report", "Send", "Say what became of a mailing: delivered, failed and why, by provider."),
     "pause": ("pause", "Send", "Pause a mailing; nobody is missed or sent twice."),
     "resume": ("resume", "Send", "Carry on with a paused mailing."),
     "stop": ("stop", "Send", "Stop a mailing for good; the rest is cancelled."),

@@ -11,6 +11,7 @@ import click
 
 from newsletter.cli import sending_words as words
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
+from newsletter.cli.sending_screen import events_option
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem
 
@@ -33,6 +34,7 @@ SAMPLES = 5  # messages that --dry-run writes
 @click.option("--at", metavar="WHEN", help="Send at that time: 'tomorrow 8:00', '2026-11-25 08:00', or now.")
 @click.option("--detach", is_flag=True, help="Leave it to the worker and do not watch.")
 @click.option("--missing", is_flag=True, help="To those who did not get a mailing that has ended.")
+@events_option
 @json_option
 @click.pass_obj
 def command(

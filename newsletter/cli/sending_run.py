@@ -15,6 +15,7 @@ import click
 
 from newsletter.cli import sending_words as words
 from newsletter.cli.output import Output, count, number, visible
+from newsletter.cli.sending_screen import Events, Redrawn, provider_lines
 from newsletter.config import Config
 from newsletter.problems import Exit
 
@@ -31,19 +32,25 @@ def carry(output: Output, config: Config, mailing: Mailing, carrier: Carrier) ->
     from newsletter.sending import logbook
     from newsletter.sending.drain import drain
 
-    show = _Screen(output) if output.fancy else _Lines(output)
+    show, events = _Screen(output) if output.fancy else _Lines(output), Events()
+
+    def look(progress: Progress) -> None:
+        show.progress(progress)
+        events.progress(progress)
+
     with _interrupts(show) as interrupted:
         ended = drain(
             config,
             mailing,
             carrier.factory,
-            lambda progress: heard_or_not(show.progress, progress),
+            lambda progress: heard_or_not(look, progress),
             interrupted.is_set,
             ways=carrier.ways,
         )
     _remember_rate(mailing, ended)
     logbook.ended(mailing, ended)
     heard_or_not(show.end)
+    heard_or_not(events.ended, ended)
     heard_or_not(tell, output, mailing, ended)
     return ended, exit_code(ended)
 
@@ -150,11 +157,16 @@ class _Lines:
 
     def __init__(self, output: Output) -> None:
         self.output, self.last, self.note = output, time.monotonic(), ""
+        self.slowed: dict[str, str] = {}  # provider → the words that were last said of it
 
     def progress(self, progress: Progress) -> None:
         if progress.note and progress.note != self.note:
             self.output.say(f"  {visible(progress.note)}")
         self.note = progress.note
+        for line in progress.providers:
+            if line.words and self.slowed.get(line.name) != line.words:
+                self.output.say(f"  {visible(line.name)}: {visible(line.words)}")
+            self.slowed[line.name] = line.words
         if time.monotonic() - self.last >= PLAIN_EVERY:
             self.last = time.monotonic()
             self.output.say(f"  {words.numbers(progress.counts)}   {progress.rate:.0f}/s")
@@ -167,27 +179,27 @@ class _Lines:
 
 
 class _Screen(_Lines):
-    """For a terminal: three lines that are drawn anew, ten times a second."""
+    """For a terminal: a bar, the numbers and a line for each provider, drawn anew ten times a second."""
 
-    drawn = False
     stopping = False
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self.drawn, self.lines = Redrawn(output), [""]
 
     def progress(self, progress: Progress) -> None:
         now = time.monotonic()
-        if self.output.quiet or (now - self.last < 0.1 and self.drawn):
+        if self.output.quiet or (now - self.last < 0.1 and self.drawn.lines):
             return
         self.last = now
         total, done = sum(progress.counts.values()), words.settled(progress.counts)
         left = words.duration((total - done) / progress.rate) if progress.rate and done < total else ""
-        lines = [
+        self.lines = [
             words.bar(self.output, progress.counts, progress.rate, left),
             f"  {words.numbers(progress.counts)}",
-            self.output.style(self._last_line(progress), dim=True),
+            *provider_lines(progress.providers),
         ]
-        up = "\x1b[3F" if self.drawn else ""
-        sys.stdout.write(up + "".join(f"\x1b[2K{line}\n" for line in lines))
-        sys.stdout.flush()
-        self.drawn = True
+        self.drawn.draw([*self.lines, self.output.style(self._last_line(progress), dim=True)])
 
     def _last_line(self, progress: Progress) -> str:
         if self.stopping:
@@ -200,9 +212,8 @@ class _Screen(_Lines):
         self.stopping = True
 
     def end(self) -> None:
-        if self.drawn:
-            sys.stdout.write("\x1b[1F\x1b[2K")
-            sys.stdout.flush()
+        if self.drawn.lines:
+            self.drawn.draw(self.lines)  # without the line that says what Ctrl-C does
 
 
 @contextmanager

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from newsletter.cli import sending_words as words
 from newsletter.cli.output import Output, visible
+from newsletter.cli.sending_screen import Events, Redrawn
 from newsletter.problems import Exit
 
 if TYPE_CHECKING:
@@ -29,7 +28,9 @@ def watch(output: Output, mailing: Mailing, *, sleep: Callable[[float], Any] = t
 
 def _watched(output: Output, mailing: Mailing, sleep: Callable[[float], Any]) -> int:
     from newsletter.sending import heartbeats, mailings
+    from newsletter.sending.progress import Progress
 
+    screen, events = Redrawn(output), Events()
     began, first, last, line, trouble, counts = time.monotonic(), None, 0.0, "", "", {}
     while True:
         status = mailings.status(mailing)
@@ -42,23 +43,24 @@ def _watched(output: Output, mailing: Mailing, sleep: Callable[[float], Any]) ->
         if begins > 0:
             line = f"Sending starts in {begins:.0f} s. Ctrl-C takes it back; nothing has been sent."
         else:
-            line = f"{words.bar(output, counts, rate)}   {words.numbers(counts)}"
+            line = f"{words.bar(output, counts, rate)}\n  {words.numbers(counts)}"
+        events.progress(Progress(counts, counts["accepted"] - first, time.monotonic() - began))
         if output.fancy and not output.quiet:
-            click.echo(f"\r\x1b[2K{line}", nl=False)
+            screen.draw(line.split("\n"))
         elif time.monotonic() - last >= LINE:
             last = time.monotonic()
             output.say(line if begins > 0 else words.numbers(counts))
         if (why := heartbeats.trouble(mailing.slug)) != trouble:
             trouble = why
             if why:
-                output.say(f"\n  {visible(why)}. The worker tries again by itself.")
+                output.say(f"  {visible(why)}. The worker tries again by itself.")
+                screen.lines = 0  # this line stays, and the next drawing stands below it
         if not heartbeats.alive():
             output.failed("The worker is not heard any more; nobody is forgotten.")
             output.next("newsletter send", "goes on from here; nobody gets it twice")
             return Exit.TRY_AGAIN
         sleep(LOOK)
-    if output.fancy and line and not output.quiet:
-        click.echo("\r\x1b[2K", nl=False)
+    screen.draw([])
     return _tell(output, mailing, counts)
 
 

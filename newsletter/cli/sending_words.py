@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ STATES = {
     "finished": "Finished",
 }
 BAR = 40
+NARROW = 12  # a shorter bar shows nothing; then numbers give way to it
 
 
 def split(counts: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -64,14 +66,20 @@ def bar(output: Output, counts: Mapping[str, int], rate: float, left: str = "") 
     """`━━━━━━━━ 68%  12,064/17,742  21/s  4 min 30 s left`; the numbers alone where it is no terminal."""
     total = sum(counts.values()) or 1
     done = settled(counts)
-    full = BAR * done // total
-    drawn = output.style("━" * full, fg="cyan") + output.style("━" * (BAR - full), dim=True)
     parts = [f"{100 * done // total}%", f"{number(done)}/{number(total)}"]
     if rate:
         parts.append(f"{rate:.0f}/s")
     if left:
         parts.append(f"{left} left")
-    return f"{drawn}  {'  '.join(parts)}" if output.fancy else "  ".join(parts)
+    if not output.fancy:
+        return "  ".join(parts)
+    room = shutil.get_terminal_size().columns - 4  # two blanks before it, two behind
+    if len("  ".join(parts)) + NARROW > room:  # how far, and how long still: that is what people look for
+        parts = [parts[0], *parts[-1:]] if left else parts[:1]
+    wide = max(4, min(BAR, room - len("  ".join(parts))))
+    full = wide * done // total
+    drawn = output.style("━" * full, fg="cyan") + output.style("━" * (wide - full), dim=True)
+    return f"{drawn}  {'  '.join(parts)}"
 
 
 def duration(seconds: float) -> str:

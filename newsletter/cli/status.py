@@ -9,6 +9,7 @@ import click
 
 from newsletter.cli import sending_words as words
 from newsletter.cli.output import Output, json_option, number, print_json, visible
+from newsletter.cli.sending_screen import Redrawn
 from newsletter.config import Config
 from newsletter.problems import Exit, Problem
 
@@ -155,7 +156,7 @@ def _follow(output: Output, config: Config, mailing: Mailing) -> None:
     """Look twice a second for as long as somebody is sending it; lines on a terminal are drawn anew."""
     from newsletter.sending import heartbeats, lock, mailings
 
-    before, began, first = "", time.monotonic(), None
+    screen, before, began, first = Redrawn(output), "", time.monotonic(), None
     counts = _counts(mailings.status(mailing))
     while lock.is_held(config.var) or (
         mailing.state in ("approved", "sending")
@@ -165,17 +166,17 @@ def _follow(output: Output, config: Config, mailing: Mailing) -> None:
         counts = _counts(mailings.status(mailing))
         first = counts["accepted"] if first is None else first
         rate = (counts["accepted"] - first) / max(time.monotonic() - began, 0.5)
-        line = f"{words.bar(output, counts, rate)}   {words.numbers(counts)}"
+        total, done = sum(counts.values()), words.settled(counts)
+        left = words.duration((total - done) / rate) if rate and done < total else ""
+        line = f"{words.bar(output, counts, rate, left)}\n  {words.numbers(counts)}"
         if line != before and output.fancy:
-            click.echo(f"\r\x1b[2K{line}", nl=False)
+            screen.draw(line.split("\n"))
         elif line != before:
             output.say(words.numbers(counts))
         before = line
         if mailing.state in ("finished", "stopped"):
             break
         time.sleep(0.5)
-    if before and output.fancy:
-        click.echo()
 
 
 def _counts(status: dict[str, Any]) -> dict[str, int]:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from django.db import connection
-from django.db.models import Count
+from datetime import timedelta
 
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, QuerySet
+
+from newsletter.audience.models import Suppression
 from newsletter.sending import mailings
 from newsletter.sending.models import STATES, Delivery, Mailing
+
+UNSENT = ("pending", "leased", "suppressed", "cancelled")
+PROVES = ("person", "auto", "bounce", "complaint")
+LONGEST_BODY = timedelta(minutes=30)  # a body that had begun when its person left may take so long to be answered
 
 
 def check(mailing: Mailing) -> list[str]:
     """What is wrong with the books of this mailing, in words; an empty list when they balance.
 
-    L1: frozen = the sum over all states, and no row is in any other. Finished: nobody waits, is in flight, is to be
-    tried again or is uncertain. L2, seen from here: nobody stands in it twice. (Copies are counted at the server:
-    the books cannot vouch for themselves.)
+    L1: frozen = the sum over all states, no row is in any other, and the tallies say the same. Finished: nobody waits,
+    is in flight, is to be tried again or is uncertain. L2 to L4 as far as they are seen from here: nobody stands in it
+    twice; nobody has answered a mail that never left; nobody was mailed who had left. (Copies are counted at the
+    server: the books cannot vouch for themselves.)
     """
     found = mailings.status(mailing)
     wrong: list[str] = []
@@ -44,4 +52,18 @@ def check(mailing: Mailing) -> list[str]:
     no_answer = rows.filter(state=Delivery.State.ACCEPTED, proof="answer", reply_code=None).count()
     if no_answer:
         wrong.append(f"{no_answer} people are called accepted without an answer of a server")
-    return wrong
+    return [*wrong, *_never_left(rows), *_had_left(rows)]
+
+
+def _never_left(rows: QuerySet[Delivery]) -> list[str]:
+    """L3: what came in with the signed address of a mail proves that the mail left, so its row must say so."""
+    unsent = rows.filter(state__in=UNSENT, incoming__kind__in=PROVES).values("pk").distinct().count()
+    return [f"{unsent} people have answered or bounced a mail that these books say never left"] if unsent else []
+
+
+def _had_left(rows: QuerySet[Delivery]) -> list[str]:
+    """L4: nobody is accepted long after they were put on the never-mail list. Only what a server answered is looked
+    at: what was settled later has the date of the settling."""
+    before = Suppression.objects.filter(canonical=OuterRef("canonical"), at__lt=OuterRef("changed") - LONGEST_BODY)
+    late = rows.filter(Exists(before), state=Delivery.State.ACCEPTED, proof="answer").count()
+    return [f"{late} people were mailed although they had left before"] if late else []

@@ -241,6 +241,7 @@ def test_a_mailing_that_nobody_carries_is_called_the_same_everywhere(workspace: 
     assert json.loads(workspace.run("list", "--json").out)["issues"][0]["state"] == "sending"
 
 
+@pytest.mark.broken_books("a row is taken away, so that --verify has something to find")
 def test_verify_fails_when_the_books_do_not_balance(workspace: Workspace, issue: Path) -> None:
     approve_and_stop_at_once(workspace)
     Delivery.objects.filter(canonical="jo@home.example").delete()
@@ -248,6 +249,7 @@ def test_verify_fails_when_the_books_do_not_balance(workspace: Workspace, issue:
     assert ran.exit == 5 and "3 people were frozen, but 2 are in the ten states" in ran.out
 
 
+@pytest.mark.broken_books("a state is written by hand, without its tally")
 def test_people_of_a_state_are_listed(workspace: Workspace, issue: Path) -> None:
     approve_and_stop_at_once(workspace)
     Delivery.objects.filter(canonical="jo@home.example").update(state="failed", reason="mailbox is full")

@@ -157,6 +157,7 @@ def test_the_status_has_the_names_of_the_format(workspace: Workspace) -> None:
     ]
 
 
+@pytest.mark.broken_books("the law is broken on purpose")
 def test_the_laws_notice_a_lost_person(workspace: Workspace) -> None:
     mailing = approved(workspace)
     Delivery.objects.filter(canonical="sam@home.example").delete()
@@ -181,6 +182,7 @@ def test_the_database_itself_refuses_what_cannot_be(workspace: Workspace, change
         Delivery.objects.filter(canonical="sam@home.example").update(**change)
 
 
+@pytest.mark.broken_books("the law is broken on purpose")
 def test_the_laws_notice_a_mailing_finished_too_early(workspace: Workspace) -> None:
     mailing = approved(workspace)
     Mailing.objects.update(state="finished")
