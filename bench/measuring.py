@@ -80,3 +80,10 @@ def run(command: Sequence[str], messages: int, environment: dict[str, str] | Non
 
 def python(module: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", module, *(str(argument) for argument in arguments)]
+
+
+def newsletter(root: Path, *arguments: str) -> str:
+    """Run a command of ours in a workspace; empty when it went well, else its last words."""
+    command = [sys.executable, "-m", "newsletter", "-C", str(root), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

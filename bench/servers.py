@@ -90,20 +90,21 @@ def postgres() -> Iterator[str]:
             url = f"postgresql://bench@127.0.0.1:{port}"
             try:
                 answers(port)
-                made(binary, f"{url}/postgres")
-                yield f"{url}/bench"
+                yield f"{url}/postgres"
             finally:
                 pid = int((data / "postmaster.pid").read_text().split()[0])
                 os.kill(pid, 2)  # SIGINT: hang up on everybody and end
 
 
-def made(binary: str, url: str) -> None:
-    """Make the database `bench`; the server may still be starting."""
+def another(url: str) -> str:
+    """Make one more database beside `url` (the server may still be starting); returns its url."""
+    psql = program("psql") or str(sorted(Path("/usr/lib/postgresql").glob("*/bin/psql"))[-1])
+    name, server = f"bench{time.monotonic_ns()}", url.rpartition("/")[0]
     for _ in range(50):
-        psql = Path(binary).with_name("psql")
-        done = subprocess.run([psql, url, "-qc", "CREATE DATABASE bench"], capture_output=True, text=True, check=False)
+        command = [psql, f"{server}/postgres", "-qc", f"CREATE DATABASE {name}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 0:
-            return
+            return f"{server}/{name}"
         time.sleep(0.1)
     raise RuntimeError(f"PostgreSQL does not take the database: {done.stderr}")
 

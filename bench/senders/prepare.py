@@ -1,6 +1,6 @@
 """Makes the workspace that is raced: the seed issue, grown to 40 KB, and made-up people, imported and approved.
 
-`python -m bench.senders.prepare ROOT PEOPLE [--material N] [--wait]`. With --material, N mails and what they are made
+`python -m bench.senders.prepare ROOT PEOPLE [--material N] [--wait] [--url URL]`. With --material, N mails and what they are made
 of are kept for the other senders. With --wait nothing is approved.
 """
 
@@ -27,11 +27,12 @@ WORDS = (
 )
 
 
-def workspace(root: Path, people: int) -> Config:
-    """A folder with configuration, issue, database and people."""
+def workspace(root: Path, people: int, url: str = "") -> Config:
+    """A folder with configuration, issue, database and people; `url` names another database than its own file."""
     for folder in ("templates", "issues"):
         shutil.copytree(HERE / folder, root / folder, dirs_exist_ok=True)
     toml = (HERE / "newsletter.toml").read_text(encoding="utf-8")
+    toml += f'\n[database]\nurl = "{url}"\n' if url else ""
     (root / "newsletter.toml").write_text(toml, encoding="utf-8")
     config = configuration.load(root)
     database.ready(config)
@@ -135,8 +136,9 @@ if __name__ == "__main__":
     parser.add_argument("people", type=int)
     parser.add_argument("--material", type=int, default=0)
     parser.add_argument("--wait", action="store_true")
+    parser.add_argument("--url", default="")
     given = parser.parse_args()
-    made = workspace(given.root, given.people)
+    made = workspace(given.root, given.people, given.url)
     size = len(first_mail(made))
     if not given.wait:
         mailing = approve(made)
@@ -144,5 +146,8 @@ if __name__ == "__main__":
             keep_material(made, mailing, given.material)
     from django.db import connection
 
-    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if connection.vendor == "sqlite":
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    else:
+        connection.cursor().execute("ANALYZE")
     print(json.dumps({"size": size}))
