@@ -1,4 +1,4 @@
-"""The ledger alone, without mail: freeze everybody, then lease and mark them in batches. `… ROOT [--batch N]`.
+"""The ledger alone, without mail: freeze everybody, then lease and mark them in batches. `… ROOT [--batch N] [--group N]`.
 
 ROOT holds imported people and no mailing. Prints how long each took, and what the database says of its plan.
 """
@@ -17,10 +17,10 @@ from bench.senders import clock, prepare
 from newsletter import config as configuration
 from newsletter.audience import database
 
-BATCH = 500
+BATCH, GROUP = 500, 50  # people leased at once; answers and starts in one commit
 
 
-def main(root: Path, batch: int, most: int) -> None:
+def main(root: Path, batch: int, group: int) -> None:
     config = configuration.load(root)
     database.ready(config)
     from newsletter.cli.sending_issue import public_copies
@@ -42,22 +42,20 @@ def main(root: Path, batch: int, most: int) -> None:
     }
     mailings.start(mailing)
     store = Store()
-    outbox = Outbox(store, mailing, worker="bench")
+    outbox = Outbox(store, mailing, worker="bench", survives="kill")
     statements: list[str] = []
     if store.is_sqlite:
         store.rows("SELECT 1")
         store.connection.connection.set_trace_callback(statements.append)
-        lease_and_mark(outbox, batch)
+        lease_and_mark(outbox, batch, group)
         store.connection.connection.set_trace_callback(None)
         said["scans"] = scans(root / "var" / "newsletter.db", statements)
     times = []
     with clock.measured(0) as told:
-        while sum(people for people, _ in times) < most:
-            at = time.perf_counter()
-            people = lease_and_mark(outbox, batch)
-            if not people:
-                break
+        at = time.perf_counter()
+        while people := lease_and_mark(outbox, batch, group):
             times.append((people, time.perf_counter() - at))
+            at = time.perf_counter()
         tenth = max(1, len(times) // 10)
         rows = sum(people for people, _ in times)
         told.update(
@@ -70,12 +68,17 @@ def main(root: Path, batch: int, most: int) -> None:
     store.close()
 
 
-def lease_and_mark(outbox: Any, batch: int) -> int:
-    """One batch from waiting to accepted, as the crew moves it; returns how many people."""
+def lease_and_mark(outbox: Any, batch: int, group: int) -> int:
+    """One batch from waiting over in flight to accepted, as the crew moves it: each commit writes the answers of the
+    `group` before and the starts of the next. Returns how many people."""
+    from newsletter.sending.outbox import Result
+
     rows, _ = outbox.lease(batch)
-    for row in rows:
-        outbox.begin(row)
-        outbox.settle(row, "accepted", code=250, text="2.0.0 Ok: queued as 4F1A2B", remote_id="4F1A2B")
+    results: list[Any] = []
+    for at in range(0, len(rows) + group, group):
+        starts = rows[at : at + group]
+        outbox.write(starts, results)
+        results = [Result(row, "accepted", True, code=250, text="2.0.0 Ok: queued as 4F1A2B") for row in starts]
     return len(rows)
 
 
@@ -112,6 +115,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("root", type=Path)
     parser.add_argument("--batch", type=int, default=BATCH)
-    parser.add_argument("--most", type=int, default=10**9)
+    parser.add_argument("--group", type=int, default=GROUP)
     given = parser.parse_args()
-    main(given.root, given.batch, given.most)
+    main(given.root, given.batch, given.group)
