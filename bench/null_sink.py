@@ -1,8 +1,8 @@
 """A mail server that takes everything and keeps nothing: quick, late on wish, and with a count of who got how many.
 
 `python -m bench.null_sink [--delay SECONDS] [--counts FILE]` prints its port, then runs until its stdin is closed.
-A counting sink is the oracle of the soak: it alone knows what arrived. On every line of stdin, and at its end, it
-writes FILE: one line per address, "copies address", and prints how many mails it has taken.
+A counting sink is the oracle of the soak: it alone knows what arrived. A line on stdin is answered by how many mails
+it has taken; at the line `write` it writes FILE first: one line per address, "copies address".
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def serve(delay: float, counts: Counter[bytes] | None, file: Path | None) -> Non
                 number = line.fileno()
             elif number == sys.stdin.fileno():
                 asked = os.read(number, 100)
-                if file and counts is not None:
+                if file and counts is not None and asked.startswith(b"write"):
                     write(file, counts)
                 print(mails, flush=True)
                 if not asked:

@@ -50,10 +50,10 @@ class NullSink:
         assert self.process.stdout is not None
         return self.process.stdout.readline()
 
-    def mails(self) -> int:
-        """How many it has taken; a counting sink has then written its file."""
+    def mails(self, word: str = "?") -> int:
+        """How many it has taken; with the word `write` a counting sink has then written its file."""
         assert self.process.stdin is not None
-        self.process.stdin.write("?\n")
+        self.process.stdin.write(f"{word}\n")
         self.process.stdin.flush()
         return int(self.line())
 
