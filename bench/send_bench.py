@@ -70,6 +70,10 @@ def plan_words(found: Found) -> str:
     return "EXPLAIN: " + ("; ".join(scans) if scans else "no statement reads a whole table")
 
 
+def dkim_words(found: Found) -> str:
+    return ", ".join(f"{name} {found['dkim rates'].said[name]:,.0f}" for name in ("ours", "bare", "dkimpy")) + " a CPU second"
+
+
 def table(count: dict[str, int]) -> list[Row]:
     """The rows of the issue, in its order."""
     people = count["people"]
@@ -102,8 +106,8 @@ def table(count: dict[str, int]) -> list[Row]:
             "%",
             told=lambda found: f"{found['ours, late'].rate:,.0f} of {race.SESSIONS / race.DELAY:,.0f} a second",
         ),
-        Row("RSA-2048 DKIM ÷ bare sign rate", *said("dkim rates", "ours", "bare"), 0.7, 0.8),
-        Row("RSA-2048 DKIM ÷ dkimpy", *said("dkim rates", "ours", "dkimpy"), 15, 20),
+        Row("RSA-2048 DKIM ÷ bare sign rate", *said("dkim rates", "ours", "bare"), 0.7, 0.8, told=dkim_words),
+        Row("RSA-2048 DKIM ÷ dkimpy", *said("dkim rates", "ours", "dkimpy"), 15, 20, told=dkim_words),
         by_rate("two workers ÷ one with DKIM, into a null sink", "dkim 2, null", "dkim 1, null", 1.5, 1.8),
         by_rate("the same into smtp-sink (printed, not asked for)", "dkim 2, sink", "dkim 1, sink", 0, 0),
         Row(f"freeze {people:,} people", *said("ledger", "freeze"), 3 * million, 1.5 * million, "s", less=True),
@@ -145,7 +149,8 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
     with race.ready(quick, lambda words: print(f"  … {words}", file=sys.stderr, flush=True)) as ready:
         rounds, why_not = raced(ready, QUICK_ROUNDS if quick else ROUNDS)
         rows = [judged(row, rounds, why_not) for row in table(ready.count)]
-        write(rows, rounds, why_not, ready, time.monotonic() - began)
+        if not quick:  # one round is no median
+            write(rows, rounds, why_not, ready, time.monotonic() - began)
     return rows
 
 
