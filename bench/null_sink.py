@@ -2,7 +2,7 @@
 
 `python -m bench.null_sink [--delay SECONDS] [--counts FILE]` prints its port, then runs until its stdin is closed.
 A counting sink is the oracle of the soak: it alone knows what arrived. A line on stdin is answered by how many mails
-it has taken; at the line `write` it writes FILE first: one line per address, "copies address".
+it has taken and how many of them began with a DKIM seal; at the line `write` it writes FILE first: one line per address, "copies address".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 HELLO = b"250-null.sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE 0\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n"
 GRASP = 1 << 18  # bytes of one read: six mails of 40 KB
-END = b"\r\n.\r\n"
+END, SEAL = b"\r\n.\r\n", b"DKIM-Signature:"
 
 
 class Talk:
@@ -28,17 +28,21 @@ class Talk:
 
     def __init__(self, line: socket.socket, counts: Counter[bytes] | None) -> None:
         self.line, self.counts = line, counts
-        self.rest, self.text, self.to = b"", False, b""
-        self.mails, self.over = 0, False
+        self.rest, self.text, self.new, self.to = b"", False, False, b""  # new: a text of which nothing was looked at
+        self.mails, self.signed, self.over = 0, 0, False
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes; returns the answers to whatever is now complete."""
         data, at, answers = self.rest + data if self.rest else data, 0, []
         while True:
             if self.text:
+                if self.new and len(data) - at >= len(SEAL):
+                    self.new = False
+                    self.signed += data.startswith(SEAL, at)
                 end = data.find(END, at)
                 if end < 0:
-                    self.rest = data[max(at, len(data) - len(END) + 1) :]  # the dot may come in two halves
+                    keep = at if self.new else max(at, len(data) - len(END) + 1)
+                    self.rest = data[keep:]  # the dot may come in two halves
                     break
                 at, self.text = end + len(END), False
                 self.mails += 1
@@ -60,7 +64,7 @@ class Talk:
             self.to = line.partition(b"<")[2].partition(b">")[0]
             return b"250 2.1.5 Ok\r\n"
         if word == b"DATA":
-            self.text = True
+            self.text = self.new = True
             return b"354 go on\r\n"
         if word == b"EHLO":
             return HELLO
@@ -74,7 +78,8 @@ def serve(delay: float, counts: Counter[bytes] | None, file: Path | None) -> Non
     """One loop for all connections; returns when stdin is closed."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
     print(listening.getsockname()[1], flush=True)
-    watch, talks, mails = select.epoll(), {}, 0
+    watch, talks = select.epoll(), {}
+    total = Counter(mails=0, signed=0)
     waiting: list[tuple[float, int, int, bytes]] = []  # answers on their way: when, order, connection, bytes
     order = count()
     for file_number in (listening.fileno(), sys.stdin.fileno()):
@@ -93,13 +98,12 @@ def serve(delay: float, counts: Counter[bytes] | None, file: Path | None) -> Non
                 asked = os.read(number, 100)
                 if file and counts is not None and asked.startswith(b"write"):
                     write(file, counts)
-                print(mails, flush=True)
+                print(total["mails"], total["signed"], flush=True)
                 if not asked:
                     return
                 continue
             else:
-                answer, taken = heard(talks[number])
-                mails += taken
+                answer = heard(talks[number], total)
             if answer and delay:
                 heapq.heappush(waiting, (time.monotonic() + delay, next(order), number, answer))
             elif answer is None or not said(talks[number], answer):
@@ -110,15 +114,17 @@ def serve(delay: float, counts: Counter[bytes] | None, file: Path | None) -> Non
                 hang_up(watch, talks, number)
 
 
-def heard(talk: Talk) -> tuple[bytes | None, int]:
-    """Read once: the answers, or None when the other side is gone; and how many mails were completed."""
-    before = talk.mails
+def heard(talk: Talk, total: Counter[str]) -> bytes | None:
+    """Read once: the answers, or None when the other side is gone. `total` is of all connections."""
+    mails, signed = talk.mails, talk.signed
     try:
         data = talk.line.recv(GRASP)
     except OSError:
-        return None, 0
+        return None
     answer = talk.feed(data) if data else None
-    return answer, talk.mails - before
+    total["mails"] += talk.mails - mails
+    total["signed"] += talk.signed - signed
+    return answer
 
 
 def said(talk: Talk, answer: bytes) -> bool:

@@ -29,7 +29,7 @@ class Race:
     folder: Path
     count: dict[str, int]
     sink: int
-    null: int
+    null: servers.NullSink
     late: int
     size: int = 0
     npm: str = ""
@@ -53,8 +53,8 @@ class Race:
             "ours, late": lambda: self.ours("kill", self.late, "late"),
             "ours, approve": lambda: self.ours("kill", self.sink, "few", "--approve"),
             "dkim rates": lambda: self.without_mail("bench.senders.dkim_signing"),
-            "dkim 1, null": lambda: self.ours("kill", self.null, signed=1),
-            "dkim 2, null": lambda: self.ours("kill", self.null, signed=2),
+            "dkim 1, null": lambda: self.sealed(1),
+            "dkim 2, null": lambda: self.sealed(2),
             "dkim 1, sink": lambda: self.ours("kill", self.sink, signed=1),
             "dkim 2, sink": lambda: self.ours("kill", self.sink, signed=2),
             "ledger": self.ledger,
@@ -73,6 +73,14 @@ class Race:
             done = measuring.run(python("bench.senders.ours", root, port, *more), self.count[which])
         if done.messages != self.count[which]:
             raise Failed(f"{done.messages} of {self.count[which]} were accepted ({done.said.get('how')})")
+        return done
+
+    def sealed(self, workers: int) -> Measured:
+        """Into the null sink, which looks whether the mails were signed at all."""
+        before = self.null.mails()[1]
+        done = self.ours("kill", self.null.port, signed=workers)
+        if self.null.mails()[1] - before != done.messages:
+            raise Failed("the mails went out without a seal, although [dkim] asks for one")
         return done
 
     @contextmanager
@@ -129,7 +137,7 @@ def ready(quick: bool, say: Callable[[str], None]) -> Iterator[Race]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="newsletter-bench-")))
         sink, null = stack.enter_context(servers.smtp_sink()), stack.enter_context(servers.null_sink())
         late = stack.enter_context(servers.null_sink(delay=DELAY))
-        race = Race(folder, count, sink, null.port, late.port)
+        race = Race(folder, count, sink, null, late.port)
         for which in ("ours", "late", "few", "people"):
             say(f"{count[which]:,} made-up people are imported")
             more = ["--material", count["material"]] if which == "ours" else []

@@ -50,12 +50,13 @@ class NullSink:
         assert self.process.stdout is not None
         return self.process.stdout.readline()
 
-    def mails(self, word: str = "?") -> int:
-        """How many it has taken; with the word `write` a counting sink has then written its file."""
+    def mails(self, word: str = "?") -> tuple[int, int]:
+        """How many it has taken, and how many were sealed; with the word `write` it has then written its file."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{word}\n")
         self.process.stdin.flush()
-        return int(self.line())
+        mails, signed = self.line().split()
+        return int(mails), int(signed)
 
 
 @contextmanager

@@ -133,7 +133,7 @@ def carry(soak: Soak, root: Path, sink: servers.NullSink, every: float, most: in
                 raise SystemExit(f"The sender ended by itself with {code}; its words are above.")
             return
         soak.kills += 1
-        done = sink.mails()
+        done, _ = sink.mails()
         print(f"  {soak.seconds:5.0f} s: kill -9 number {soak.kills}, {done:,} of {soak.people:,} had arrived", flush=True)
 
 
@@ -144,7 +144,7 @@ def watch(soak: Soak, sender: subprocess.Popen[bytes], sink: servers.NullSink, e
         try:
             return sender.wait(min(1.0, left))
         except subprocess.TimeoutExpired:
-            soak.samples.append(Sample(soak.kills, time.monotonic(), sink.mails(), memory(sender.pid)))
+            soak.samples.append(Sample(soak.kills, time.monotonic(), sink.mails()[0], memory(sender.pid)))
     return None
 
 
