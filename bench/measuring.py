@@ -43,27 +43,26 @@ class Measured:
 def run(command: Sequence[str], messages: int, environment: dict[str, str] | None = None) -> Measured:
     """Run a command to its end. A last line of JSON with seconds and cpu counts for what it sent alone, without the
     start of its interpreter; a command that says nothing (smtp-source) is measured as a whole."""
-    began = time.perf_counter()
-    errors = tempfile.TemporaryFile()
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, **(environment or {})}
-    )
-    ender = subprocess.Popen(  # os.wait4 knows no patience of its own
-        [sys.executable, "-c", f"import os,sys,time\ntime.sleep({LONGEST})\nos.kill({process.pid}, 9)"]
-    )
-    assert process.stdout is not None
-    try:
-        out = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-    finally:
-        ender.kill()
-        ender.wait()
-        process.stdout.close()
+    with tempfile.TemporaryFile() as errors:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, **(environment or {})}
+        )
+        ender = subprocess.Popen(  # os.wait4 knows no patience of its own
+            [sys.executable, "-c", f"import os, time\ntime.sleep({LONGEST})\nos.kill({process.pid}, 9)"]
+        )
+        assert process.stdout is not None
+        try:
+            out = process.stdout.read()
+            _, status, used = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - began
+        finally:
+            ender.kill()
+            ender.wait()
+            process.stdout.close()
         errors.seek(0)
         err = errors.read()
-        errors.close()
     process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - began
     if process.returncode:
         last = (err or out).decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise Failed(f"{last[-1]} (ended with {process.returncode})")

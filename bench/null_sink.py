@@ -2,7 +2,8 @@
 
 `python -m bench.null_sink [--delay SECONDS] [--counts FILE]` prints its port, then runs until its stdin is closed.
 A counting sink is the oracle of the soak: it alone knows what arrived. A line on stdin is answered by how many mails
-it has taken and how many of them began with a DKIM seal; at the line `write` it writes FILE first: one line per address, "copies address".
+it has taken and how many of them began with a DKIM seal; at the line `write` it writes FILE first: one line per
+address, "copies address".
 """
 
 from __future__ import annotations

@@ -107,7 +107,9 @@ class Race:
         return measuring.run(python(module, self.folder / "ours"), 1)
 
     def listmonk(self) -> Measured:
-        return measuring.run(python("bench.senders.listmonk", self.folder / "ours", self.sink, self.count["ours"]), 1)
+        """In a database of its own on our server, unless LISTMONK_db__… names another."""
+        people, url = self.count["ours"] // 5, servers.another(self.postgres)
+        return measuring.run(python("bench.senders.listmonk", self.folder / "ours", self.sink, url, people), people)
 
     def ledger(self) -> Measured:
         with self.fresh("people") as root:
@@ -155,6 +157,7 @@ def ready(quick: bool, say: Callable[[str], None]) -> Iterator[Race]:
             race.postgres = stack.enter_context(servers.postgres())
         except (FileNotFoundError, subprocess.CalledProcessError) as error:
             race.why_not["postgres"] = str(error)
+            race.why_not.setdefault("listmonk", f"it needs PostgreSQL: {error}")
         yield race
 
 

@@ -71,7 +71,10 @@ def plan_words(found: Found) -> str:
 
 
 def dkim_words(found: Found) -> str:
-    return ", ".join(f"{name} {found['dkim rates'].said[name]:,.0f}" for name in ("ours", "bare", "dkimpy")) + " a CPU second"
+    return (
+        ", ".join(f"{name} {found['dkim rates'].said[name]:,.0f}" for name in ("ours", "bare", "dkimpy"))
+        + " a CPU second"
+    )
 
 
 def table(count: dict[str, int]) -> list[Row]:
@@ -80,7 +83,9 @@ def table(count: dict[str, int]) -> list[Row]:
     million = people / 1e6
     return [
         by_rate("end to end with ledger, 10 sessions, into smtp-sink ÷ smtp-source", "ours", "smtp-source", 0.9, 1.0),
-        by_rate("a durable commit before every body, survives kill -9 (the same run)", "ours", "smtp-source", 0.9, 0.95),
+        by_rate(
+            "a durable commit before every body, survives kill -9 (the same run)", "ours", "smtp-source", 0.9, 0.95
+        ),
         by_rate("the same with FULL, survives power loss", "ours, power", "smtp-source", 0.65, 0.8),
         by_rate("ours ÷ nodemailer, pool of 10", "ours", "nodemailer", 10, 12),
         by_rate("ours ÷ Django send_messages of 100, Jinja", "ours", "django", 12, 14),
@@ -180,7 +185,14 @@ def judged(row: Row, rounds: list[Found], why_not: dict[str, str]) -> dict[str, 
     sign = "≤" if row.less else "≥"
     limit = f"{sign} {row.words(row.must)}" if row.must else "–"
     aim = f"{sign} {row.words(row.aim)}" if row.aim else "–"
-    line = {"what": row.what, "must": limit, "better": aim, "aim": f"{limit}, better {aim}", "skipped": reason, "told": ""}
+    line = {
+        "what": row.what,
+        "must": limit,
+        "better": aim,
+        "aim": f"{limit}, better {aim}",
+        "skipped": reason,
+        "told": "",
+    }
     if reason:
         return {**line, "ours": "–", "other": "–", "ratio": "not run", "aim": reason, "ok": True}
     values = [row.value(found) for found in rounds]
@@ -210,19 +222,25 @@ def write(
             continue
         verdict = "holds, aim too" if row["better than asked"] else "holds" if row["ok"] else "**misses**"
         measured = row["ratio"] + row["spread"]
-        lines.append((row["what"], row["must"], row["better"], measured, verdict + (f"; {row['told']}" if row["told"] else "")))
+        lines.append(
+            (row["what"], row["must"], row["better"], measured, verdict + (f"; {row['told']}" if row["told"] else ""))
+        )
     each = []
     for name in ready.contenders():
         runs = [found[name] for found in rounds if name in found]
         if not runs or name in ("dkim rates", "ledger", "postgres"):
             continue
-        middle = [statistics.median(values) for values in zip(*((m.rate, m.cpu_each_thousand, m.rss) for m in runs), strict=True)]
+        middle = [
+            statistics.median(values)
+            for values in zip(*((m.rate, m.cpu_each_thousand, m.rss) for m in runs), strict=True)
+        ]
         cells = (f"{runs[0].messages:,}", f"{middle[0]:,.0f}", f"{middle[1]:.3f}", f"{middle[2]:.0f} MiB")
         each.append((name, *cells))
     report.write(
         "send",
-        f"## Sending\n\n{report.machine()} Took {seconds / 60:.0f} minutes; {len(rounds)} round(s), everybody once in each, "
-        f"median (smallest–largest). A mail has {ready.size:,} bytes; everything is on one machine, sink included.\n\n"
+        f"## Sending\n\n{report.machine()} Took {seconds / 60:.0f} minutes; {len(rounds)} rounds, "
+        f"everybody once in each; median (smallest–largest). A mail has {ready.size:,} "
+        f"bytes; everything is on one machine, sink included.\n\n"
         + report.table(("measured", "must", "aim", "found", ""), lines)
         + "\nEach by itself, medians; *late* = a sink whose answers take 20 ms, *null* = one that only counts:\n\n"
         + report.table(("sender", "mails a run", "a second", "CPU s for 1,000", "memory"), each),

@@ -1,4 +1,4 @@
-"""The servers that bench/send talks to, on free ports of loopback: smtp-sink, our null sink, a PostgreSQL of our own."""
+"""The servers that bench/send talks to, on free ports of loopback: smtp-sink, our null sink, our own PostgreSQL."""
 
 from __future__ import annotations
 
@@ -85,8 +85,9 @@ def postgres() -> Iterator[str]:
         subprocess.run([*owner, initdb, "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8"], **quiet)
         binary = str(Path(initdb).resolve().with_name("postgres"))
         command = [*owner, binary, "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", name]
-        with (Path(name) / "log").open("w") as log, ended(
-            subprocess.Popen(command, stdout=log, stderr=log, cwd="/", start_new_session=True)
+        with (
+            (Path(name) / "log").open("w") as log,
+            ended(subprocess.Popen(command, stdout=log, stderr=log, cwd="/", start_new_session=True)),
         ):
             url = f"postgresql://bench@127.0.0.1:{port}"
             try:

@@ -79,7 +79,12 @@ class Soak:
                 doubt <= CONNECTIONS * self.kills,
             ),
             ("memory of a sender", f"{peak:.0f} MiB", f"≤ {MOST_RSS} MiB", peak <= MOST_RSS),
-            ("the same, from a sender's first mails to its last", f"× {growth:.2f}", f"≤ {MOST_GROWTH}", growth <= MOST_GROWTH),
+            (
+                "the same, from a sender's first mails to its last",
+                f"× {growth:.2f}",
+                f"≤ {MOST_GROWTH}",
+                growth <= MOST_GROWTH,
+            ),
         ]
         if first and last:
             ratio = last / first
@@ -134,7 +139,9 @@ def carry(soak: Soak, root: Path, sink: servers.NullSink, every: float, most: in
             return
         soak.kills += 1
         done, _ = sink.mails()
-        print(f"  {soak.seconds:5.0f} s: kill -9 number {soak.kills}, {done:,} of {soak.people:,} had arrived", flush=True)
+        print(
+            f"  {soak.seconds:5.0f} s: kill -9 number {soak.kills}, {done:,} of {soak.people:,} had arrived", flush=True
+        )
 
 
 def watch(soak: Soak, sender: subprocess.Popen[bytes], sink: servers.NullSink, every: float) -> int | None:
@@ -178,8 +185,8 @@ def tell(soak: Soak, given: argparse.Namespace) -> int:
     rows = [(what, measured, must, "holds" if ok else "**misses**") for what, measured, must, ok in soak.verdicts()]
     states = ", ".join(f"{people:,} {state}" for state, people in sorted(soak.states.items()))
     head = (
-        f"{soak.people:,} people, {soak.kills} × kill -9 (one every {given.kill_every:g} s), survives = {given.survives}: "
-        f"{soak.seconds:.0f} s. {states}."
+        f"{soak.people:,} people, {soak.kills} × kill -9 (one every {given.kill_every:g} s), "
+        f"survives = {given.survives}: {soak.seconds:.0f} s. {states}."
     )
     text = report.table(("after the last sender has ended", "measured", "must", ""), rows)
     print(f"\n{head}\n")

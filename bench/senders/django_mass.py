@@ -29,7 +29,9 @@ def main(root: Path, port: int, messages: int) -> None:
                 person = material.person(number)
                 subject, text, html = (template.render(person) for template in templates)
                 leave = {"List-Unsubscribe": f"<https://news.example/leave/{person['to']}>"}
-                message = EmailMultiAlternatives(subject, text, "news@staffordshire.example", [person["to"]], headers=leave)
+                message = EmailMultiAlternatives(
+                    subject, text, "news@staffordshire.example", [person["to"]], headers=leave
+                )
                 message.attach_alternative(html, "text/html")
                 batch.append(message)
             connection.send_messages(batch)

@@ -1,6 +1,7 @@
-"""The ledger alone, without mail: freeze everybody, then lease and mark them in batches. `… ROOT [--batch N] [--group N]`.
+"""The ledger alone, without mail: freeze everybody, then lease and mark them in batches.
 
-ROOT holds imported people and no mailing. Prints how long each took, and what the database says of its plan.
+`… ROOT [--batch N] [--group N]`: ROOT holds imported people and no mailing. Prints how long each took, and what the
+database says of its plan.
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ class Material:
         kept = json.loads((self.folder / "people.json").read_text(encoding="utf-8"))
         self.people: list[dict[str, Any]] = kept["people"]
         self.offsets: list[int] = kept["offsets"]
-        self.templates = [(self.folder / f"{name}.txt").read_text(encoding="utf-8") for name in ("subject", "text", "html")]
+        self.templates = [
+            (self.folder / f"{name}.txt").read_text(encoding="utf-8") for name in ("subject", "text", "html")
+        ]
 
     def person(self, number: int) -> dict[str, Any]:
         return self.people[number % len(self.people)]

@@ -1,7 +1,7 @@
 """Makes the workspace that is raced: the seed issue, grown to 40 KB, and made-up people, imported and approved.
 
-`python -m bench.senders.prepare ROOT PEOPLE [--material N] [--wait] [--url URL]`. With --material, N mails and what they are made
-of are kept for the other senders. With --wait nothing is approved.
+`python -m bench.senders.prepare ROOT PEOPLE [--material N] [--wait] [--url URL]`. With --material, N mails and what
+they are made of are kept for the other senders. With --wait nothing is approved.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SLUG = "2026-11-24-asb-and-mental-health"
 SIZE = 40_000  # bytes of a mail on the wire, as a newsletter with a few pictures by address has
 FIRSTS = ("Ann", "Bilal", "Cerys", "Zoë", "Dafydd", "Ewa", "Farah", "Grace")
 WORDS = (
-    "\n## Part {number}\n\nDear {{{{ first_name or \"neighbour\" }}}}, this part stands for the rest of a long letter: "
+    '\n## Part {number}\n\nDear {{{{ first_name or "neighbour" }}}}, this part stands for the rest of a long letter: '
     "what was done on your street, when the next meeting is, who comes, and whom to ring when something is wrong. "
     "It says as much as people read, and a little more.\n"
 )
@@ -80,9 +80,26 @@ def first_mail(config: Config) -> bytes:
 
     found = prepared(config)
     composer = Composer(
-        config, keys.keyring(config), found.renders, mailings.settings_of(config, found.issue), b"p" * 9, datetime.now(UTC)
+        config,
+        keys.keyring(config),
+        found.renders,
+        mailings.settings_of(config, found.issue),
+        b"p" * 9,
+        datetime.now(UTC),
     )
-    row = Leased(1, 1, 0, "a@town.example", "a@town.example", "Ann", "", {"first_name": "Ann"}, ("all-residents",), b"t" * 9, b"u" * 9)
+    row = Leased(
+        1,
+        1,
+        0,
+        "a@town.example",
+        "a@town.example",
+        "Ann",
+        "",
+        {"first_name": "Ann"},
+        ("all-residents",),
+        b"t" * 9,
+        b"u" * 9,
+    )
     return composer.compose(row).data
 
 
