@@ -1,4 +1,4 @@
-"""Our sender: drain() on a real workspace, ledger and all. `python -m bench.senders.ours ROOT PORT [--approve]`."""
+"""Our sender, as `newsletter send` starts it: a real workspace, its ledger, its relay. `… ROOT PORT [--approve]`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,42 @@ from pathlib import Path
 from bench.senders import clock
 from newsletter import config as configuration
 from newsletter.audience import database
+from newsletter.config import Config
 
 CONNECTIONS = 10
+# No pauses for the sake of mailbox providers, and no new connection after every 100 mails: smtp-source has neither.
+RELAY = """
+[relays.main]
+host = "127.0.0.1"
+port = {port}
+connections = {connections}
+providers = false
+messages = 0
+"""
+
+
+def relayed(root: Path, port: int, connections: int) -> Config:
+    """The workspace's configuration, its mail going to the sink. Written down, for every process of ours to read."""
+    file = root / "newsletter.toml"
+    toml = file.read_text(encoding="utf-8")
+    if "[relays.main]" not in toml:
+        toml = toml.replace('transport = "catcher"', 'transport = "smtp"') + RELAY.format(
+            port=port, connections=connections
+        )
+        file.write_text(toml, encoding="utf-8")
+    return configuration.load(root)
 
 
 def main(root: Path, port: int, approve: bool, connections: int = CONNECTIONS) -> None:
     """Measured from drain() to its return; with `approve` from the approval on, the issue being rendered already."""
-    config = configuration.load(root)
+    config = relayed(root, port, connections)
     database.ready(config)
     from bench.senders import prepare
     from newsletter.cli.sending_issue import public_copies
-    from newsletter.config import Relay
-    from newsletter.sending import mailings
+    from newsletter.sending import carrier, mailings
     from newsletter.sending.drain import drain
     from newsletter.sending.models import Mailing
-    from newsletter.sending.transports.connection import Connection
 
-    # No pauses for the sake of mailbox providers, and no new connection after every 100 mails: smtp-source has neither.
-    relay = Relay(host="127.0.0.1", port=port, providers=False, messages=0, connections=connections)
     if approve:
         found = prepare.prepared(config)
         public = public_copies(config, found)
@@ -36,7 +54,8 @@ def main(root: Path, port: int, approve: bool, connections: int = CONNECTIONS) -
         if approve:
             mailing = mailings.approve(config, found.renders, found.issue, public=public)
             mailings.start(mailing)
-        ended = drain(config, mailing, lambda: Connection(relay), connections=connections)
+        with carrier.opened(config) as way:
+            ended = drain(config, mailing, way.factory, connections=way.connections, ways=way.ways)
         said["messages"] = ended.counts["accepted"]
         said["how"] = str(ended.how)
 
