@@ -99,9 +99,9 @@ def serve(delay: float, counts: Counter[bytes] | None, file: Path | None) -> Non
                 asked = os.read(number, 100)
                 if file and counts is not None and asked.startswith(b"write"):
                     write(file, counts)
-                print(total["mails"], total["signed"], flush=True)
                 if not asked:
                     return
+                print(total["mails"], total["signed"], flush=True)
                 continue
             else:
                 answer = heard(talks[number], total)
