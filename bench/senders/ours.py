@@ -26,7 +26,7 @@ def relayed(root: Path, port: int, connections: int) -> Config:
     """The workspace's configuration, its mail going to the sink. Written down, for every process of ours to read."""
     file = root / "newsletter.toml"
     toml = file.read_text(encoding="utf-8")
-    if "[relays.main]" not in toml:
+    if "\n[relays.main]\n" not in toml:
         toml = toml.replace('transport = "catcher"', 'transport = "smtp"') + RELAY.format(
             port=port, connections=connections
         )

@@ -32,6 +32,7 @@ def workspace(root: Path, people: int, url: str = "") -> Config:
     for folder in ("templates", "issues"):
         shutil.copytree(HERE / folder, root / folder, dirs_exist_ok=True)
     toml = (HERE / "newsletter.toml").read_text(encoding="utf-8")
+    toml = toml.replace("[site]\n", '[site]\nurl = "https://news.staffordshire.example"\n', 1)
     toml += f'\n[database]\nurl = "{url}"\n' if url else ""
     (root / "newsletter.toml").write_text(toml, encoding="utf-8")
     config = configuration.load(root)
