@@ -79,8 +79,10 @@ def dkim_words(found: Found) -> str:
 
 def table(count: dict[str, int]) -> list[Row]:
     """The rows of the issue, in its order."""
-    people = count["people"]
-    million = people / 1e6
+    return [*beside_others(), *signed(), *ledger(count["people"])]
+
+
+def beside_others() -> list[Row]:
     return [
         by_rate("end to end with ledger, 10 sessions, into smtp-sink ÷ smtp-source", "ours", "smtp-source", 0.9, 1.0),
         by_rate(
@@ -111,10 +113,21 @@ def table(count: dict[str, int]) -> list[Row]:
             "%",
             told=lambda found: f"{found['ours, late'].rate:,.0f} of {race.SESSIONS / race.DELAY:,.0f} a second",
         ),
+    ]
+
+
+def signed() -> list[Row]:
+    return [
         Row("RSA-2048 DKIM ÷ bare sign rate", *said("dkim rates", "ours", "bare"), 0.7, 0.8, told=dkim_words),
         Row("RSA-2048 DKIM ÷ dkimpy", *said("dkim rates", "ours", "dkimpy"), 15, 20, told=dkim_words),
         by_rate("two workers ÷ one with DKIM, into a null sink", "dkim 2, null", "dkim 1, null", 1.5, 1.8),
         by_rate("the same into smtp-sink (printed, not asked for)", "dkim 2, sink", "dkim 1, sink", 0, 0),
+    ]
+
+
+def ledger(people: int) -> list[Row]:
+    million = people / 1e6
+    return [
         Row(f"freeze {people:,} people", *said("ledger", "freeze"), 3 * million, 1.5 * million, "s", less=True),
         Row("lease + mark a person, SQLite", *said("ledger", "each"), 15, 10, "µs", less=True, told=plan_words),
         Row(

@@ -55,6 +55,7 @@ def main(root: Path, port: int, approve: bool, connections: int = CONNECTIONS) -
             mailing = mailings.approve(config, found.renders, found.issue, public=public)
             mailings.start(mailing)
         with carrier.opened(config) as way:
+            assert way.leaves  # into the sink, not into our own catcher
             ended = drain(config, mailing, way.factory, connections=way.connections, ways=way.ways)
         said["messages"] = ended.counts["accepted"]
         said["how"] = str(ended.how)
