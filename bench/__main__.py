@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from pathlib import Path
 
 
 def main() -> int:
-    """`python -m bench [name …]`. Exit 1 when a row misses its aim, or when nothing was measured.
+    """`python -m bench [--quick] [name …]`. Exit 1 when a row misses its aim, or when nothing was measured.
 
-    Each module's run() returns rows: what, ours, other, ratio, aim (texts) and ok.
+    Each module's run() returns rows: what, ours, other, ratio, aim (texts) and ok; `skipped`: why it could not run.
+    `python -m bench soak …` is the long run by itself.
     """
     wanted = sys.argv[1:]
+    if wanted[:1] == ["soak"]:
+        from bench import soak
+
+        return soak.main(wanted[1:])
+    quick = "--quick" in wanted
+    wanted = [name for name in wanted if name != "--quick"]
     missed = measured = 0
     for path in sorted(Path(__file__).parent.glob("*_bench.py")):
         name = path.stem.removesuffix("_bench")
         if wanted and name not in wanted:
             continue
         print(f"\n{name}\n    {'':<62} {'ours':>11} {'other':>11} {'ratio':>9}  aim", flush=True)
-        for row in importlib.import_module(f"bench.{path.stem}").run():
-            measured += 1
+        run = importlib.import_module(f"bench.{path.stem}").run
+        for row in run(quick=True) if quick and "quick" in inspect.signature(run).parameters else run():
+            measured += not row.get("skipped")
             missed += not row["ok"]
-            sign = "✓" if row["ok"] else "✗"
+            sign = "–" if row.get("skipped") else "✓" if row["ok"] else "✗"
             print(f"  {sign} {row['what']:<62} {row['ours']:>11} {row['other']:>11} {row['ratio']:>9}  {row['aim']}")
     if not measured:
         print(f"Nothing was measured; there is no bench called {' or '.join(wanted)}.")

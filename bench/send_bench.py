@@ -1,0 +1,260 @@
+"""How quick we send, beside smtp-source and four other senders: everybody in turn, three rounds, medians.
+
+Everything the issue asks for is one row of TABLE; what cannot run here is named with its reason, never left out.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bench import race, report, servers
+from bench.measuring import Failed, Measured
+
+ROUNDS, QUICK_ROUNDS = 3, 1
+Found = dict[str, Measured]  # one round: contender → what was measured
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. `value` is worked out within each round; the median of the rounds is compared."""
+
+    what: str
+    needs: tuple[str, ...]
+    value: Callable[[Found], float]
+    must: float
+    aim: float
+    unit: str = "×"
+    less: bool = False  # less is better
+    told: Callable[[Found], str] = lambda found: ""
+
+    def holds(self, measured: float, limit: float) -> bool:
+        return measured <= limit if self.less else measured >= limit
+
+    def words(self, number: float) -> str:
+        if self.unit == "×":
+            return f"{number:.2f} ×"
+        return f"{number:,.0f} {self.unit}" if number >= 100 else f"{number:.3g} {self.unit}"
+
+
+def times(mine: str, theirs: str) -> tuple[tuple[str, ...], Callable[[Found], float]]:
+    """Rate ÷ rate of one round."""
+    return (mine, theirs), lambda found: found[mine].rate / found[theirs].rate
+
+
+def said(name: str, *keys: str) -> tuple[tuple[str, ...], Callable[[Found], float]]:
+    """A number that the contender gave itself, or the ratio of two."""
+
+    def value(found: Found) -> float:
+        numbers = [float(found[name].said[key]) for key in keys]
+        return numbers[0] / numbers[1] if len(numbers) == 2 else numbers[0]
+
+    return (name,), value
+
+
+def rates(found: Found, *names: str) -> str:
+    return " ÷ ".join(f"{found[name].rate:,.0f}" for name in names) + " a second"
+
+
+def by_rate(what: str, mine: str, theirs: str, must: float, aim: float) -> Row:
+    needs, value = times(mine, theirs)
+    return Row(what, needs, value, must, aim, told=lambda found: rates(found, mine, theirs))
+
+
+def plan_words(found: Found) -> str:
+    scans = found["ledger"].said.get("scans")
+    return "EXPLAIN: " + ("; ".join(scans) if scans else "no statement reads a whole table")
+
+
+def dkim_words(found: Found) -> str:
+    return (
+        ", ".join(f"{name} {found['dkim rates'].said[name]:,.0f}" for name in ("ours", "bare", "dkimpy"))
+        + " a CPU second"
+    )
+
+
+def table(count: dict[str, int]) -> list[Row]:
+    """The rows of the issue, in its order."""
+    return [*beside_others(), *signed(), *ledger(count["people"])]
+
+
+def beside_others() -> list[Row]:
+    return [
+        by_rate("end to end with ledger, 10 sessions, into smtp-sink ÷ smtp-source", "ours", "smtp-source", 0.9, 1.0),
+        by_rate(
+            "a durable commit before every body, survives kill -9 (the same run)", "ours", "smtp-source", 0.9, 0.95
+        ),
+        by_rate("the same with FULL, survives power loss", "ours, power", "smtp-source", 0.65, 0.8),
+        by_rate("ours ÷ nodemailer, pool of 10", "ours", "nodemailer", 10, 12),
+        by_rate("ours ÷ Django send_messages of 100, Jinja", "ours", "django", 12, 14),
+        by_rate("ours ÷ smtplib + EmailMessage, Jinja", "ours", "smtplib", 25, 30),
+        by_rate("ours ÷ aiosmtplib, 10 connections, our bytes", "ours", "aiosmtplib", 3.5, 4),
+        by_rate("ours ÷ listmonk, 10 connections", "ours", "listmonk", 1, 1),
+        Row(
+            "CPU for 1,000 mails ÷ smtp-source's",
+            ("ours", "smtp-source"),
+            lambda found: found["ours"].cpu_each_thousand / found["smtp-source"].cpu_each_thousand,
+            3,
+            2,
+            less=True,
+            told=lambda found: " ÷ ".join(f"{found[n].cpu_each_thousand:.3f}" for n in ("ours", "smtp-source")) + " s",
+        ),
+        by_rate("20 ms replies, ours ÷ smtp-source", "ours, late", "smtp-source, late", 3, 3.5),
+        Row(
+            "20 ms replies, share of sessions ÷ round trip",
+            ("ours, late",),
+            lambda found: 100 * found["ours, late"].rate * race.DELAY / race.SESSIONS,
+            85,
+            90,
+            "%",
+            told=lambda found: f"{found['ours, late'].rate:,.0f} of {race.SESSIONS / race.DELAY:,.0f} a second",
+        ),
+    ]
+
+
+def signed() -> list[Row]:
+    return [
+        Row("RSA-2048 DKIM ÷ bare sign rate", *said("dkim rates", "ours", "bare"), 0.7, 0.8, told=dkim_words),
+        Row("RSA-2048 DKIM ÷ dkimpy", *said("dkim rates", "ours", "dkimpy"), 15, 20, told=dkim_words),
+        by_rate("two workers ÷ one with DKIM, into a null sink", "dkim 2, null", "dkim 1, null", 1.5, 1.8),
+        by_rate("the same into smtp-sink (printed, not asked for)", "dkim 2, sink", "dkim 1, sink", 0, 0),
+    ]
+
+
+def ledger(people: int) -> list[Row]:
+    million = people / 1e6
+    return [
+        Row(f"freeze {people:,} people", *said("ledger", "freeze"), 3 * million, 1.5 * million, "s", less=True),
+        Row("lease + mark a person, SQLite", *said("ledger", "each"), 15, 10, "µs", less=True, told=plan_words),
+        Row(
+            "lease + mark, last tenth ÷ first",
+            *said("ledger", "last", "first"),
+            1.1,
+            1.0,
+            less=True,
+            told=lambda found: " ÷ ".join(f"{found['ledger'].said[key]:.1f}" for key in ("last", "first")) + " µs",
+        ),
+        Row(
+            "lease + mark on PostgreSQL",
+            ("postgres",),
+            lambda found: 1e6 / found["postgres"].said["each"],
+            25_000,
+            40_000,
+            "rows a second",
+        ),
+        Row(
+            "1,000 people, approval to last hand-over, into smtp-sink",
+            ("ours, approve",),
+            lambda found: found["ours, approve"].seconds,
+            2,
+            1,
+            "s",
+            less=True,
+        ),
+    ]
+
+
+def run(quick: bool = False) -> list[dict[str, Any]]:
+    """Race, write docs/benchmarks.md, and return the rows for `python -m bench`."""
+    if not servers.program("smtp-sink"):
+        print("  Postfix's smtp-sink and smtp-source are not installed here: `make system`.")
+        return []
+    began = time.monotonic()
+    with race.ready(quick, lambda words: print(f"  … {words}", file=sys.stderr, flush=True)) as ready:
+        rounds, why_not = raced(ready, QUICK_ROUNDS if quick else ROUNDS)
+        rows = [judged(row, rounds, why_not) for row in table(ready.count)]
+        if not quick:  # one round is no median
+            write(rows, rounds, why_not, ready, time.monotonic() - began)
+    return rows
+
+
+def raced(ready: race.Race, rounds: int) -> tuple[list[Found], dict[str, str]]:
+    """Everybody once in every round. Who fails once is named with the reason and not asked again."""
+    found: list[Found] = []
+    why_not = dict(ready.why_not)
+    for number in range(1, rounds + 1):
+        found.append({})
+        for name, start in ready.contenders().items():
+            if name in why_not:
+                continue
+            try:
+                done = found[-1][name] = start()
+            except Failed as error:
+                why_not[name] = str(error)
+                print(f"  … {number}. {name}: {error}", file=sys.stderr, flush=True)
+                continue
+            words = f"{done.rate:,.0f} a second, {done.cpu_each_thousand:.3f} CPU s for 1,000, {done.rss:.0f} MiB"
+            print(f"  … {number}. {name}: {words}", file=sys.stderr, flush=True)
+    return found, why_not
+
+
+def judged(row: Row, rounds: list[Found], why_not: dict[str, str]) -> dict[str, Any]:
+    """One row as `python -m bench` prints it, with what the report needs beside."""
+    reason = next((why_not[name] for name in row.needs if name in why_not), "")
+    sign = "≤" if row.less else "≥"
+    limit = f"{sign} {row.words(row.must)}" if row.must else "–"
+    aim = f"{sign} {row.words(row.aim)}" if row.aim else "–"
+    line = {
+        "what": row.what,
+        "must": limit,
+        "better": aim,
+        "aim": f"{limit}, better {aim}",
+        "skipped": reason,
+        "told": "",
+    }
+    if reason:
+        return {**line, "ours": "–", "other": "–", "ratio": "not run", "aim": reason, "ok": True}
+    values = [row.value(found) for found in rounds]
+    measured = statistics.median(values)
+    middle = rounds[min(range(len(values)), key=lambda at: abs(values[at] - measured))]
+    mine, other = row.needs[0], row.needs[1] if len(row.needs) > 1 else ""
+    spread = f" ({min(values):.3g}–{max(values):.3g})" if len(values) > 1 else ""
+    return {
+        **line,
+        "ours": f"{middle[mine].rate:,.0f}/s",
+        "other": f"{middle[other].rate:,.0f}/s" if other else "–",
+        "ratio": row.words(measured),
+        "spread": spread,
+        "told": row.told(middle),
+        "ok": row.holds(measured, row.must),
+        "better than asked": row.holds(measured, row.aim),
+    }
+
+
+def write(
+    rows: list[dict[str, Any]], rounds: list[Found], why_not: dict[str, str], ready: race.Race, seconds: float
+) -> None:
+    lines = []
+    for row in rows:
+        if row["skipped"]:
+            lines.append((row["what"], row["must"], row["better"], "not run", row["skipped"]))
+            continue
+        verdict = "holds, aim too" if row["better than asked"] else "holds" if row["ok"] else "**misses**"
+        measured = row["ratio"] + row["spread"]
+        lines.append(
+            (row["what"], row["must"], row["better"], measured, verdict + (f"; {row['told']}" if row["told"] else ""))
+        )
+    each = []
+    for name in ready.contenders():
+        runs = [found[name] for found in rounds if name in found]
+        if not runs or name in ("dkim rates", "ledger", "postgres"):
+            continue
+        middle = [
+            statistics.median(values)
+            for values in zip(*((m.rate, m.cpu_each_thousand, m.rss) for m in runs), strict=True)
+        ]
+        cells = (f"{runs[0].messages:,}", f"{middle[0]:,.0f}", f"{middle[1]:.3f}", f"{middle[2]:.0f} MiB")
+        each.append((name, *cells))
+    report.write(
+        "send",
+        f"## Sending\n\n{report.machine()} Took {seconds / 60:.0f} minutes; {len(rounds)} rounds, "
+        f"everybody once in each; median (smallest–largest). A mail has {ready.size:,} "
+        f"bytes; everything is on one machine, sink included.\n\n"
+        + report.table(("measured", "must", "aim", "found", ""), lines)
+        + "\nEach by itself, medians; *late* = a sink whose answers take 20 ms, *null* = one that only counts:\n\n"
+        + report.table(("sender", "mails a run", "a second", "CPU s for 1,000", "memory"), each),
+    )
