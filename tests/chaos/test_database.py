@@ -29,13 +29,14 @@ def test_postgresql_restarted_in_mid_send_loses_nobody(
         pytest.skip("about PostgreSQL: run with --database postgresql")
     cluster: Any = request.getfixturevalue("cluster")
     mailing = started(workspace, PEOPLE)
-    restarted = threading.Event()
+    down, up = threading.Event(), threading.Event()
 
     def plan(phase: str, recipient: str) -> None:
-        if phase == "dot" and len(server.mails) >= 20 and not restarted.is_set():
-            restarted.set()
+        if phase == "dot" and len(server.mails) >= 20 and not down.is_set():
+            down.set()
             cluster.stop(mode)
             cluster.start()
+            up.set()
 
     with FaultyServer(plan) as server:
         kills = 0
@@ -48,11 +49,12 @@ def test_postgresql_restarted_in_mid_send_loses_nobody(
             except NewsletterError as error:
                 assert error.problems[0].message
                 kills += 1
+                assert up.wait(60)
                 continue
             if ended.how is How.DONE:
                 break
     found = states()
-    assert restarted.is_set()
+    assert up.is_set()
     assert sorted(found) == sorted(PEOPLE)
     assert set(found.values()) <= {"accepted", "uncertain"}
     assert Counter(found.values())["uncertain"] <= 2 * kills
