@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ def main() -> int:
     Each module's run() returns rows: what, ours, other, ratio, aim (texts) and ok; `skipped`: why it could not run.
     `python -m bench soak …` is the long run by itself.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers end with us, as at Ctrl-C
     wanted = sys.argv[1:]
     if wanted[:1] == ["soak"]:
         from bench import soak

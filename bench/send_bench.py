@@ -16,6 +16,7 @@ from bench import race, report, servers
 from bench.measuring import Failed, Measured
 
 ROUNDS, QUICK_ROUNDS = 3, 1
+SLOW = 45  # seconds; who takes longer runs in the first round only, so that the whole run has an end
 Found = dict[str, Measured]  # one round: contender → what was measured
 
 
@@ -175,18 +176,21 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
 def raced(ready: race.Race, rounds: int) -> tuple[list[Found], dict[str, str]]:
     """Everybody once in every round. Who fails once is named with the reason and not asked again."""
     found: list[Found] = []
-    why_not = dict(ready.why_not)
+    why_not, slow = dict(ready.why_not), set[str]()
     for number in range(1, rounds + 1):
         found.append({})
         for name, start in ready.contenders().items():
-            if name in why_not:
+            if name in why_not or name in slow:
                 continue
+            at = time.monotonic()
             try:
                 done = found[-1][name] = start()
             except Failed as error:
                 why_not[name] = str(error)
                 print(f"  … {number}. {name}: {error}", file=sys.stderr, flush=True)
                 continue
+            if time.monotonic() - at > SLOW:
+                slow.add(name)
             words = f"{done.rate:,.0f} a second, {done.cpu_each_thousand:.3f} CPU s for 1,000, {done.rss:.0f} MiB"
             print(f"  … {number}. {name}: {words}", file=sys.stderr, flush=True)
     return found, why_not
@@ -208,11 +212,12 @@ def judged(row: Row, rounds: list[Found], why_not: dict[str, str]) -> dict[str, 
     }
     if reason:
         return {**line, "ours": "–", "other": "–", "ratio": "not run", "aim": reason, "ok": True}
+    rounds = [found for found in rounds if all(name in found for name in row.needs)]
     values = [row.value(found) for found in rounds]
     measured = statistics.median(values)
     middle = rounds[min(range(len(values)), key=lambda at: abs(values[at] - measured))]
     mine, other = row.needs[0], row.needs[1] if len(row.needs) > 1 else ""
-    spread = f" ({min(values):.3g}–{max(values):.3g})" if len(values) > 1 else ""
+    spread = f" ({min(values):.3g}–{max(values):.3g})" if len(values) > 1 else " (once)"
     return {
         **line,
         "ours": f"{middle[mine].rate:,.0f}/s",
