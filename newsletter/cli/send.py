@@ -256,7 +256,7 @@ def _again(
         raise _refused(
             "mailing-stopped",
             f"{mailing.slug} was stopped for good; {words.people(counts['cancelled'])} did not get it",
-            "To write to them, start a new issue. newsletter status shows the numbers.",
+            "newsletter send --missing sends it to them after all. newsletter status shows the numbers.",
         )
     if mailing.state == Model.State.PAUSED:
         why = f": {visible(mailing.paused_why)}" if mailing.paused_why else ""
@@ -298,7 +298,7 @@ def blocked(output: Output, prepared: Prepared, as_json: bool) -> int:
 
 def _say_what(output: Output, config: Config, prepared: Prepared, audience: tuple[str, ...], explanation: Any) -> None:
     """The number and why it is so, From, replies, variants, time: all that a person decides on."""
-    from newsletter.sending import mailings, preview
+    from newsletter.sending import mailings, preview, settling
 
     front = prepared.issue.front
     sender = config.senders[front.sender]
@@ -307,6 +307,8 @@ def _say_what(output: Output, config: Config, prepared: Prepared, audience: tupl
     replies = "to the inbox" if front.reply_to == "inbox" else f"to {front.reply_to}"
     seconds, rate = _estimate(config, explanation.will_get, preview.rate())
     languages = ", ".join(filter(None, prepared.renders))
+    days = _days(config, explanation.will_get)
+    urgent = all(config.lists[key].urgent for key in audience)
     output.facts(
         [
             ("People", visible(explanation.sentence())),
@@ -316,9 +318,21 @@ def _say_what(output: Output, config: Config, prepared: Prepared, audience: tupl
             *blocks,
             *([("Also in", languages)] if languages else []),
             ("Time", f"about {words.duration(seconds)} at {rate:.0f} a second"),
+            *([("Days", days)] if days else []),
+            *([("Urgent", settling.URGENT_WORDS)] if urgent else []),
             *([("Mail", "is caught on this computer; nobody gets it")] if config.mail.transport == "catcher" else []),
         ]
     )
+
+
+def _days(config: Config, people: int) -> str:
+    """Words when the relays cannot take everybody today; empty when they can, or nothing leaves this computer."""
+    from newsletter.sending import relay_days
+    from newsletter.sending.limits import days_needed
+
+    if config.mail.transport != "smtp":
+        return ""
+    return days_needed(config, people, used={key: relay_days.day_used(key) for key in config.relays}).words
 
 
 def _estimate(config: Config, people: int, rate: float | None) -> tuple[float, float]:

@@ -124,7 +124,7 @@ def _uncertain(output: Output, mailing: Mailing, people: int) -> None:
         output.say(f"    {visible(address)}   {visible(reason)}")
     if people > LISTED:
         output.say(f"    and {number(people - LISTED)} more: newsletter status --people uncertain")
-    output.say("  Look for the address in the mail server's log, or ask the person.")
+    output.next("newsletter settle --postfix-log /var/log/mail.log", "finds out from your mail server's log")
 
 
 def _list(mailing: Mailing, state: str) -> None:

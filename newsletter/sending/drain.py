@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from newsletter.config import Config
 from newsletter.mail.tokens import Keyring
-from newsletter.sending import lock, mailings, providers
+from newsletter.sending import epoch, lock, mailings, providers, settling
 from newsletter.sending.breaker import Breaker
 from newsletter.sending.crew import PATIENCE, Crew
 from newsletter.sending.helpers import Helpers, number
@@ -51,23 +52,52 @@ def drain(
     if processes > 1:
         ways = configured(config, share=processes)
     with lock.sending(config.var, mailing.slug, timezone.localtime()) as held:
+        epoch.guard(config)
         with _crew(config, keyring, mailing, ways or plain(transport_factory, connections), patience) as crew:
-            recovered = crew.outbox.recover()
+            recovered = _recovered(crew, mailing)
+            epoch.mark(config, mailing, crew.outbox.counts()["accepted"])
+            marks = _Marks(config, mailing, on_progress)
             helpers = Helpers(config, mailing, processes - 1, held) if processes > 1 else None
             try:
-                ended = crew.run(0 if ways else connections, on_progress, should_stop, helpers)
+                ended = crew.run(0 if ways else connections, marks, should_stop, helpers)
             finally:
                 if helpers:
                     helpers.wait()
-            if helpers and any(crew.outbox.recover()) and ended.how in (How.DONE, How.LATER):
-                ended = crew.again(on_progress, should_stop)  # what a helper that died had left
+            if helpers and any(_recovered(crew, mailing)) and ended.how in (How.DONE, How.LATER):
+                ended = crew.again(marks, should_stop)  # what a helper that died had left
             ended.recovered = recovered
+            epoch.mark(config, mailing, ended.counts["accepted"])
         if mailings.cancel_the_rest(mailing):
             ended.counts = {state: mailings.status(mailing)[state] for state in ended.counts}
         if ended.how is How.DONE:
             mailings.finish(mailing)
         mailing.refresh_from_db()
         return ended
+
+
+def _recovered(crew: Crew, mailing: Mailing) -> tuple[int, int]:
+    """Settle what a sender that died had left; in an urgent mailing the uncertain wait again, by themselves."""
+    again, uncertain = crew.outbox.recover()
+    repeated = settling.again_if_urgent(mailing)
+    return again + repeated, uncertain - repeated
+
+
+class _Marks:
+    """Passes progress on, and leaves a mark in var/ledger.journal now and then: a copy of the database that is older
+    than the last mark is noticed (epoch.guard)."""
+
+    EVERY = 60.0  # seconds; what is sent between two marks is the most that a restored backup can hide
+
+    def __init__(self, config: Config, mailing: Mailing, on_progress: Callable[[Progress], None]) -> None:
+        self.config, self.mailing, self.on_progress = config, mailing, on_progress
+        self.marked = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self.marked > self.EVERY:
+            self.marked = now
+            epoch.mark(self.config, self.mailing, progress.counts["accepted"])
+        self.on_progress(progress)
 
 
 def share_of(config: Config, mailing: Mailing, share: int, should_stop: Callable[[], bool]) -> None:

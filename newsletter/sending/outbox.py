@@ -289,10 +289,8 @@ class Outbox:
         more = [self.worker] if expired else []
 
         def work(run: Run) -> tuple[int, int]:
-            head = (
-                "UPDATE sending_delivery SET attempt = attempt + 1, leased_until = NULL,"
-                f" changed = {self.store.clock()}"
-            )
+            # `changed` stays: it is when a body began, and tells `newsletter settle` where in the log to look.
+            head = "UPDATE sending_delivery SET attempt = attempt + 1, leased_until = NULL"
             where = "WHERE mailing_id = %s AND state ="
             again = run(f"{head}, state = 'pending' {where} 'leased'{whose}", [self.mailing, *more]).rowcount
             uncertain = run(
