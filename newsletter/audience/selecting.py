@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,14 +30,8 @@ _PEOPLE = """
 # The same people as rows for the freeze. A JSON array keeps the lists' order (List-Id is the first of them).
 _ROWS = """
     SELECT subscriber.id AS subscriber_id, subscriber.canonical, subscriber.address, subscriber.name,
-        subscriber.first_name, subscriber.last_name, subscriber.language, subscriber.attributes, (
-            SELECT {array} FROM (
-                SELECT list.key FROM audience_mailinglist AS list
-                JOIN audience_subscription AS chosen ON chosen.list_id = list.id
-                WHERE chosen.subscriber_id = subscriber.id AND chosen.state = 'confirmed' AND list.key IN ({lists})
-                ORDER BY CASE list.key {order} END
-            ) AS in_order
-        ) AS lists
+        subscriber.first_name, subscriber.last_name, subscriber.language, subscriber.attributes,
+        {chosen} AS lists
     FROM audience_subscriber AS subscriber
     WHERE subscriber.id IN (
         SELECT subscription.subscriber_id FROM audience_subscription AS subscription
@@ -46,6 +41,16 @@ _ROWS = """
         SELECT 1 FROM audience_suppression AS suppression WHERE suppression.canonical = subscriber.canonical
     )
 """
+
+# The lists through which one person was chosen.
+_CHOSEN = """(
+            SELECT {array} FROM (
+                SELECT list.key FROM audience_mailinglist AS list
+                JOIN audience_subscription AS chosen ON chosen.list_id = list.id
+                WHERE chosen.subscriber_id = subscriber.id AND chosen.state = 'confirmed' AND list.key IN ({lists})
+                ORDER BY CASE list.key {order} END
+            ) AS in_order
+        )"""
 
 WORDS = {
     "unsubscribed": "unsubscribed",
@@ -130,9 +135,12 @@ def sql(list_keys: Sequence[str]) -> tuple[str, list[Any]]:
     (JSON array text of the chosen keys this person is on, in the order of `list_keys`; never empty).
     """
     keys = list(dict.fromkeys(list_keys))
+    if len(keys) == 1:  # everybody is on that one; looking it up for each person took half of a freeze
+        return _ROWS.format(chosen=dialect.as_json("%s"), lists="%s"), [json.dumps(keys), keys[0]]
     order = " ".join("WHEN %s THEN %s" for _ in keys)
     places = [value for place, key in enumerate(keys) for value in (key, place)]
-    return _ROWS.format(array=dialect.array_of("key"), lists=_marks(keys), order=order), [*keys, *places, *keys]
+    chosen = _CHOSEN.format(array=dialect.array_of("key"), lists=_marks(keys), order=order)
+    return _ROWS.format(chosen=chosen, lists=_marks(keys)), [*keys, *places, *keys]
 
 
 def gone_since(delivery: str = "sending_delivery") -> str:

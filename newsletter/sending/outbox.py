@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +38,13 @@ COLUMNS = (
 )
 # The column `values` is a word of SQL.
 RETURNING = ", ".join(f'"{name}"' for name in COLUMNS)
+
+
+# The types of what `settle` writes, in order, for the database that wants to know them.
+_RESULT = (
+    *("bigint", "integer", "text", "text", "text", "smallint", "text", "text", "timestamptz"),
+    *("integer", "text", "text", "text"),
+)
 
 
 @dataclass(frozen=True)
@@ -141,10 +149,17 @@ class Outbox:
     def _lease(self, run: Run, chosen: str, params: Sequence[Any], before: str) -> list[Row]:
         rows: list[Row] = run(
             f"UPDATE sending_delivery AS d SET state = CASE WHEN {self.gone} THEN 'suppressed' ELSE 'leased' END,"
-            f" reason = {self.why}, attempt = attempt + 1, worker = %s, leased_until = {self.store.clock(LEASE)},"
+            f" reason = '', attempt = attempt + 1, worker = %s, leased_until = {self.store.clock(LEASE)},"
             f" changed = {self.store.clock()} WHERE id IN ({chosen}) RETURNING {RETURNING}",
             [self.worker, *params],
         ).fetchall()
+        gone = [row[0] for row in rows if row[2] == Delivery.State.SUPPRESSED]
+        if gone:  # in words, for the few: asking why for everybody was a third of a lease
+            marks = ", ".join(["%s"] * len(gone))
+            run(
+                f"UPDATE sending_delivery AS d SET leased_until = NULL, reason = {self.why} WHERE id IN ({marks})",
+                gone,
+            )
         leased = sum(row[2] == Delivery.State.LEASED for row in rows)
         self._moved(run, {before: -len(rows), Delivery.State.LEASED: leased, "suppressed": len(rows) - leased})
         return sorted(rows, key=lambda row: int(row[0]))
@@ -161,7 +176,7 @@ class Outbox:
             )
             keys = {(canonical, lists_key): bytes(token) for canonical, lists_key, token in found}
         for (id_, attempt, _, tries, canonical, address, name, language, values, lists, token), again in rows:
-            chosen = tuple(loaded(lists))
+            chosen = _lists(lists)
             made.append(
                 Leased(
                     id=id_,
@@ -171,7 +186,7 @@ class Outbox:
                     address=address,
                     name=name,
                     language=language,
-                    values=loaded(values),
+                    values={} if values == "{}" else loaded(values),
                     lists=chosen,
                     token=bytes(token),
                     unsubscribe_token=keys.get((canonical, lists_key(chosen)), b""),
@@ -216,12 +231,10 @@ class Outbox:
         return self.store.together(work, on_the_disk=bool(starts) and self.on_the_disk)
 
     def _begin(self, run: Run, starts: Sequence[Leased], moves: Counter[str]) -> set[int]:
-        pairs = ", ".join(["(%s, %s)"] * len(starts))
-        params = [value for row in starts for value in (row.id, row.attempt)]
+        mine, params = self._mine(starts)
         rows = run(
             f"UPDATE sending_delivery AS d SET state = 'inflight', changed = {self.store.clock()}"
-            f" FROM (VALUES {pairs}) AS mine"
-            " WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
+            f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
             f" AND NOT {self.gone}"
             " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = d.mailing_id AND m.state = 'sending')"
             " RETURNING id",
@@ -232,20 +245,18 @@ class Outbox:
         return {int(row[0]) for row in rows}
 
     def _settle(self, run: Run, results: Sequence[Result], moves: Counter[str]) -> set[int]:
-        cast = self.store.cast
-        places = ", ".join(["(" + ", ".join(["%s"] * 13) + ")"] * len(results))
-        params: list[Any] = []
+        values = []
         for one in results:
             proof = "answer" if one.state == Delivery.State.ACCEPTED else ""
-            params += [one.row.id, one.row.attempt, "inflight" if one.begun else "leased", str(one.state)]
-            params += [one.reason[:300], one.code or None, one.text[:2000], one.remote_id[:200], one.due]
-            params += [int(one.tried), one.relay[:40], one.provider[:60], proof]
+            known = (one.row.id, one.row.attempt, "inflight" if one.begun else "leased", str(one.state))
+            said = (one.reason[:300], one.code or None, one.text[:2000], one.remote_id[:200], one.due)
+            values.append((*known, *said, int(one.tried), one.relay[:40], one.provider[:60], proof))
+        table, params = self.store.table("r", _RESULT, values)
         rows = run(
-            "UPDATE sending_delivery AS d SET state = r.column4, reason = r.column5,"
-            f" reply_code = {cast('smallint', 'r.column6')}, reply_text = r.column7, remote_id = r.column8,"
-            f" due = {cast('timestamptz', 'r.column9')}, tries = d.tries + r.column10, relay = r.column11,"
-            f" provider = r.column12, proof = r.column13, leased_until = NULL, changed = {self.store.clock()}"
-            f" FROM (VALUES {places}) AS r"
+            "UPDATE sending_delivery AS d SET state = r.column4, reason = r.column5, reply_code = r.column6,"
+            " reply_text = r.column7, remote_id = r.column8, due = r.column9, tries = d.tries + r.column10,"
+            " relay = r.column11, provider = r.column12, proof = r.column13, leased_until = NULL,"
+            f" changed = {self.store.clock()} FROM {table}"
             " WHERE d.id = r.column1 AND d.attempt = r.column2 AND d.state = r.column3 RETURNING id",
             params,
         ).fetchall()
@@ -256,21 +267,23 @@ class Outbox:
                 moves[one.state] += 1
         return kept
 
+    def _mine(self, rows: Sequence[Leased]) -> tuple[str, list[Any]]:
+        return self.store.table("mine", ("bigint", "integer"), [(row.id, row.attempt) for row in rows])
+
     def give_back(self, rows: Sequence[Leased]) -> set[int]:
         """Rows that were leased and never begun wait again; who has left meanwhile is suppressed. Nobody is forgotten
         by a stop. Returns the ids of the suppressed."""
         if not rows:
             return set()
-        pairs = ", ".join(["(%s, %s)"] * len(rows))
+        mine, params = self._mine(rows)
 
         def work(run: Run) -> set[int]:
             done = run(
                 f"UPDATE sending_delivery AS d SET state = CASE WHEN {self.gone} THEN 'suppressed' ELSE 'pending' END,"
                 f" reason = {self.why}, leased_until = NULL, changed = {self.store.clock()}"
-                f" FROM (VALUES {pairs}) AS mine"
-                " WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
+                f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
                 " RETURNING id, state",
-                [value for row in rows for value in (row.id, row.attempt)],
+                params,
             ).fetchall()
             gone = {int(id_) for id_, state in done if state == Delivery.State.SUPPRESSED}
             self._moved(run, {"leased": -len(done), "suppressed": len(gone), "pending": len(done) - len(gone)})
@@ -342,6 +355,12 @@ class Outbox:
         ):
             found[state] += int(people)
         return found
+
+
+@lru_cache(maxsize=1024)
+def _lists(held: str) -> tuple[str, ...]:
+    """The JSON array of a row, read once for all who are on the same lists."""
+    return tuple(loaded(held))
 
 
 def lists_key(lists: Sequence[str]) -> str:

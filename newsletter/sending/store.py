@@ -94,9 +94,18 @@ class Store:
             return f"strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '{seconds:+d} seconds')"
         return f"(clock_timestamp() + interval '{seconds} seconds')"
 
-    def cast(self, kind: str, value: str) -> str:
-        """`value` as the type of its column, where the database cannot tell by itself; SQLite needs none."""
-        return value if self.is_sqlite else f"CAST({value} AS {kind})"
+    def table(self, name: str, types: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+        """Rows of values as a table `name` with column1, column2 … for FROM, and its parameters.
+
+        PostgreSQL: an array for each column, so that the statement is the same for any number of rows; as VALUES the
+        client read a new text each time, 70 us a row.
+        """
+        if self.is_sqlite:
+            marks = f"({', '.join(['%s'] * len(types))})"
+            return f"(VALUES {', '.join([marks] * len(rows))}) AS {name}", [value for row in rows for value in row]
+        arrays = ", ".join(f"%s::{kind}[]" for kind in types)
+        columns = ", ".join(f"column{number}" for number in range(1, len(types) + 1))
+        return f"unnest({arrays}) AS {name}({columns})", [list(column) for column in zip(*rows, strict=True)]
 
     def _adapted(self, params: Sequence[Any]) -> list[Any]:
         return [self.time(value) if isinstance(value, datetime) else value for value in params]

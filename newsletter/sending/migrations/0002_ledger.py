@@ -95,6 +95,36 @@ class Migration(migrations.Migration):
             name="send_at",
             field=models.DateTimeField(null=True),
         ),
+        migrations.RemoveConstraint(model_name="delivery", name="one_delivery_per_person"),
+        migrations.AlterField(
+            model_name="delivery",
+            name="mailing",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="deliveries",
+                to="sending.mailing",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="delivery",
+            name="subscriber",
+            field=models.ForeignKey(
+                db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to="audience.subscriber"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="delivery",
+            constraint=models.UniqueConstraint(fields=("subscriber", "mailing"), name="one_delivery_per_person"),
+        ),
+        migrations.RemoveIndex(model_name="delivery", name="delivery_leased"),
+        migrations.RemoveIndex(model_name="delivery", name="delivery_inflight"),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
+                fields=["mailing"], condition=models.Q(("state__in", ("leased", "inflight"))), name="delivery_taken"
+            ),
+        ),
         migrations.RunSQL(BEFORE, migrations.RunSQL.noop),
         migrations.AddConstraint(
             model_name="delivery",
