@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -49,13 +50,18 @@ def values(links: Links, settings: Mapping[str, Any], lists: Sequence[str], subj
     """Links and the footer's sentence under the names of content.model.SYSTEM_SLOTS, not yet escaped."""
     reply = reply_to(links, settings)
     return {
-        "reply_url": f"mailto:{quote(reply, safe='@+')}?subject={quote(f'Re: {subject}', safe='')}",
+        "reply_url": f"mailto:{quote(reply, safe='@+')}?subject={_quoted(f'Re: {subject}')}",
         "reply_address": reply,
         "unsubscribe_url": links.unsubscribe_url,
         "view_url": links.view_url,
         "share_url": links.share_url,
         "why": why(settings, lists),
     }
+
+
+@lru_cache(maxsize=64)
+def _quoted(subject: str) -> str:
+    return quote(subject, safe="")
 
 
 def reply_to(links: Links, settings: Mapping[str, Any]) -> str:

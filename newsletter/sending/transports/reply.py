@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 LONGEST_LINE = 4096  # RFC 5321 4.5.3.1.5 says 512; real servers send policy texts of 2 KB
 MOST_LINES = 200
 _LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 GARBAGE = 0
+_USUAL = 60  # letters of a line that is worth remembering
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class ReplyReader:
                 return self._garbage() if len(self._buffer) > LONGEST_LINE else None
             line = bytes(self._buffer[:end]).rstrip(b"\r")
             del self._buffer[: end + 1]
+            if not self._lines and line[3:4] == b" " and len(line) <= _USUAL and (known := _whole(line)):
+                return known
             found = _LINE.fullmatch(line)
             if not found or len(line) > LONGEST_LINE or (self._lines and found[1] != self._code):
                 self._lines.append(line)
@@ -68,6 +72,17 @@ class ReplyReader:
         text = _words([*self._lines, bytes(self._buffer[:200])])
         self._lines, self._buffer = [], bytearray()
         return Reply(GARBAGE, f"not an SMTP answer: {text}"[:500])
+
+
+@lru_cache(maxsize=512)
+def _whole(line: bytes) -> Reply | None:
+    """An answer of one short line; servers say the same few ones over and over, four times a mail."""
+    found = _LINE.fullmatch(line)
+    if not found:
+        return None
+    text = _words([found[3]])
+    status = _ENHANCED.match(text)
+    return Reply(int(found[1]), text, status[0] if status else "")
 
 
 def _words(lines: list[bytes]) -> str:
