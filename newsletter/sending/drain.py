@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
@@ -107,6 +107,15 @@ def share_of(config: Config, mailing: Mailing, share: int, should_stop: Callable
         crew.run(0, lambda progress: None, should_stop)
 
 
+def useful_until(mailing: Mailing) -> datetime | None:
+    """The end of the day until which the issue is of use, in the site's time zone; None where it names no date."""
+    try:
+        day = date.fromisoformat(str(mailing.settings.get("useful_until", "")))
+    except ValueError:
+        return None
+    return timezone.make_aware(datetime.combine(day + timedelta(days=1), datetime.min.time()))
+
+
 @contextmanager
 def _crew(
     config: Config, keyring: Keyring, mailing: Mailing, ways: Sequence[Way], patience: timedelta
@@ -123,6 +132,7 @@ def _crew(
             group_of=groups.of if groups else None,
             patience=patience,
             give_up=timedelta(hours=config.sending.give_up),
+            useful_until=useful_until(mailing),
         )
     finally:
         store.close()

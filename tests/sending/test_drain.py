@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
 
@@ -136,6 +137,18 @@ def test_after_two_days_a_newsletter_is_given_up(workspace: Workspace) -> None:
     mailing = started(workspace, 2)
     Mailing.objects.update(started_at=timezone.now() - timedelta(days=3))
     mailing.refresh_from_db()
+    with Sink(plan(rcpt_person1="450 4.2.1 busy")) as sink:
+        ended = run(workspace, mailing, sink)
+    assert (ended.counts["accepted"], ended.counts["expired"]) == (1, 1)
+
+
+def test_nobody_is_tried_again_after_the_day_until_which_an_issue_is_of_use(workspace: Workspace) -> None:
+    workspace.people(*addresses(2))
+    issue = an_issue()
+    yesterday = (timezone.localdate() - timedelta(days=1)).isoformat()
+    issue = replace(issue, front=replace(issue.front, useful_until=yesterday))
+    mailing = mailings.approve(workspace.config, {"": a_rendered()}, issue)
+    mailings.start(mailing)
     with Sink(plan(rcpt_person1="450 4.2.1 busy")) as sink:
         ended = run(workspace, mailing, sink)
     assert (ended.counts["accepted"], ended.counts["expired"]) == (1, 1)
