@@ -30,6 +30,7 @@ from newsletter.sending.ways import Way
 
 BATCH = 500  # rows leased at once: 9 us a row instead of 90; a lease is not in doubt after kill -9, only a started body
 LOOK = 0.2  # seconds between looks at the mailing's state: pause and stop from another terminal act within 1 s
+COUNT = 5.0  # seconds between looks at the ledger's own numbers: staff and other commands move people, too
 SHOW = 0.05  # seconds between looks at should_stop, and between pictures of the progress
 RENEW = 300.0  # seconds between renewals of our leases (outbox.LEASE)
 PATIENCE = timedelta(seconds=60)  # how long we stay for people to try again, before leaving them for the next `send`
@@ -86,7 +87,7 @@ class Crew:
         self.starts: list[tuple[Wire[Parcel], Parcel]] = []  # servers that wait for a text
         self.results: list[Result] = []
         self.returned: list[Leased] = []
-        self.looked = self.look_again = self.not_before = self.renewed = 0.0  # monotonic
+        self.looked = self.counted = self.look_again = self.not_before = self.renewed = 0.0  # monotonic
         self.due: datetime | None = None  # when the next person is to be tried again
         self.poisoned = self.before = 0
         self.helpers: Helpers | None = None
@@ -135,7 +136,7 @@ class Crew:
             return False
         if self.halted:
             return True
-        if self.held or self.queue or self.doorway.opening or time.monotonic() < self.not_before:
+        if self.held or self.queue or time.monotonic() < self.not_before:
             return False
         return not self._refill() and not self._worth_waiting()
 
@@ -144,8 +145,6 @@ class Crew:
             on_progress(self._progress(began))
             if should_stop():
                 self._halt(How.INTERRUPTED)
-                if self.helpers:
-                    self.helpers.stop()
         except KeyboardInterrupt:  # the second Ctrl-C: what is in flight is given up, and will be uncertain
             raise
         except BaseException as error:  # such as a closed pipe: what is in flight is finished first
@@ -176,9 +175,10 @@ class Crew:
         if now - self.renewed > RENEW:
             self.renewed = now
             self.outbox.renew()
-        if self.helpers:  # others move people, too
-            self.counts = self.outbox.counts()
-            self.sent = self.counts[Delivery.State.ACCEPTED] - self.before
+        if self.helpers or now - self.counted > COUNT:  # others move people, too
+            self.counted, self.counts = now, self.outbox.counts()
+            if self.helpers:
+                self.sent = self.counts[Delivery.State.ACCEPTED] - self.before
         if self.halted:
             return
         state = self.outbox.mailing_state()
@@ -193,6 +193,8 @@ class Crew:
     def _halt(self, how: How, words: str = "") -> None:
         if not self.halted:
             self.halted, self.how, self.words = True, how, words
+            if self.helpers:
+                self.helpers.stop()
             self._let_go()
 
     def _let_go(self) -> None:
@@ -226,7 +228,7 @@ class Crew:
                 self._hear(wire.offer(parcel, *self._named(parcel)), wire)
         most = min(connections or way.connections, self._busy() + len(self.queue))
         wanted = most if self.queue or self._refill() else 0
-        self.doorway.open(wanted - len(self.doorway.wires) - self.doorway.opening, way.factory, way)
+        self.doorway.open(wanted - len(self.doorway.wires) - self.doorway.opening[way.key], way.factory, way)
 
     def _way(self, now: float) -> Way | None:
         """The relay that carries now; None while all of them rest."""
@@ -411,8 +413,10 @@ class Crew:
             if result.row.id in kept:
                 self._settled(result)
         for wire, parcel in starts:
-            if parcel.row.id in begun:
-                parcel.begun = True
+            # Durable now, so whatever stops us in the middle of this loop must let these bodies go.
+            parcel.begun = wire.begun = parcel.row.id in begun
+        for wire, parcel in starts:
+            if parcel.begun and wire.alive:
                 self._moved(Delivery.State.LEASED, Delivery.State.INFLIGHT, 1)
                 following = self._take(wire) if wire.may_follow else None
                 self._hear(wire.body((following, *self._named(following)) if following else None), wire)

@@ -7,6 +7,7 @@ import queue
 import selectors
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -31,7 +32,7 @@ class Doorway:
         self._masks: dict[Wire[Any], int] = {}
         self._closed = False
         self._troubles: list[tuple[Any, Deferred]] = []
-        self.opening = 0
+        self.opening: Counter[str] = Counter()  # by way: one that does not answer must not keep another from opening
 
     @property
     def wires(self) -> dict[Wire[Any], int]:
@@ -39,9 +40,9 @@ class Doorway:
         return self._masks
 
     def open(self, number: int, factory: Callable[[], Opens], tag: Any) -> None:
-        """Open so many more, in time; each carries `tag`."""
+        """Open so many more, in time; each carries `tag`, its way."""
         for _ in range(number):
-            self.opening += 1
+            self.opening[tag.key] += 1
             threading.Thread(target=self._open, args=(factory, tag), daemon=True, name="opening").start()
 
     def select(self, seconds: float) -> list[tuple[Wire[Any], int]]:
@@ -103,7 +104,7 @@ class Doorway:
         with contextlib.suppress(queue.Empty):
             while True:
                 tag, come = self._ready.get_nowait()
-                self.opening -= 1
+                self.opening[tag.key] -= 1
                 if isinstance(come, Wire):
                     come.tag = tag
                     self._masks[come] = selectors.EVENT_READ

@@ -19,6 +19,9 @@ from newsletter.sending.transports.session import Extensions, Next, Transaction
 
 Job = TypeVar("Job")
 READ = 65536
+# One TLS record a call: of a longer text OpenSSL tells nothing until all of it has left, and then a connection lost
+# behind the dot would look like one lost before it.
+RECORD = 16384
 
 
 class What(Enum):
@@ -185,8 +188,9 @@ class Wire(Generic[Job]):
 
     def _flush(self) -> list[Event[Job]]:
         try:
+            most = RECORD if isinstance(self.socket, ssl.SSLSocket) else len(self._out)
             while self._out:
-                self._out = self._out[self.socket.send(self._out) :]
+                self._out = self._out[self.socket.send(self._out[:most]) :]
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
         except OSError as error:
@@ -200,7 +204,12 @@ class Wire(Generic[Job]):
                 # Its surplus would be read as the answer to the next command, and at last to somebody's dot.
                 return events + self._lost("the server answered before it was asked")
             mail = self._mails[0]
+            early = self.begun and bool(self._out) and not self._dot_has_left(mail)
             step = mail.talk.answer(reply)
+            if early:  # no answer to a dot that has not left: a refusal counts, a "yes" cannot be one; the rest stays
+                if 200 <= reply.code <= 299:
+                    mail.talk.unsent("the server answered before it had the whole text")
+                mail.talk.usable = False
             if isinstance(step, bytes):
                 events += self._say(step, self._timeouts.command)
             elif step is Next.BODY:
