@@ -24,6 +24,7 @@ from newsletter.sending.drain import Ended, How, Progress, drain
 from newsletter.sending.models import Delivery, Mailing, UnsubscribeKey
 from newsletter.sending.outbox import Leased, Outbox
 from newsletter.sending.transports.connection import Connection
+from tests.chaos.faulty import FaultyServer
 from tests.sending.made import NORTH, a_rendered, an_issue, only_north
 from tests.sending.servers import HANG_UP, Sink
 from tests.workspace import Workspace
@@ -258,6 +259,22 @@ def test_a_mailing_of_which_nothing_can_be_built_pauses(workspace: Workspace) ->
     assert ended.how is How.PAUSED
     assert "could not be built" in mailing.paused_why
     assert ended.counts["pending"] > 0
+
+
+def test_bodies_that_have_begun_leave_though_the_mailing_pauses_itself_in_that_moment(workspace: Workspace) -> None:
+    """With pipelining the next mail is built while others begin: the tenth that cannot be built pauses the mailing."""
+    workspace.people(*addresses(6))
+    workspace.people(*[f"odd{n}@home.example" for n in range(30)], attributes={"meeting": "never"})
+    mailing = mailings.approve(
+        workspace.config, {"": a_rendered(more=("<p>", Hole(4, Context.HTML), "</p>"))}, an_issue()
+    )
+    mailings.start(mailing)
+    with FaultyServer() as server:
+        ended = drain(workspace.config, mailing, lambda: Connection(server.relay()), connections=3)
+    counts = ended.counts
+    assert (ended.how, counts["failed"], counts["uncertain"]) == (How.PAUSED, 10, 0)
+    assert counts["accepted"] + counts["pending"] == 26  # who was only named goes back
+    assert sum(server.copies().values()) == counts["accepted"]
 
 
 def test_pause_from_elsewhere_halts_within_a_second(workspace: Workspace) -> None:
