@@ -14,7 +14,7 @@ from newsletter.cli.explain import catalogue
 from newsletter.config import SECTIONS, TABLES
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
-KINDS = {"float": "number", "str": "text", "int": "number", "bool": "true or false"}
+KINDS = {"tuple[str, ...]": "list of texts", "float": "number", "str": "text", "int": "number", "bool": "true or false"}
 NOTE = "<!-- Written by `make docs` from the code; change it there. -->\n\n"
 
 

@@ -18,6 +18,7 @@ from django.db import DatabaseError, close_old_connections
 
 from newsletter.config import Config
 from newsletter.problems import NewsletterError
+from newsletter.replies.chores import CHORES
 from newsletter.sending import carrier, heartbeats, lock, logbook, mailings, schedules
 from newsletter.sending.drain import Ended, How, Progress, drain
 from newsletter.sending.models import Mailing
@@ -62,6 +63,7 @@ class Worker:
         self.config, self.tell, self.now, self.monotonic = config, tell, now, monotonic
         self.ending = threading.Event()  # set it, from a signal or another thread, and run() comes to its end
         self.beating = heartbeats.Beating(beat_every)
+        self.chores: dict[str, float] = {}  # name → when (monotonic) it is due again
         self.troubles: dict[int, Trouble] = {}  # by mailing; 0 = the database itself
 
     def run(self) -> None:
@@ -69,7 +71,9 @@ class Worker:
         with self.beating:
             self.tell(Event("started", "The worker is ready", facts={"worker": self.beating.worker}))
             while not self.ending.is_set():
-                if not self._one_round():
+                did = self._one_round()
+                self._chores()
+                if not did:
                     self.ending.wait(LOOK)
         self.tell(Event("stopped", "The worker has ended; whoever waits goes on waiting"))
 
@@ -78,7 +82,22 @@ class Worker:
         with self.beating:
             while not self.ending.is_set() and self._one_round():
                 pass
+            self._chores()
         return not self.troubles
+
+    def _chores(self) -> None:
+        """The regular work of the replies; what fails is said, and tried again at its next turn."""
+        for chore in CHORES:
+            if self.ending.is_set() or self.monotonic() < self.chores.get(chore.name, 0.0):
+                continue
+            self.chores[chore.name] = self.monotonic() + chore.every
+            try:
+                if words := chore.run(self.config):
+                    self.tell(Event("chore", words, facts={"chore": chore.name}))
+            except (NewsletterError, DatabaseError, OSError) as error:
+                self.tell(Event("trouble", f"{chore.name}: {' '.join(str(error).split())}"))
+            except Exception as error:  # a fault of ours in one of them must not keep the others from their turn
+                self.tell(Event("trouble", f"{chore.name}: {type(error).__name__}: {error}"))
 
     def _one_round(self) -> bool:
         """Carry what is due and not in trouble; False when there was nothing to do."""

@@ -20,7 +20,7 @@ def count() -> dict[str, Any]:
     found = dict(Raw.objects.order_by().values_list("kind").annotate(n=Count("id")))
     kinds = {str(kind): found.get(kind, 0) for kind in SORTED}
     unread = found.get(Kind.UNREAD, 0)
-    in_conversations = Message.objects.count()
+    in_conversations = Message.objects.filter(kind=Message.Kind.PERSON).count()
     return {
         "received": Raw.objects.count(),
         **kinds,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from newsletter.mail import addresses, quoting
+from newsletter.mail import addresses
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose
+from newsletter.replies import arriving, enclosures
+from newsletter.replies import words as reading
 from newsletter.replies.identifying import Copy, Identified
 from newsletter.replies.models import Conversation, Kind, Message, Raw
 from newsletter.replies.storing import storable
@@ -20,9 +22,9 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
     """
     writer = canonical(incoming.from_address)
     conversation = existing(raw, incoming, copy, writer)
-    words = storable(quoting.new_words(incoming.text).strip() or incoming.text.strip())
+    words = reading.of(incoming, bytes(raw.data), raw.delivery)
     if conversation is not None:
-        again = repeated(conversation, incoming, words)
+        again = repeated(conversation, incoming, words.new)
         if again is not None:
             raw.duplicate_of = again.raw
             return Kind.DUPLICATE, "the same message again", conversation.pk
@@ -31,15 +33,19 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
         conversation.save(update_fields=["state", "changed"])
     else:
         conversation = begin(raw, incoming, copy, writer)
-    Message.objects.create(
+    message = Message.objects.create(
         conversation=conversation,
         raw=raw,
         message_id=storable(incoming.message_id, 998),
         from_address=storable(incoming.from_address, 320),
         from_name=storable(incoming.from_name, 200),
-        new_words=words,
-        full_text=storable(incoming.text),
+        new_words=words.new,
+        full_text=words.full,
+        html=words.html,
+        html_blocked=words.blocked,
     )
+    enclosures.keep(message, bytes(raw.data))
+    arriving.arrived(conversation, message, incoming)
     return Kind.PERSON, reason_of(conversation, copy), conversation.pk
 
 

@@ -46,7 +46,7 @@ def conversation(number: int) -> dict[str, Any] | None:
             "new_words": message.new_words,
             "full_text": message.full_text,
             "raw": message.raw_id,
-            "reason": message.raw.reason,
+            "reason": message.raw.reason if message.raw else "",
         }
         for message in found.messages.all()
     ]

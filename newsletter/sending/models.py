@@ -165,6 +165,56 @@ class LedgerEpoch(models.Model):
     at = models.DateTimeField(auto_now_add=True)
 
 
+class Notice(models.Model):
+    """One single mail of ours: an answer, an acknowledgement, a notice to staff. Its bytes are frozen when queued.
+
+    Not a Delivery, for it belongs to no mailing; but its states, fencing and uncertainty are the same.
+    """
+
+    class Kind(models.TextChoices):
+        ANSWER = "answer"
+        ACKNOWLEDGEMENT = "acknowledgement"
+        FORWARD = "forward"
+        STAFF = "staff", "notice to a colleague"
+        CANARY = "canary"
+        CONFIRMATION = "confirmation"
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        INFLIGHT = "inflight"
+        ACCEPTED = "accepted"
+        DEFERRED = "deferred"
+        FAILED = "failed"
+        SUPPRESSED = "suppressed"
+        CANCELLED = "cancelled"
+        UNCERTAIN = "uncertain"
+
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    once = models.CharField(max_length=120, null=True, unique=True)
+    sender = models.CharField(max_length=320, blank=True, default="")  # envelope sender, "" = <>
+    address = models.CharField(max_length=320)
+    canonical = models.CharField(max_length=320)
+    token = models.BinaryField(max_length=9, unique=True, null=True)  # stored id of its r, b and m tokens
+    message_id = models.CharField(max_length=200, blank=True, default="", db_index=True)  # without < >
+    data = models.BinaryField()  # the whole mail as it leaves
+    attempt = models.PositiveIntegerField(default=0)  # fencing
+    tries = models.PositiveIntegerField(default=0)
+    due = models.DateTimeField(null=True)  # not before
+    reason = models.CharField(max_length=300, blank=True, default="")
+    reply_code = models.PositiveSmallIntegerField(null=True)
+    remote_id = models.CharField(max_length=200, blank=True, default="")
+    created = models.DateTimeField(auto_now_add=True)
+    changed = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["id"], condition=models.Q(state__in=("pending", "deferred", "inflight")), name="notice_open"
+            )
+        ]
+
+
 class UnsubscribeKey(models.Model):
     """Stored id of a `u` token: names a person and a set of lists, outlives the ledger, never expires."""
 

@@ -1,0 +1,40 @@
+"""How a setting is written down: its default, its choices, the line that explains it; and where secrets come from."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from newsletter.problems import Exit, NewsletterError, Problem, Where
+
+
+def described(
+    text: str, default: Any = "", choices: tuple[str, ...] = (), *, required: bool = False, secret: bool = False
+) -> Any:
+    """A field with its line for the reference; a `secret` is taken from the environment only and never shown."""
+    meta = {"help": text, "choices": choices, "required": required, "secret": secret}
+    return field(default=default, metadata=meta, repr=not secret)
+
+
+def secret_of(password: str, password_file: str, section: str) -> str:
+    """The password, from the environment or from its file; empty where there is none.
+
+    Raises NewsletterError(no-password-file) when the file cannot be read.
+    """
+    if password or not password_file:
+        return password
+    try:
+        return Path(password_file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        whose = "relay" if section == "relays" else "mailbox"
+        raise NewsletterError(
+            Problem(
+                "no-password-file",
+                f"The {whose}'s password file {password_file} cannot be read: {reason}",
+                hint=f"[{section}] password_file names a file that holds the password and nothing else.",
+                where=Where(password_file),
+            ),
+            exit=Exit.CONFIG,
+        ) from error

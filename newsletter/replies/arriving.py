@@ -1,0 +1,17 @@
+"""What happens when a person's message has found its conversation: the clock, the look-at-first rules, the thanks.
+
+Each step is in a module of its own and works inside the transaction that stored the message.
+"""
+
+from __future__ import annotations
+
+from newsletter.mail.incoming import Incoming
+from newsletter.replies import acknowledging, clock, rules
+from newsletter.replies.models import Conversation, Message
+
+
+def arrived(conversation: Conversation, message: Message, incoming: Incoming) -> None:
+    """Called once for every message of a person, after it was stored; never for automatic mail or duplicates."""
+    clock.start(conversation, message)
+    rules.look(conversation, message)
+    acknowledging.consider(conversation, message, incoming)

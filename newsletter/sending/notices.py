@@ -1,0 +1,124 @@
+"""Single mails of ours: answers, acknowledgements, notices to staff. Queued with their bytes, each carried once.
+
+The same care as for a mailing: the start of a mail is durable before its text can leave, a result is written only by
+the attempt that made it, and whatever a crash left open is *uncertain*, never sent again by itself. Notices to staff
+and canaries are the exception: they rather come twice than not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from newsletter.audience.models import Suppression
+from newsletter.config import Config
+from newsletter.mail import addresses
+from newsletter.sending import carrier, verdicts
+from newsletter.sending.models import Delivery, Notice
+from newsletter.sending.transports.connection import Connection
+
+State, Kind = Notice.State, Notice.Kind
+REPEATED = (Kind.STAFF, Kind.CANARY)  # at least once
+CRASHED = timedelta(minutes=20)  # longer than all time-outs of one mail together: whoever began it is gone
+GIVE_UP = timedelta(hours=72)
+
+log = logging.getLogger(__name__)
+
+
+def queue(
+    kind: str,
+    address: str,
+    data: bytes,
+    *,
+    sender: str = "",
+    token: bytes | None = None,
+    message_id: str = "",
+    once: str | None = None,
+) -> Notice:
+    """Put one finished mail into the queue, in the caller's transaction; `deliver` carries it afterwards.
+
+    `data` is the whole mail (CRLF), `sender` the envelope sender ("" = `<>`), `token` the stored id in its reply and
+    bounce addresses. The same `once` again gives back the notice that is there already. An address whose suppression
+    says `all` (gone, erased) gets nothing, and the notice says so. Raises ValueError for what is no address.
+    """
+    canonical = addresses.canonical(address)
+    if once is not None and (known := Notice.objects.filter(once=once).first()):
+        return known
+    dead = Suppression.objects.filter(canonical=canonical, scope=Suppression.Scope.ALL).first()
+    return Notice.objects.create(
+        kind=kind,
+        address=address,
+        canonical=canonical,
+        data=data,
+        sender=sender,
+        token=token,
+        message_id=message_id,
+        once=once,
+        state=State.SUPPRESSED if dead else State.PENDING,
+        reason=f"never written to: {dead.reason}" if dead else "",
+    )
+
+
+def deliver(config: Config, only: Sequence[int] | None = None) -> int:
+    """Carry every notice that is due (or those of `only`); gives back how many were accepted.
+
+    Never raises for what servers and networks do. Several processes at once are harmless: each row is taken by one.
+    """
+    recover()
+    due = Notice.objects.filter(Q(state=State.PENDING) | Q(state=State.DEFERRED, due__lte=timezone.now()))
+    if only is not None:
+        due = due.filter(pk__in=list(only))
+    numbers = list(due.order_by("id").values_list("pk", flat=True)[:1000])
+    if not numbers:
+        return 0
+    accepted = 0
+    with carrier.opened(config) as way:
+        link = way.factory()
+        try:
+            for number in numbers:
+                accepted += _carry(link, number)
+        finally:
+            link.close()
+    return accepted
+
+
+def recover() -> int:
+    """What a crash left in flight: uncertain, or queued again where twice is better than never."""
+    cut_off = timezone.now() - CRASHED
+    left = Notice.objects.filter(state=State.INFLIGHT, changed__lt=cut_off)
+    again = left.filter(kind__in=REPEATED).update(state=State.PENDING, changed=timezone.now())
+    why = "it was being sent when the program ended"
+    return again + left.exclude(kind__in=REPEATED).update(state=State.UNCERTAIN, reason=why, changed=timezone.now())
+
+
+def _carry(link: Connection, number: int) -> int:
+    """One notice over the connection; 1 when it was accepted."""
+    row = Notice.objects.get(pk=number)
+    attempt = row.attempt + 1
+    mine = Notice.objects.filter(pk=number, attempt=attempt)
+    taken = Notice.objects.filter(pk=number, attempt=row.attempt, state__in=(State.PENDING, State.DEFERRED))
+
+    def begin() -> None:
+        mine.update(state=State.INFLIGHT, changed=timezone.now())
+
+    if not taken.update(attempt=attempt, changed=timezone.now()):
+        return 0  # somebody else was quicker
+    outcome = link.send(row.sender, row.address, bytes(row.data), begin)
+    verdict = verdicts.judge(outcome, row.tries)
+    now = timezone.now()
+    facts = {"reason": verdict.reason, "reply_code": getattr(outcome, "code", None), "changed": now}
+    state: str = verdict.state
+    if state == Delivery.State.PENDING or (state == Delivery.State.DEFERRED and verdict.wait is None):
+        state, facts["due"] = State.DEFERRED, now + verdicts.delay(row.tries)
+    elif state == Delivery.State.DEFERRED and verdict.wait is not None:
+        facts["due"] = now + verdict.wait
+    if state == State.DEFERRED and now - row.created > GIVE_UP:
+        state, facts["due"] = State.FAILED, None
+    with transaction.atomic():
+        mine.update(state=state, tries=row.tries + (state == State.DEFERRED), **facts)
+    return int(state == State.ACCEPTED)
