@@ -105,7 +105,7 @@ def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: 
 
     if mailing.state == "approved" and mailing.send_at:
         if not worker:
-            output.failed("No worker is running: it would not be sent at its time.")
+            output.failed(f"No worker is there, so it would not be sent at its time: {heartbeats.absent()}.")
             output.next("newsletter worker", "keeps schedules")
         output.next("newsletter stop", "takes it back until then")
     elif mailing.state in ("approved", "sending") and worker and not running:
@@ -121,6 +121,8 @@ def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: 
             due = (
                 Delivery.objects.filter(mailing=mailing, state="deferred").order_by("due").values_list("due", flat=True)
             )
+            output.say(f"  No worker is there, so nobody is tried again by itself: {heartbeats.absent()}.")
+            output.next("newsletter worker", "tries again when the time has come, and keeps schedules")
             output.next("newsletter send", f"after {words.clock(due[0])}, for {words.people(counts['deferred'])}")
     elif running:
         output.next("newsletter pause", "halts it safely; newsletter stop ends it for good")
