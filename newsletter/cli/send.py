@@ -317,7 +317,7 @@ def _say_what(output: Output, config: Config, prepared: Prepared, audience: tupl
             ("Variants", found.number),
             *blocks,
             *([("Also in", languages)] if languages else []),
-            ("Time", f"about {words.duration(seconds)} at {rate:.0f} a second"),
+            ("Time", f"about {words.duration(seconds)} at {rate:,.0f} a second"),
             *([("Days", days)] if days else []),
             *([("Urgent", settling.URGENT_WORDS)] if urgent else []),
             *([("Mail", "is caught on this computer; nobody gets it")] if config.mail.transport == "catcher" else []),
