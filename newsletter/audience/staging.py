@@ -284,7 +284,8 @@ class Stage:
         """Count people again where PostgreSQL believes that there are next to none; needs LOCK.
 
         An ANALYZE that runs while another import's first people are not yet committed sees their pages and no rows.
-        Believing it, each of our statements reads all people for each person: 218 s for 25,000, where two imports of them at once end within 2.4 s.
+        Believing it, each of our statements reads all people for each person: 218 s for 25,000, where two imports of
+        them at once end within 2.4 s.
         """
         from newsletter.audience.models import Subscriber, Subscription
 
