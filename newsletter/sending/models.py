@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 
 from newsletter.audience.models import Subscriber
 
@@ -127,14 +128,17 @@ class Tally(models.Model):
 
 
 class LogEntry(models.Model):
-    """What was done with a mailing, by whom and when; append-only. Decisions about uncertain people are here too."""
+    """What was done with a mailing, by whom and when; append-only. Decisions about uncertain people are here too.
+
+    One chain for all mailings: see logbook.note."""
 
     mailing = models.ForeignKey(Mailing, on_delete=models.PROTECT, related_name="log")
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(default=timezone.now)
     what = models.CharField(max_length=20)  # approved | scheduled | started | paused | resumed | stopped | settled | …
     words = models.TextField(blank=True, default="")
     people = models.PositiveIntegerField(default=0)
     by = models.CharField(max_length=100, blank=True, default="")  # a colleague, or "newsletter" itself
+    seal = models.CharField(max_length=64)  # SHA-256 over the seal of the entry before and all of the above
 
 
 class RelayDay(models.Model):
