@@ -63,7 +63,7 @@ class Delivery(models.Model):
     language = models.CharField(max_length=35, blank=True, default="")
     values = models.JSONField(default=dict)  # frozen values of the slots and conditions used
     lists = models.JSONField(default=list)  # keys of the lists through which this person was chosen; List-Id = first
-    token = models.BinaryField(max_length=9, unique=True)  # stored id of its r, b, m and v tokens
+    token = models.BinaryField(max_length=9, unique=True)  # stored id of its r, b, m, u and v tokens
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     attempt = models.PositiveIntegerField(default=0)  # fencing: results write WHERE attempt = mine
     tries = models.PositiveIntegerField(default=0)  # real answers "not now" so far; sets the next delay
@@ -166,15 +166,16 @@ class LedgerEpoch(models.Model):
 
 
 class UnsubscribeKey(models.Model):
-    """Stored id of a `u` token: names a person and a set of lists, outlives the ledger, never expires."""
+    """Stored id of a `u` token whose delivery is gone, or of an earlier version: names a person and a set of lists,
+    outlives the ledger, never expires. A mail's own is its delivery's token: see finding.unsubscribe_key."""
 
     token = models.BinaryField(max_length=9, unique=True)
     canonical = models.CharField(max_length=320)
     lists = models.JSONField(default=list)  # sorted list keys; empty = everything (`bulk`)
-    lists_key = models.CharField(max_length=500)  # the same, joined by a space, for the unique key
+    lists_key = models.CharField(max_length=500)  # the same, joined by a space
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["canonical", "lists_key"], name="one_key_per_choice")]
+        indexes = [models.Index(fields=["canonical"], name="unsubscribe_person")]
 
 
 class Asset(models.Model):

@@ -95,6 +95,11 @@ class Migration(migrations.Migration):
             name="send_at",
             field=models.DateTimeField(null=True),
         ),
+        migrations.RemoveConstraint(model_name="unsubscribekey", name="one_key_per_choice"),
+        migrations.AddIndex(
+            model_name="unsubscribekey",
+            index=models.Index(fields=["canonical"], name="unsubscribe_person"),
+        ),
         migrations.RemoveConstraint(model_name="delivery", name="one_delivery_per_person"),
         migrations.AlterField(
             model_name="delivery",
