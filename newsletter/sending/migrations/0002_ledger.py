@@ -135,21 +135,17 @@ class Migration(migrations.Migration):
             model_name="delivery",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    (
-                        "state__in",
-                        [
-                            "pending",
-                            "leased",
-                            "inflight",
-                            "accepted",
-                            "deferred",
-                            "failed",
-                            "suppressed",
-                            "expired",
-                            "cancelled",
-                            "uncertain",
-                        ],
-                    )
+                    ("state", "inflight"),
+                    ("state", "accepted"),
+                    ("state", "leased"),
+                    ("state", "pending"),
+                    ("state", "deferred"),
+                    ("state", "failed"),
+                    ("state", "suppressed"),
+                    ("state", "expired"),
+                    ("state", "cancelled"),
+                    ("state", "uncertain"),
+                    _connector="OR",
                 ),
                 name="delivery_known_state",
             ),
