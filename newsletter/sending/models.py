@@ -108,13 +108,17 @@ class Delivery(models.Model):
         indexes = [
             # Partial, and named in the SQL of outbox: without INDEXED BY SQLite walks the primary key past
             # every finished row (67 ms instead of 0.56 ms a lease at 450,000 done).
-            models.Index(fields=["mailing", "id"], condition=models.Q(state="pending"), name="delivery_pending"),
+            # `id + 0`, because PostgreSQL otherwise walks the primary key too, as soon as it has statistics that say
+            # "nearly all are pending" (190 us a row instead of 30 at 100,000).
+            models.Index("mailing", models.F("id") + 0, condition=models.Q(state="pending"), name="delivery_pending"),
             models.Index(fields=["mailing", "due"], condition=models.Q(state="deferred"), name="delivery_deferred"),
             # One for both: the step from leased to inflight, once a mail, then touches no index.
             models.Index(
                 fields=["mailing"], condition=models.Q(state__in=("leased", "inflight")), name="delivery_taken"
             ),
             models.Index(fields=["mailing"], condition=models.Q(state="uncertain"), name="delivery_uncertain"),
+            # For relays that replace Message-IDs: finding.by_remote_id.
+            models.Index(fields=["remote_id"], condition=~models.Q(remote_id=""), name="delivery_remote_id"),
         ]
 
 

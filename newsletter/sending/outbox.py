@@ -89,6 +89,7 @@ class Outbox:
         self.mailing = mailing.pk
         self.worker = worker[:40]
         self.started = mailing.started_at
+        self.suppressed_again = 0  # of those the last lease suppressed: who was to be tried again, not waiting
         self.on_the_disk = survives == "power"
         # Who may no longer be mailed, asked twice: when a row is leased and when its body starts (law L4).
         lists = MailingList.objects.filter(key__in=mailing.audience).order_by("pk").values_list("pk", flat=True)
@@ -120,6 +121,7 @@ class Outbox:
             return waiting, due
 
         waiting, due = self.store.together(work)
+        self.suppressed_again = sum(row[2] == Delivery.State.SUPPRESSED for row in due)
         leased = [(row, False) for row in waiting if row[2] == Delivery.State.LEASED]
         leased += [(row, True) for row in due if row[2] == Delivery.State.LEASED]
         return [_leased(row, again) for row, again in leased], len(waiting) + len(due) - len(leased)
@@ -128,7 +130,7 @@ class Outbox:
         # INDEXED BY: see models.Delivery.Meta; tests/sending/test_outbox.py holds the query plan.
         return (
             f"SELECT {what} FROM sending_delivery AS d {self._by('delivery_pending')}"
-            f" WHERE mailing_id = %s AND state = 'pending' ORDER BY id LIMIT %s{self._skipping}"
+            f" WHERE mailing_id = %s AND state = 'pending' ORDER BY id + 0 LIMIT %s{self._skipping}"
         )
 
     def _deferred(self, now: datetime | None, what: str = "id") -> str:
@@ -244,8 +246,9 @@ class Outbox:
         mine, params = self._mine(starts)
         rows = run(
             f"UPDATE sending_delivery AS d SET state = 'inflight', changed = {self.store.clock()}"
-            f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
-            f" AND NOT {self.gone}"
+            f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2"
+            # Not `state = 'leased'`: PostgreSQL then takes the index of all taken rows, dead ones too, not the key.
+            f" AND d.state || '' = 'leased' AND NOT {self.gone}"
             " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = %s AND m.state = 'sending')"
             " RETURNING id",
             [*params, self.mailing],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from django.db import connections, transaction
+from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from newsletter.audience import database
@@ -76,6 +77,7 @@ class Store:
         self.connection: BaseDatabaseWrapper = connections.create_connection(alias)
         self.connection.inc_thread_sharing()
         self.lock = threading.Lock()
+        self.committing = False  # a COMMIT was sent; when the connection breaks now, nobody knows whether it happened
         self.fully = False  # what settings.py starts with: a commit does not wait for the disk
 
     def close(self) -> None:
@@ -93,9 +95,14 @@ class Store:
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
-        with self.lock, database.problems_of(), self.connection.cursor() as cursor:
-            cursor.execute(sql, self.adapted(params))
-            return list(cursor.fetchall())
+
+        def read() -> list[tuple[Any, ...]]:
+            self.committing = False
+            with self.connection.cursor() as cursor:
+                cursor.execute(sql, self.adapted(params))
+                return list(cursor.fetchall())
+
+        return self._patiently(read)
 
     def together(self, work: Callable[[Run], T], *, on_the_disk: bool = False) -> T:
         """Do `work` in one transaction; it is given `run(sql, params) -> cursor` and may be called again.
@@ -104,22 +111,55 @@ class Store:
         another program holds (a large import, a backup) is asked again: a result that is not written down is a
         person in doubt, and a mailing that ends for it has to be started again by hand.
         """
-        for left in reversed(range(PATIENCE)):
+        return self._patiently(lambda: self._once(work, on_the_disk))
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        for tried in range(1, PATIENCE + 1):
             try:
                 with self.lock, database.problems_of():
-                    return self._once(work, on_the_disk)
-            except NewsletterError as error:
-                if not left or error.problems[0].code != "database-locked":
+                    return ask()
+            except (NewsletterError, Error) as error:
+                locked = isinstance(error, NewsletterError) and error.problems[0].code == "database-locked"
+                lost = not locked and self._lost()
+                # A commit that was not answered may have happened: doing it twice would count people twice.
+                if tried == PATIENCE or not (locked or (lost and not self.committing)):
                     raise
+                if lost:
+                    time.sleep(min(2.0, 0.05 * 2**tried))  # a restart takes a second; 20 s in all
         raise AssertionError
 
+    def _lost(self) -> bool:
+        """Whether PostgreSQL hung up (a restart, an administrator); the next statement then connects anew, and what
+        the old connection had been told about durability is forgotten."""
+        held: Any = self.connection.connection
+        if self.is_sqlite or not (held is None or held.closed):
+            return False
+        with self.lock:
+            self.connection.close()
+            self.fully = False
+        return True
+
     def _once(self, work: Callable[[Run], T], on_the_disk: bool) -> T:
+        self.committing = False
         with self.connection.cursor() as cursor:
             if on_the_disk != self.fully:
                 cursor.execute(self._durability(on_the_disk))
                 self.fully = on_the_disk
-            with _whole(self.connection, cursor):
+            with self._whole(cursor):
                 return work(Run(self, cursor))
+
+    @contextmanager
+    def _whole(self, cursor: Any) -> Iterator[None]:
+        """BEGIN … COMMIT by hand on a connection in autocommit: a fifth of what transaction.atomic() costs a mail."""
+        cursor.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+        try:
+            yield
+            self.committing = True
+            cursor.execute("COMMIT")
+        except BaseException:
+            with suppress(Exception):  # the first error is the one to tell
+                cursor.execute("ROLLBACK")
+            raise
 
     def _durability(self, on_the_disk: bool) -> str:
         if self.is_sqlite:
@@ -156,19 +196,6 @@ class Store:
 def loaded(value: Any) -> Any:
     """A JSON column read by raw SQL: SQLite gives text, PostgreSQL the value itself."""
     return _read(value)[0] if isinstance(value, str) else value
-
-
-@contextmanager
-def _whole(connection: BaseDatabaseWrapper, cursor: Any) -> Iterator[None]:
-    """BEGIN … COMMIT by hand on a connection in autocommit: a fifth of what transaction.atomic() costs a mail."""
-    cursor.execute("BEGIN IMMEDIATE" if connection.vendor == "sqlite" else "BEGIN")
-    try:
-        yield
-        cursor.execute("COMMIT")
-    except BaseException:
-        with suppress(Exception):  # the first error is the one to tell
-            cursor.execute("ROLLBACK")
-        raise
 
 
 @contextmanager

@@ -130,10 +130,10 @@ def test_a_body_begins_only_when_that_is_on_the_disk(outbox: Outbox) -> None:
     with statements(outbox) as said:
         begin(outbox, row)
         settle(outbox, row, "accepted", code=250)
-    told = [line for line in said if "synchronous" in line or "'inflight'" in line or "r.column4" in line]
+    told = [line for line in said if "synchronous" in line or "'inflight'" in line or "proof = " in line]
     full, normal = ("=FULL", "=NORMAL") if outbox.store.is_sqlite else ("= on", "= off")
     assert told[0].endswith(full) and "'inflight'" in told[1]
-    assert told[2].endswith(normal) and "r.column4" in told[3]
+    assert told[2].endswith(normal) and "proof = " in told[3]
 
 
 @contextmanager
@@ -145,6 +145,13 @@ def statements(outbox: Outbox) -> Iterator[list[str]]:
         said.append(sql)
         return execute(sql, params, many, context)
 
+    if outbox.store.is_sqlite:  # its hot statements go past Django's cursor
+        outbox.store.rows("SELECT 1")
+        held: Any = outbox.store.connection.connection
+        held.set_trace_callback(said.append)
+        yield said
+        held.set_trace_callback(None)
+        return
     with outbox.store.connection.execute_wrapper(note):
         yield said
 

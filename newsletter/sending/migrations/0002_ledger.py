@@ -122,6 +122,22 @@ class Migration(migrations.Migration):
             model_name="delivery",
             constraint=models.UniqueConstraint(fields=("subscriber", "mailing"), name="one_delivery_per_person"),
         ),
+        migrations.RemoveIndex(model_name="delivery", name="delivery_pending"),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
+                models.F("mailing"),
+                models.expressions.CombinedExpression(models.F("id"), "+", models.Value(0)),
+                condition=models.Q(("state", "pending")),
+                name="delivery_pending",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("remote_id", ""), _negated=True), fields=["remote_id"], name="delivery_remote_id"
+            ),
+        ),
         migrations.RemoveIndex(model_name="delivery", name="delivery_leased"),
         migrations.RemoveIndex(model_name="delivery", name="delivery_inflight"),
         migrations.AddIndex(
