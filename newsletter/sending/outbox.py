@@ -149,7 +149,7 @@ class Outbox:
         return "" if self.store.is_sqlite else " FOR UPDATE SKIP LOCKED"
 
     def _lease(self, run: Run, chosen: Callable[[], str], params: Sequence[Any], before: str) -> list[Row]:
-        rows: list[Row] = run(
+        rows: list[Row] = run.prepared(
             f"UPDATE sending_delivery AS d SET state = CASE WHEN {self.gone} THEN 'suppressed' ELSE 'leased' END,"
             f" reason = '', attempt = attempt + 1, worker = %s, leased_until = {self.store.clock(LEASE)},"
             f" changed = {self.store.clock()} WHERE id IN ({chosen()}) RETURNING {RETURNING}",
@@ -244,7 +244,7 @@ class Outbox:
 
     def _begin_postgresql(self, run: Run, starts: Sequence[Leased]) -> set[int]:
         mine, params = self._mine(starts)
-        rows = run(
+        rows = run.prepared(
             f"UPDATE sending_delivery AS d SET state = 'inflight', changed = {self.store.clock()}"
             f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2"
             # Not `state = 'leased'`: PostgreSQL then takes the index of all taken rows, dead ones too, not the key.
@@ -276,7 +276,7 @@ class Outbox:
 
     def _settle_postgresql(self, run: Run, results: Sequence[Result]) -> set[int]:
         table, params = self.store.table("r", _RESULT, [(*_known(one), *_said(one, one.due)) for one in results])
-        rows = run(
+        rows = run.prepared(
             "UPDATE sending_delivery AS d SET state = r.column4, reason = r.column5, reply_code = r.column6,"
             " reply_text = r.column7, remote_id = r.column8, due = r.column9, tries = d.tries + r.column10,"
             " relay = r.column11, provider = r.column12, proof = r.column13, leased_until = NULL,"
@@ -342,7 +342,7 @@ class Outbox:
             run.each(tally.MOVE, rows)
         elif rows:
             table, params = self.store.table("moved", ("bigint", "text", "text", "bigint"), rows)
-            run(tally.MOVE.replace("VALUES (%s, %s, %s, %s)", f"SELECT * FROM {table}"), params)
+            run.prepared(tally.MOVE.replace("VALUES (%s, %s, %s, %s)", f"SELECT * FROM {table}"), params)
 
     # --- looking -----------------------------------------------------------------------------------------------
 

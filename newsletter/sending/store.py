@@ -34,6 +34,15 @@ class Run:
         self.cursor.execute(sql, self.store.adapted(params))
         return self.cursor
 
+    def prepared(self, sql: str, params: Sequence[Any]) -> Any:
+        """PostgreSQL: planned once and kept, past Django's cursor, which writes every value into the text."""
+        import psycopg
+
+        with self.store.connection.wrap_database_errors:
+            return psycopg.Cursor(self.store.connection.connection).execute(
+                sql.replace("%%", "%") if not params else sql, params, prepare=True
+            )
+
     def each(self, sql: str, rows: Iterable[Sequence[Any]]) -> list[bool]:
         """SQLite: one prepared statement for row after row, past Django's cursor; says which of them changed a row.
 
@@ -175,15 +184,16 @@ class Store:
     def table(self, name: str, types: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
         """Rows of values as a table `name` with column1, column2 … for FROM, and its parameters.
 
-        PostgreSQL: an array for each column, so that the statement is the same for any number of rows; as VALUES the
-        client read a new text each time, 70 us a row.
+        PostgreSQL: one JSON text, so that the statement is the same for any number of rows; as VALUES the client read
+        a new text each time, 70 us a row, and an array for each column took it 20.
         """
         if self.is_sqlite:
             marks = f"({', '.join(['%s'] * len(types))})"
             return f"(VALUES {', '.join([marks] * len(rows))}) AS {name}", [value for row in rows for value in row]
-        arrays = ", ".join(f"%s::{kind}[]" for kind in types)
-        columns = ", ".join(f"column{number}" for number in range(1, len(types) + 1))
-        return f"unnest({arrays}) AS {name}({columns})", [list(column) for column in zip(*rows, strict=True)]
+        names = [f"column{number}" for number in range(1, len(types) + 1)]
+        columns = ", ".join(f"{column} {kind}" for column, kind in zip(names, types, strict=True))
+        text = json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str)
+        return f"json_to_recordset(CAST(%s AS json)) AS {name}({columns})", [text]
 
     def adapted(self, params: Sequence[Any]) -> list[Any]:
         return [self.time(value) if isinstance(value, datetime) else value for value in params]

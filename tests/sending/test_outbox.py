@@ -16,7 +16,7 @@ from newsletter.audience.models import Subscriber
 from newsletter.sending import laws, mailings
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import Outbox, Result
-from newsletter.sending.store import Store
+from newsletter.sending.store import Run, Store
 from tests.sending.made import a_rendered, an_issue
 from tests.sending.steps import begin, settle
 from tests.workspace import Workspace
@@ -152,7 +152,14 @@ def statements(outbox: Outbox) -> Iterator[list[str]]:
         yield said
         held.set_trace_callback(None)
         return
-    with outbox.store.connection.execute_wrapper(note):
+    prepared = Run.prepared
+
+    def noted(self: Run, sql: str, params: Any) -> Any:
+        said.append(sql)
+        return prepared(self, sql, params)
+
+    with outbox.store.connection.execute_wrapper(note), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "prepared", noted)
         yield said
 
 
