@@ -97,6 +97,11 @@ class Migration(migrations.Migration):
             name="send_at",
             field=models.DateTimeField(null=True),
         ),
+        migrations.RemoveConstraint(model_name="unsubscribekey", name="one_key_per_choice"),
+        migrations.AddIndex(
+            model_name="unsubscribekey",
+            index=models.Index(fields=["canonical"], name="unsubscribe_person"),
+        ),
         migrations.RemoveConstraint(model_name="delivery", name="one_delivery_per_person"),
         migrations.AlterField(
             model_name="delivery",
@@ -119,6 +124,22 @@ class Migration(migrations.Migration):
             model_name="delivery",
             constraint=models.UniqueConstraint(fields=("subscriber", "mailing"), name="one_delivery_per_person"),
         ),
+        migrations.RemoveIndex(model_name="delivery", name="delivery_pending"),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
+                models.F("mailing"),
+                models.expressions.CombinedExpression(models.F("id"), "+", models.Value(0)),
+                condition=models.Q(("state", "pending")),
+                name="delivery_pending",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("remote_id", ""), _negated=True), fields=["remote_id"], name="delivery_remote_id"
+            ),
+        ),
         migrations.RemoveIndex(model_name="delivery", name="delivery_leased"),
         migrations.RemoveIndex(model_name="delivery", name="delivery_inflight"),
         migrations.AddIndex(
@@ -132,21 +153,17 @@ class Migration(migrations.Migration):
             model_name="delivery",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    (
-                        "state__in",
-                        [
-                            "pending",
-                            "leased",
-                            "inflight",
-                            "accepted",
-                            "deferred",
-                            "failed",
-                            "suppressed",
-                            "expired",
-                            "cancelled",
-                            "uncertain",
-                        ],
-                    )
+                    ("state", "inflight"),
+                    ("state", "accepted"),
+                    ("state", "leased"),
+                    ("state", "pending"),
+                    ("state", "deferred"),
+                    ("state", "failed"),
+                    ("state", "suppressed"),
+                    ("state", "expired"),
+                    ("state", "cancelled"),
+                    ("state", "uncertain"),
+                    _connector="OR",
                 ),
                 name="delivery_known_state",
             ),
