@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -27,7 +28,7 @@ def parse(text: str) -> tuple[tuple[Window, ...], ...]:
                 break
     for day, windows in enumerate(week):
         windows.sort()
-        for one, other in zip(windows, windows[1:], strict=False):
+        for one, other in itertools.pairwise(windows):
             if one[1] > other[0]:
                 raise ValueError(f"{DAYS[day]} is there twice, with hours that overlap")
     return tuple(map(tuple, week))

@@ -11,7 +11,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from newsletter import settings
-from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem, did_you_mean
 from newsletter.replies import clock, journal, states, teams, telling, who
 from newsletter.replies.models import Conversation, DeskEntry, Look, Message, Tag
@@ -53,6 +52,17 @@ def held(number: int) -> Conversation:
             Problem("no-such-conversation", f"There is no conversation {number}", hint), exit=Exit.USAGE
         )
     return found
+
+
+def root(number: int) -> int:
+    """Where a conversation is shown: itself, or what it was merged into."""
+    seen = {number}
+    while True:
+        above = Conversation.objects.filter(pk=number).values_list("merged_into", flat=True).first()
+        if above is None or above in seen:
+            return number
+        seen.add(above)
+        number = above
 
 
 def moved(found: Conversation, version: int) -> NewsletterError:
@@ -243,7 +253,9 @@ def _called(key: str) -> str:
 def _said(text: str) -> str:
     words = storable(text.strip(), LONGEST_NOTE)
     if not words:
-        raise NewsletterError(Problem("nothing-said", "There are no words in it", "Say it with --text."), exit=Exit.USAGE)
+        raise NewsletterError(
+            Problem("nothing-said", "There are no words in it", "Say it with --text."), exit=Exit.USAGE
+        )
     return words
 
 
@@ -256,33 +268,3 @@ def _tag(word: str) -> str:
 
 def _refused(code: str, message: str, hint: str) -> NewsletterError:
     return NewsletterError(Problem(code, message, hint), exit=Exit.REFUSED)
-
-
-def away(config: Config, staff: str, stand_in: str, until: datetime | None) -> list[int]:
-    """Somebody goes away: what waits for them goes to their stand-in now; gives back those conversations."""
-    from newsletter.replies.models import Absence
-
-    now = timezone.now()
-    who.named(config, staff), who.named(config, stand_in)
-    if staff == stand_in:
-        problem = Problem("bad-stand-in", "Nobody stands in for themselves", "Name another colleague.")
-        raise NewsletterError(problem, exit=Exit.USAGE)
-    if until is not None and until <= now:
-        problem = Problem("not-in-the-future", "That day is over already", "Say a day to come.")
-        raise NewsletterError(problem, exit=Exit.USAGE)
-    back(staff)
-    Absence.objects.create(staff=staff, stand_in=stand_in, since=now, until=until)
-    mine = Conversation.objects.filter(assignee=staff, waiting_since__isnull=False, merged_into=None)
-    numbers = list(mine.exclude(state="spam").order_by("id").values_list("pk", flat=True))
-    for number in numbers:
-        with changing(number, None) as found:
-            hand_to(found, staff, None)
-    return numbers
-
-
-def back(staff: str) -> int:
-    """Somebody is back: what is new comes to them again; what their stand-in has stays there."""
-    from newsletter.replies.models import Absence
-
-    now = timezone.now()
-    return Absence.objects.filter(staff=staff).exclude(until__lte=now).update(until=now)

@@ -14,7 +14,7 @@ from newsletter.mail.dkim import Signer
 from newsletter.mail.tokens import Purpose, new_id
 from newsletter.replies.models import Conversation
 from newsletter.sending import keys, notices
-from newsletter.sending.models import Notice
+from newsletter.sending.models import Mailing, Notice
 
 
 def tell_colleague(found: Conversation, key: str) -> None:
@@ -67,7 +67,8 @@ def sender(config: Config, conversation: Conversation | None = None) -> tuple[st
     [replies] says them; else the team's name beside the site's, and the address from which the issue was sent. A
     sensitive conversation names no team: that can say too much to whoever else reads the mailbox.
     """
-    frozen = conversation.mailing.settings if conversation and conversation.mailing else {}
+    issues = Mailing.objects.filter(conversations=conversation) if conversation else Mailing.objects.none()
+    frozen = issues.values_list("settings", flat=True).first() or {}
     first = next(iter(config.senders.values()), None)
     address = config.replies.address or frozen.get("sender_address") or (first.address if first else "")
     name = config.replies.name

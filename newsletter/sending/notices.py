@@ -116,8 +116,9 @@ def _carry(link: Connection, number: int) -> int:
         return 0
 
     def begin() -> None:
+        began = timezone.now()
         with _to_the_disk():
-            if not mine.filter(state__in=(State.PENDING, State.DEFERRED)).update(state=State.INFLIGHT, changed=now):
+            if not mine.filter(state__in=(State.PENDING, State.DEFERRED)).update(state=State.INFLIGHT, changed=began):
                 raise _Lost
 
     if not taken.update(attempt=attempt, changed=now):
