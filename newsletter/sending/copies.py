@@ -10,7 +10,8 @@ from newsletter.mail.tokens import Keyring
 from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Rendered
 from newsletter.sending import links, message
-from newsletter.sending.models import Delivery, Mailing
+from newsletter.sending.models import Delivery, Mailing, UnsubscribeKey
+from newsletter.sending.outbox import Leased, lists_key
 
 
 def personal(delivery: Delivery) -> str:
@@ -36,6 +37,26 @@ def personal(delivery: Delivery) -> str:
 
     html = merge.join(variant.html, filled(merge.join(variant.subject, filled(""))))
     return _pictures_by_address(html, rendered, config)
+
+
+def as_sent(delivery: Delivery) -> bytes:
+    """The whole mail that this person was sent, byte for byte: it is built anew from what approval froze."""
+    config = settings.current()
+    composer = message.Composer.of(config, Keyring.load(config.var / "secret.key"), delivery.mailing)
+    row = Leased(
+        delivery.pk,
+        delivery.attempt,
+        delivery.tries,
+        delivery.canonical,
+        delivery.address,
+        delivery.name,
+        delivery.language,
+        delivery.values,
+        tuple(delivery.lists),
+        bytes(delivery.token),
+        _unsubscribe_token(delivery),
+    )
+    return composer.compose(row).data
 
 
 def public(mailing: Mailing, language: str = "") -> str:
