@@ -11,7 +11,10 @@ from typing import Any
 import click
 
 from newsletter.cli.output import Output, count, json_option, print_json, visible
+from newsletter.cli.replies_erase import erase, tidy
+from newsletter.cli.replies_export import export
 from newsletter.cli.replies_receive import receive
+from newsletter.cli.replies_rules import rules
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
 
 JOINERS = re.compile("([\u200c\u200d])")  # they join letters in Persian, Urdu and emoji, and move no cursor
@@ -22,7 +25,8 @@ def command() -> None:
     """Receive, list and show what people answered."""
 
 
-command.add_command(receive)
+for _one in (receive, export, erase, tidy, rules):
+    command.add_command(_one)
 
 
 @command.command("list")

@@ -8,7 +8,7 @@ from datetime import date
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from newsletter.config import working_hours
+from newsletter.config import checking_rules, working_hours
 from newsletter.config.shape import BUILT_IN_FIELDS, Config
 from newsletter.problems import did_you_mean
 
@@ -25,6 +25,7 @@ def check(config: Config, report: Report) -> None:
     _mail(config, report)
     _dkim(config, report)
     _desk(config, report)
+    checking_rules.check(config, report)
     for path, value in (
         (("catch", "smtp"), config.catch.smtp),
         (("catch", "web"), config.catch.web),

@@ -22,6 +22,7 @@ class Replies:
     holidays: tuple[str, ...] = described("Days that do not count (2026-12-25).", ())
     acknowledge: bool = described("Acknowledge what people write, at once and by itself.", False)
     keep_months: int = described("Months after which closed conversations may be erased.", 12)
+    tidy: bool = described("The worker erases, every day, what is older than keep_months.", False)
     duty: str = described("Address that is told when nobody else claims what should be looked at first.")
     look_first: bool = described("Use the built-in English words (danger, self-harm, abuse, children).", False)
     canary: bool = described("Send a mail to ourselves through every intake, every 15 minutes.", False)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from newsletter.config import Config
-from newsletter.replies import clock, desk, returns
+from newsletter.replies import climbing, clock, desk, returns, tidying
 from newsletter.sending import notices
 
 
@@ -34,4 +34,20 @@ def desk_in_order(config: Config) -> str:
     return "; ".join(words)
 
 
-CHORES: tuple[Chore, ...] = (Chore("notices", 2.0, deliver), Chore("desk", 5.0, desk_in_order))
+def look_first(config: Config) -> str:
+    """Tell colleagues of what should be looked at first, until somebody claims it."""
+    told = climbing.climb(config)
+    return f"{told} to be looked at first: colleagues were told" if told else ""
+
+
+def tidy(config: Config) -> str:
+    """Erase what is older than [replies] keep_months, where that is switched on."""
+    return tidying.tidy(config).words if config.replies.tidy else ""
+
+
+CHORES: tuple[Chore, ...] = (
+    Chore("look first", 5.0, look_first),
+    Chore("notices", 2.0, deliver),
+    Chore("desk", 5.0, desk_in_order),
+    Chore("tidy", 24 * 3600.0, tidy),
+)

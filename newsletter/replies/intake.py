@@ -54,6 +54,8 @@ def store(raw: bytes, recipient: str, sender: str, channel: str) -> Raw:
         except IntegrityError:
             with transaction.atomic(durable=True):
                 first = Raw.objects.exclude(kind=Kind.DUPLICATE).get(sha256=sha256, recipient=envelope["recipient"])
+                if first.erased:  # a folder was read anew: who was erased does not come back by it
+                    envelope["sender"] = ""
                 return Raw.objects.create(
                     sha256=sha256,
                     channel=channel,

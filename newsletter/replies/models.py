@@ -61,6 +61,9 @@ class Raw(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)  # counted before reading: a poison message is noticed
     received = models.DateTimeField(auto_now_add=True)
     sorted_at = models.DateTimeField(null=True)
+    # The bytes are gone, by request or by age; the row stays, so that the balance adds up and the same message read
+    # once more (an IMAP folder read anew) is known as a duplicate instead of coming back.
+    erased = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -264,6 +267,20 @@ class Complaint(models.Model):
     canonical = models.CharField(max_length=320, blank=True, default="", db_index=True)
     feedback = models.CharField(max_length=40, blank=True, default="")  # abuse, opt-out, fraud …
     at = models.DateTimeField(auto_now_add=True)
+
+
+class Erasure(models.Model):
+    """That something was erased, by whom and why, in numbers: never whose it was."""
+
+    at = models.DateTimeField(auto_now_add=True)
+    by = models.CharField(max_length=100)
+    why = models.CharField(max_length=200)  # asked | kept long enough
+    conversations = models.PositiveIntegerField(default=0)
+    messages = models.PositiveIntegerField(default=0)
+    raw = models.PositiveIntegerField(default=0)  # incoming messages that were emptied
+    notices = models.PositiveIntegerField(default=0)
+    files = models.PositiveIntegerField(default=0)
+    held = models.PositiveIntegerField(default=0)  # conversations that a legal hold kept
 
 
 class MailboxState(models.Model):

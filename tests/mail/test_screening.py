@@ -22,7 +22,7 @@ def counted(half: str) -> tuple[list[str], list[str], int, int]:
     return missed, false, len(serious), len(harmless)
 
 
-@pytest.mark.parametrize(("half", "recall", "precision"), [("first", 1.0, 1.0), ("second", 0.9, 0.9)])
+@pytest.mark.parametrize(("half", "recall", "precision"), [("first", 1.0, 1.0), ("second", 0.95, 0.95)])
 def test_the_list_finds_need_and_passes_over_idioms(half: str, recall: float, precision: float) -> None:
     missed, false, serious, harmless = counted(half)
     found = serious - len(missed)
@@ -54,7 +54,7 @@ def test_curly_apostrophes_capitals_and_line_breaks_change_nothing() -> None:
 
 
 def test_a_phrase_does_not_reach_over_the_end_of_a_sentence() -> None:
-    assert not screening.look("The weeds are what we want to kill. Me and my wife come on Sunday.")
+    assert not screening.look("The weeds on the path we kill. Me and my wife come on Sunday.")
     assert not screening.look("We won the match against\n\nhim")
 
 
