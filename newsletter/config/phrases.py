@@ -1,4 +1,4 @@
-"""Words and phrases to look for: `knife`, `threaten* to kill`, `going to … hurt`. Capitals and apostrophes do not count."""
+"""Words and phrases to look for: `knife`, `threaten* to kill`, `going to … hurt`; capitals and apostrophes are one."""
 
 from __future__ import annotations
 

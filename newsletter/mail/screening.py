@@ -17,7 +17,9 @@ LONGEST = 60_000
 # Common little words make up 30 to 60 % of English sentences, and under 10 % of any other language's (the few that
 # look alike: German "in", "was", Dutch "is", "we").
 LITTLE = frozenset(
-    ["a", "an", "the", "and", "or", "but", "if", "of", "to", "in", "on", "at", "for", "with", "from", "by", "is", "are", "was", "were", "be", "been", "am", "im", "i", "me", "my", "we", "us", "our", "you", "your", "he", "she", "it", "they", "them", "his", "her", "their", "this", "that", "there", "not", "no", "do", "does", "did", "dont", "have", "has", "had", "can", "cant", "will", "would", "could", "should", "what", "when", "where", "who", "how", "why", "so", "as", "about", "just", "please", "thank", "thanks", "very", "all", "any", "some", "up", "out", "get", "got"]
+    """a an the and or but if of to in on at for with from by is are was were be been am im i me my we us our you your
+    he she it they them his her their this that there not no do does did dont have has had can cant will would could
+    should what when where who how why so as about just please thank thanks very all any some up out get got""".split()
 )
 ENOUGH = 0.15
 FEW = 5  # words; below that a proportion says nothing

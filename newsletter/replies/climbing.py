@@ -71,8 +71,8 @@ def whom(config: Config, conversation: Conversation, step: int, now: datetime) -
     told += [config.staff[key].address for key in (there if step >= 2 else there[: step + 1]) if key in config.staff]
     if config.replies.duty and (step >= DUTY_FROM or nobody_there or not team or not open_now(config, now)):
         told.append(config.replies.duty)
-    if not told:
-        told = [one.address for one in (*config.staff.values(), *config.senders.values())][:1]
+    if not told:  # rules of other languages, an older newsletter.toml: rather the whole office than nobody
+        told = [*(one.address for one in config.staff.values()), *(one.address for one in config.senders.values())][:1]
     return list({canonical(address): address for address in told if _is_address(address)}.values())
 
 

@@ -172,8 +172,9 @@ def _conversation(folder: Path, conversation: Conversation, made: Exported) -> N
 
 
 FACTS = (
-    "id", "reference", "state", "subject", "from_name", "from_address", "verified", "identified", "someone_else", "team",
-    "assignee", "language", "sensitive", "held", "look_first", "created", "waiting_since", "answered_at", "merged_into_id",
+    "id", "reference", "state", "subject", "from_name", "from_address", "verified", "identified", "someone_else",
+    "team", "assignee", "language", "sensitive", "held", "look_first", "created", "waiting_since", "answered_at",
+    "merged_into_id",
 )  # fmt: skip
 
 
