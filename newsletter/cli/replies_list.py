@@ -81,7 +81,7 @@ def _table(output: Output, found: Page, most: int) -> None:
     rows = [
         (
             one["id"],
-            showing.age(one["created"]),
+            showing.age(one["waiting_since"] or one["created"]),
             clock(output, one) or one["state"],
             cut(("! " if one["look_first"] else "") + name_of(one), 28),
             one["assignee"] or one["team"] or "–",

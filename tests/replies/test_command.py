@@ -76,7 +76,7 @@ def test_the_list_begins_with_who_has_waited_longest(post: Post) -> None:
         sent = post.sent_to(f"{name}@example.net")
         receive(post, mail(sent.reply, f"Words of {name}", f"{name} <{name}@example.net>", message_id=f"<{number}@x>"))
     tom = Conversation.objects.get(from_name="Tom")
-    Conversation.objects.filter(pk=tom.pk).update(created=tom.created - timedelta(hours=3))
+    Conversation.objects.filter(pk=tom.pk).update(waiting_since=tom.created - timedelta(hours=3))
     Conversation.objects.filter(from_name="Robert").update(state="closed")
     ran = post.workspace.run("replies", "list")
     assert ran.out.index("Words of Tom") < ran.out.index("Words of Ameera")
