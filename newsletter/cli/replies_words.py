@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from newsletter.replies.who import Colleague
 
 JOINERS = re.compile("([\u200c\u200d])")  # they join letters in Persian, Urdu and emoji, and move no cursor
-COLOURS: dict[str, dict[str, Any]] = {"half": {"fg": "yellow"}, "soon": {"fg": "red"}, "late": {"fg": "red", "bold": True}}
+COLOURS: dict[str, dict[str, Any]] = {
+    "half": {"fg": "yellow"},
+    "soon": {"fg": "red"},
+    "late": {"fg": "red", "bold": True},
+}
 as_option = click.option("--as", "as_", metavar="NAME", default="", help="Who you are: a key of [staff].")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
