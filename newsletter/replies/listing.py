@@ -73,11 +73,12 @@ def waits(wanted: Filter) -> bool:
 
 def narrowed(wanted: Filter, now: datetime) -> QuerySet[Conversation]:
     """The conversations of a filter, not yet in an order. What was merged away is shown with the other."""
-    found = Conversation.objects.filter(merged_into=None)
+    found = Conversation.objects.all()
     if waits(wanted):
-        found = found.filter(WAITS)
-    elif wanted.state != "all":
-        found = found.filter(state=wanted.state)
+        found = found.filter(WAITS)  # what was merged away is closed; to ask for it would choose the wrong index
+    else:
+        found = found.filter(merged_into=None)
+        found = found if wanted.state == "all" else found.filter(state=wanted.state)
     for column in ("assignee", "team"):
         if value := getattr(wanted, column):
             found = found.filter(**{column: value})
@@ -160,7 +161,7 @@ def by_issue(now: datetime | None = None) -> list[dict[str, Any]]:
 def totals(key: str = "", now: datetime | None = None) -> dict[str, int]:
     """How many need an answer, are late, are nobody's, are to be looked at first, and are mine."""
     now = now or timezone.now()
-    found = Conversation.objects.filter(WAITS, merged_into=None)
+    found = Conversation.objects.filter(WAITS)
     return found.aggregate(
         need=Count("id"),
         late=Count("id", filter=Q(due__lt=now)),

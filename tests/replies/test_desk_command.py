@@ -172,7 +172,8 @@ def test_what_was_in_between_two_looks_of_a_reader_is_not_taken_as_read(desk: De
 def test_everything_speaks_json(desk: Desk) -> None:
     desk.asks()
     for arguments in (
-        ("claim", "1"), ("assign", "1", "--to", "sam"), ("note", "1", "--text", "x"), ("tag", "1", "a"), ("show", "1", "--log"),
+        ("claim", "1"), ("assign", "1", "--to", "sam"), ("note", "1", "--text", "x"), ("tag", "1", "a"),
+        ("show", "1", "--log"),
         ("answer", "1", "--text", "Yes", "--yes"), ("forward", "1", "--to", "a@b.example", "--text", "x", "--yes"),
         ("close", "1"), ("reopen", "1"), ("snooze", "1", "--until", "2099-01-01"), ("hold", "1"), ("spam", "1"),
         ("away",), ("report",), ("list",), ("list", "--by-issue"),
@@ -189,5 +190,6 @@ def test_a_hostile_writer_moves_no_cursor_in_any_view(desk: Desk) -> None:
     Message.objects.update(from_name=evil, new_words=evil, full_text=evil)
     for arguments in (("list",), ("show", "1", "--log"), ("answer", "1", "--text", "ok", "--yes")):
         ran = run(desk, *arguments)
+        assert ran.exit == 0, ran
         bad = [letter for letter in ran.out + ran.err if (ord(letter) < 32 and letter != "\n") or letter == "\u202e"]
         assert not bad, (arguments, ran)
