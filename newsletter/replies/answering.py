@@ -85,7 +85,7 @@ def plan(
     if quote and wrote_it and not found.sensitive and answered.new_words.strip():
         whole += f"\n\n{writing.quoted(answered)}"
     in_reply_to, references = writing.thread(envelope)
-    name = answered.from_name if wrote_it and not found.sensitive else ""
+    name = writing.printable(answered.from_name) if wrote_it and not found.sensitive else ""
     subject = writing.subject(found, envelope, config)
     letter = Letter(Notice.Kind.ANSWER, address, name, subject, f"{whole}\n", in_reply_to, references)
     warnings = _warnings(found, choice, address, wrote_it, by)

@@ -89,14 +89,14 @@ def told(line: DeskEntry) -> str:
     return f"{WORDS.get(line.what, line.what)} at {at:%H:%M}"
 
 
-def seen(number: int, by: Colleague) -> Look:
-    """Somebody has read it: logged, and remembered as the version that they may answer."""
+def seen(number: int, by: Colleague, version: int) -> Look:
+    """Somebody has read this version of it: logged, and remembered as the one that they may answer."""
     now = timezone.now()
     with transaction.atomic():
         found = held(number)
         journal.note(found, "seen", by=by.key)
         look, _ = Look.objects.update_or_create(
-            conversation=found, staff=by.key, defaults={"version": found.version, "at": now}
+            conversation=found, staff=by.key, defaults={"version": version, "at": now}
         )
     return look
 

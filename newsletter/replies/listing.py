@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from newsletter.config import Config
 from newsletter.replies import showing
-from newsletter.replies.models import WAITS, Conversation, Message, Tag
+from newsletter.replies.models import CLOCK_RUNS, WAITS, Conversation, Message, Tag
 from newsletter.sending.models import Mailing
 
 State = Conversation.State
+RESTING = (State.WAITING, State.SNOOZED, State.CLOSED, State.SPAM)
 PAGE = 50
 MOST_COUNTED = 10_000  # beyond that the number is "10,000 or more": counting would read every row
 
@@ -73,11 +74,14 @@ def waits(wanted: Filter) -> bool:
 
 def narrowed(wanted: Filter, now: datetime) -> QuerySet[Conversation]:
     """The conversations of a filter, not yet in an order. What was merged away is shown with the other."""
-    found = Conversation.objects.filter(merged_into=None)
+    found = Conversation.objects.all()
     if waits(wanted):
-        found = found.filter(WAITS)
-    elif wanted.state != "all":
-        found = found.filter(state=wanted.state)
+        # Said as what they are not, because a state or a merge that is asked for would choose its own index, and sort.
+        # What was merged away is closed.
+        found = found.filter(CLOCK_RUNS).exclude(state__in=RESTING)
+    else:
+        found = found.filter(merged_into=None)
+        found = found if wanted.state == "all" else found.filter(state=wanted.state)
     for column in ("assignee", "team"):
         if value := getattr(wanted, column):
             found = found.filter(**{column: value})
@@ -160,7 +164,7 @@ def by_issue(now: datetime | None = None) -> list[dict[str, Any]]:
 def totals(key: str = "", now: datetime | None = None) -> dict[str, int]:
     """How many need an answer, are late, are nobody's, are to be looked at first, and are mine."""
     now = now or timezone.now()
-    found = Conversation.objects.filter(WAITS, merged_into=None)
+    found = Conversation.objects.filter(WAITS)
     return found.aggregate(
         need=Count("id"),
         late=Count("id", filter=Q(due__lt=now)),

@@ -17,6 +17,7 @@ from newsletter.files import write_atomically
 from newsletter.replies import clock as deadline
 from newsletter.replies import recipients
 from newsletter.replies.models import Conversation, DeskEntry, Kind, Message, Raw
+from newsletter.sending import copies
 
 State = Conversation.State
 WAITS = (State.NEW, State.OPEN)
@@ -170,6 +171,21 @@ def save_raw(numbers: Iterable[int]) -> list[Path]:
         write_atomically(path, bytes(row.data), mode=0o600)
         paths.append(path)
     return paths
+
+
+def save_copy(number: int) -> Path | None:
+    """Write exactly the mail that the answered copy was to var/copies/, for our eyes only; None where it is not known.
+
+    Byte for byte what was sent to the address on the delivery, also where somebody else wrote.
+    """
+    found = Conversation.objects.filter(pk=number).exclude(delivery=None).first()
+    if found is None or found.delivery is None:
+        return None
+    folder = settings.current().var / "copies"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{number}.eml"
+    write_atomically(path, copies.as_sent(found.delivery), mode=0o600)
+    return path
 
 
 def age(since: datetime, now: datetime | None = None) -> str:

@@ -43,8 +43,13 @@ def subject(conversation: Conversation, found: Envelope, config: Config) -> str:
     """`Re: …`, once, whatever was piled up before it; neutral where the conversation is sensitive."""
     if conversation.sensitive:
         return f"Your message to {config.site.name} ({conversation.reference})"
-    plain = _RE.sub("", found.subject or conversation.subject).strip()
+    plain = _RE.sub("", printable(found.subject or conversation.subject)).strip()
     return f"Re: {plain[:300]}" if plain else f"Your message to {config.site.name}"
+
+
+def printable(text: str) -> str:
+    """What a header may hold of a name or a subject that a stranger wrote."""
+    return "".join(letter for letter in text if letter.isprintable())
 
 
 def thread(found: Envelope) -> tuple[str, tuple[str, ...]]:

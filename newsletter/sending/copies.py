@@ -10,8 +10,8 @@ from newsletter.mail.tokens import Keyring
 from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Rendered
 from newsletter.sending import links, message
-from newsletter.sending.models import Delivery, Mailing, UnsubscribeKey
-from newsletter.sending.outbox import Leased, lists_key
+from newsletter.sending.models import Delivery, Mailing
+from newsletter.sending.outbox import Leased
 
 
 def personal(delivery: Delivery) -> str:
@@ -54,7 +54,7 @@ def as_sent(delivery: Delivery) -> bytes:
         delivery.values,
         tuple(delivery.lists),
         bytes(delivery.token),
-        _unsubscribe_token(delivery),
+        bytes(delivery.token),  # its unsubscribe links carry the same id
     )
     return composer.compose(row).data
 

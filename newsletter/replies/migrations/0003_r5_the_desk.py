@@ -6,7 +6,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 from django.db.models import F
 
-WAITS = models.Q(("waiting_since__isnull", False), ("state__in", ("new", "open")))
+CLOCK_RUNS = models.Q(("waiting_since__isnull", False))
 REFUSE = {
     "sqlite": [
         "CREATE TRIGGER desk_log_only_grows BEFORE UPDATE ON replies_deskentry "
@@ -71,20 +71,24 @@ class Migration(migrations.Migration):
         ),
         migrations.RunPython(begin_to_wait, migrations.RunPython.noop),
         migrations.AddIndex(
-            "conversation", models.Index(condition=WAITS, fields=["waiting_since", "id"], name="desk_waits")
-        ),
-        migrations.AddIndex(
-            "conversation", models.Index(condition=WAITS, fields=["assignee", "waiting_since", "id"], name="desk_mine")
-        ),
-        migrations.AddIndex(
-            "conversation", models.Index(condition=WAITS, fields=["team", "waiting_since", "id"], name="desk_team")
-        ),
-        migrations.AddIndex(
-            "conversation", models.Index(condition=WAITS, fields=["mailing", "waiting_since", "id"], name="desk_issue")
+            "conversation", models.Index(condition=CLOCK_RUNS, fields=["waiting_since", "id"], name="desk_waits")
         ),
         migrations.AddIndex(
             "conversation",
-            models.Index(condition=models.Q(("state", "snoozed")), fields=["snoozed_until"], name="desk_snoozed"),
+            models.Index(condition=CLOCK_RUNS, fields=["assignee", "waiting_since", "id"], name="desk_mine"),
+        ),
+        migrations.AddIndex(
+            "conversation", models.Index(condition=CLOCK_RUNS, fields=["team", "waiting_since", "id"], name="desk_team")
+        ),
+        migrations.AddIndex(
+            "conversation",
+            models.Index(condition=CLOCK_RUNS, fields=["mailing", "waiting_since", "id"], name="desk_issue"),
+        ),
+        migrations.AddIndex(
+            "conversation",
+            models.Index(
+                condition=models.Q(("snoozed_until__isnull", False)), fields=["snoozed_until"], name="desk_snoozed"
+            ),
         ),
         migrations.AddIndex(
             "message",
