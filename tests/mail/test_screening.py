@@ -61,6 +61,9 @@ def test_a_phrase_does_not_reach_over_the_end_of_a_sentence() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "On bije mnie i dzieci każdego wieczoru",
+        "Mijn man is boos en we zijn bang voor hem in huis",
+        "Mon mari me frappe et on a peur de lui à la maison",
         "Boję się go, bije mnie i dzieci każdego wieczoru, proszę o pomoc",
         "Mae e'n fy mwrw i bob nos ac mae'r plant yn crio",
         "Er schlägt mich jeden Abend und ich weiß nicht wohin ich gehen soll",
