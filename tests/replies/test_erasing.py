@@ -81,7 +81,12 @@ def test_a_dump_of_postgresql_or_sqlite_holds_nothing_of_the_person(post: Post) 
 
     from newsletter.replies import models
 
-    rows = [row for name in dir(models) if hasattr(getattr(models, name), "objects") for row in getattr(models, name).objects.all()]
+    rows = [
+        row
+        for name in dir(models)
+        if hasattr(getattr(models, name), "objects")
+        for row in getattr(models, name).objects.all()
+    ]
     text = serializers.serialize("json", rows).lower()
     for needle in (HERS, "ameera", "12th", "cam 1"):
         assert needle not in text
@@ -195,10 +200,10 @@ def test_the_worker_tidies_only_where_it_is_switched_on(post: Post) -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "months", "before"), [("2026-03-31", 1, "2026-02-28"), ("2026-11-24", 12, "2025-11-24"), ("2024-02-29", 12, "2023-02-28")]
+    ("day", "months", "before"),
+    [("2026-03-31", 1, "2026-02-28"), ("2026-11-24", 12, "2025-11-24"), ("2024-02-29", 12, "2023-02-28")],
 )
 def test_months_are_those_of_the_calendar(day: str, months: int, before: str) -> None:
     from datetime import datetime
 
     assert f"{tidying.months_before(datetime.fromisoformat(day), months):%Y-%m-%d}" == before
-

@@ -74,7 +74,9 @@ def test_a_changed_letter_is_noticed(post: Post, tmp_path: Path) -> None:
     evidence.export([found.pk], tmp_path / "out", "jo")
     mail = tmp_path / "out" / f"conversation-{found.pk}" / "001-came.eml"
     mail.write_bytes(mail.read_bytes().replace(b"12th", b"13th"))
-    done = subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=tmp_path / "out", capture_output=True, check=False)
+    done = subprocess.run(
+        ["sha256sum", "--check", "SHA256SUMS"], cwd=tmp_path / "out", capture_output=True, check=False
+    )
     assert done.returncode == 1
 
 
@@ -137,7 +139,9 @@ def test_what_was_merged_comes_along_and_the_export_is_in_the_log(post: Post, tm
 def test_the_command_says_the_seal_and_how_to_check(post: Post, tmp_path: Path) -> None:
     own = desk_of(post)
     found, _ = with_picture(own)
-    ran = post.workspace.run("replies", "export", str(found.pk), "--to", str(tmp_path / "x.zip"), "--as", "jo", "--json")
+    ran = post.workspace.run(
+        "replies", "export", str(found.pk), "--to", str(tmp_path / "x.zip"), "--as", "jo", "--json"
+    )
     assert ran.exit == 0 and len(json.loads(ran.out)["sha256_of_sums"]) == 64
     again = post.workspace.run("replies", "export", str(found.pk), "--to", str(tmp_path / "x.zip"), "--as", "jo")
     assert again.exit == 4 and "already-there" in again.err

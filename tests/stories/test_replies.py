@@ -1,0 +1,212 @@
+"""Journeys of replies: real commands, real mail over SMTP into the catcher, and a clock of the story's own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from newsletter import replies
+from newsletter.replies import climbing, intake
+from newsletter.replies.models import Conversation
+from newsletter.sending.models import Notice
+from tests.replies.conftest import Post, Sent, mail, post  # noqa: F401 (a fixture)
+from tests.workspace import Workspace
+
+OFFICE = """
+[replies]
+name = "Example Council"
+look_first = true
+duty = "duty@council.example"
+[staff.jo]
+name = "Jo Malik"
+address = "jo@council.example"
+teams = ["safety"]
+[staff.sam]
+name = "Sam Okafor"
+address = "sam@council.example"
+teams = ["safety"]
+[teams.safety]
+title = "Community safety"
+address = "safety@council.example"
+areas = ["Stafford North"]
+"""
+
+
+@dataclass
+class Office:
+    """The staff's side: commands that colleagues type, and every mail that left."""
+
+    workspace: Workspace
+    numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
+
+    def does(self, *words: str, who: str = "", code: int = 0) -> dict[str, Any]:
+        """Type `newsletter …words --json`; what it printed."""
+        ran = self.workspace.run(*words, *(["--as", who] if who else []), "--json")
+        assert ran.exit == code, ran.out + ran.err
+        answer: dict[str, Any] = json.loads(ran.out)
+        return answer
+
+    def comes(self, raw: bytes, recipient: str, sender: str) -> dict[str, Any]:
+        """A mail arrives by the pipe, as Postfix hands it over."""
+        ran = self.workspace.run("replies", "receive", "--recipient", recipient, "--sender", sender, stdin=raw)
+        assert ran.exit == 0, ran.err
+        return self.does("replies", "balance")
+
+    def post_goes(self) -> None:
+        """The worker carries what is due, over SMTP."""
+        ran = self.workspace.run("worker", "--once")
+        assert ran.exit == 0, ran.out + ran.err
+
+    def mails(self, to: str = "") -> list[EmailMessage]:
+        """What has arrived, at one address or at all of them, in order."""
+        folder = self.workspace.root / "var" / "mail"
+        found = [BytesParser(policy=default).parsebytes(path.read_bytes()) for path in sorted(folder.glob("*.eml"))]
+        return [one for one in found if not to or to in str(one["X-Envelope-To"])]  # type: ignore[misc]
+
+    def only(self) -> Conversation:
+        [found] = Conversation.objects.all()
+        return found
+
+
+@pytest.fixture
+def office(post: Post) -> Office:  # noqa: F811
+    post.workspace.toml(OFFICE)
+    return Office(post.workspace)
+
+
+def text_of(message: EmailMessage) -> str:
+    body = message.get_body(("plain",))
+    return str(body.get_content()) if body else ""  # type: ignore[attr-defined]
+
+
+def test_a_frightened_resident_is_answered_in_time(post: Post, office: Office) -> None:  # noqa: F811
+    """She writes on a Tuesday; nobody opens the first mail; the second reaches Sam, who answers within the hour."""
+    sent = post.sent_to("ameera@example.net", attributes={"ward": "Stafford North"})
+    plea = mail(sent.reply, "Please help, my husband hits me. It is not safe to phone.", in_reply_to=sent.message_id)
+    office.comes(plea, sent.reply, "ameera@example.net")
+    began = timezone.now()
+    found = office.only()
+
+    office.post_goes()
+    assert len(office.mails("safety@council.example")) >= 1 and office.mails("jo@council.example")
+    assert not office.mails("sam@council.example") and not office.mails("duty@council.example")
+    climbing.climb(office.workspace.config, began + timedelta(minutes=16))  # a quarter of an hour later
+    office.post_goes()
+    [notice] = office.mails("sam@council.example")
+    assert found.reference in text_of(notice) and f"newsletter replies claim {found.pk}" in text_of(notice)
+    for staff in ("safety", "jo", "sam"):
+        for one in office.mails(f"{staff}@council.example"):
+            assert not {"ameera", "husband", "Ameera"} & set(one.as_string().replace("<", " ").split())
+
+    [first] = office.does("replies", "list", "--look-first", who="sam")["conversations"]
+    assert first["id"] == found.pk
+    office.does("replies", "claim", str(found.pk), who="sam")
+    assert climbing.climb(office.workspace.config, began + timedelta(hours=5)) == 0
+    office.does("replies", "show", str(found.pk), who="sam")
+    office.does("replies", "answer", str(found.pk), "--text", "We are here. Reply when it is safe.", "--yes", who="sam")
+    office.post_goes()
+    [answer] = office.mails("ameera@example.net")
+    assert "We are here." in text_of(answer) and answer["In-Reply-To"] == "<1@mail.example.net>"
+    found.refresh_from_db()
+    assert found.state == "waiting" and found.answered_in_target is True
+
+
+def test_a_victim_answers_from_a_copy_that_a_neighbour_passed_on(post: Post, office: Office) -> None:  # noqa: F811
+    """Ben got the issue and forwarded it to Cy, who answers from Ben's copy. Ben must never hear of it."""
+    sent = post.sent_to("ben@example.net")
+    plea = mail(sent.reply, "I live at number 9 and he is going to kill me.", sender="Cy <cy@example.net>")
+    office.comes(plea, sent.reply, "cy@example.net")
+    found = office.only()
+    assert found.look_first and found.someone_else and found.subscriber is None
+    office.post_goes()
+    office.does("replies", "claim", str(found.pk), who="jo")
+    office.does("replies", "show", str(found.pk), who="jo")
+    unasked = office.workspace.run(
+        "replies", "answer", str(found.pk), "--text", "Call 999 now.", "--yes", "--as", "jo", "--json"
+    )
+    if unasked.exit != 0:  # the desk asks whom it goes to, because the copy was somebody else's
+        to = ["--to", "cy@example.net"]
+        office.does("replies", "answer", str(found.pk), *to, "--text", "Call 999 now.", "--yes", who="jo")
+    office.post_goes()
+    assert office.mails("cy@example.net") and not office.mails("ben@example.net")
+    assert not Notice.objects.filter(canonical="ben@example.net").exists()
+    # Ben writes for himself: his conversation shows nothing of Cy's
+    office.comes(
+        mail(sent.reply, "Nice issue", sender="ben@example.net", message_id="<2@b>"), sent.reply, "ben@example.net"
+    )
+    his = Conversation.objects.exclude(pk=found.pk).get()
+    shown = json.dumps(office.does("replies", "show", str(his.pk), who="jo"))
+    assert "number 9" not in shown and "cy@example.net" not in shown
+
+
+STORM = [pytest.param(300, id="300"), pytest.param(10_000, id="10000", marks=pytest.mark.integration)]
+
+
+@pytest.mark.parametrize("people", STORM)
+def test_a_storm_of_out_of_office_disturbs_nobody(post: Post, office: Office, people: int) -> None:  # noqa: F811
+    """An issue goes out in the holidays. One person among all the absence notices writes herself, and is seen."""
+    copies = [post.sent_to(f"n{number}@example.net") for number in range(50)]
+    for number in range(people):
+        sent = copies[number % len(copies)]
+        sender = f"n{number % len(copies)}@example.net"
+        header = {"Auto_Submitted": "auto-replied"} if number % 3 else {}
+        subject = "Re: the issue" if number % 3 else "Automatic reply: the issue"
+        raw = mail(sent.reply, "I am away. In danger? Call 999.", sender, subject, f"<{number}@away>", **header)
+        assert intake.accept(raw, sent.reply, "").kind == "auto"
+    sent = post.sent_to()
+    assert intake.accept(mail(sent.reply, "He has a knife."), sent.reply).kind == "person"
+    assert len(office.does("replies", "list", who="jo")["conversations"]) == 1
+    office.post_goes()
+    assert {one["X-Envelope-To"] for one in office.mails()} <= {"<jo@council.example>", "<duty@council.example>"}
+    balance = replies.balance()
+    assert balance["adds_up"] and balance["auto"] == people and balance["person"] == 1
+
+
+def test_a_real_plea_with_a_forged_token_reaches_a_person(post: Post, office: Office) -> None:  # noqa: F811
+    """The address was retyped with a slip, so nothing proves whose copy it was: it is read, and linked to nobody."""
+    sent = post.sent_to()
+    wrong = damaged(sent)
+    office.comes(mail(wrong, "I want to die. Nobody answers the phone."), wrong, "ameera@example.net")
+    found = office.only()
+    assert (found.verified, found.delivery, found.subscriber, found.mailing) == (False, None, None, None)
+    assert found.look_first.startswith("Harm to themselves")
+    office.post_goes()
+    assert office.mails("duty@council.example"), "no team can be known, so duty is told at once"
+    office.does("replies", "claim", str(found.pk), who="sam")
+    shown = json.dumps(office.does("replies", "show", str(found.pk), who="sam"))
+    assert "not verified" in shown and "I want to die" in shown
+
+
+def test_an_erased_person_writes_and_is_heard(post: Post, office: Office) -> None:  # noqa: F811
+    """She had herself erased; months later she answers the old mail. It reaches a person, and only the new words."""
+    sent = post.sent_to()
+    office.comes(mail(sent.reply, "The lights are out"), sent.reply, "ameera@example.net")
+    erased = office.does("replies", "erase", "ameera@example.net", "--yes", who="jo")
+    assert erased["conversations"] == 1 and not Conversation.objects.exists()
+    from newsletter.audience.models import Subscriber
+
+    Subscriber.objects.all().delete()
+    balance = office.comes(
+        mail(sent.reply, "He is outside my door", message_id="<2@x>"), sent.reply, "ameera@example.net"
+    )
+    assert balance["adds_up"] and balance["erased"] == 1
+    found = office.only()
+    assert found.look_first and found.subscriber is None and found.verified
+    assert "lights" not in json.dumps(office.does("replies", "show", str(found.pk), who="jo"))
+    office.post_goes()
+    assert office.mails("jo@council.example") or office.mails("duty@council.example")
+
+
+def damaged(sent: Sent) -> str:
+    """The reply address with one letter of its token changed."""
+    local, _, domain = sent.reply.partition("@")
+    return f"{local[:-1]}{'a' if local[-1] != 'a' else 'b'}@{domain}"
