@@ -31,6 +31,12 @@ web = "127.0.0.1:{1}"
 [web]
 listen = "127.0.0.1:{2}"
 """
+DESK = """
+# In the demo the built-in words are on: read them (`newsletter replies rules`) before you switch them on yourself.
+[replies]
+look_first = true
+duty = "duty@staffordshire.example"
+"""
 STARTING = 20.0  # seconds for a server to answer; it takes one on a slow laptop
 # One command. 500 mails take 3 s; a machine that needs ten times as long should say so rather than hang.
 COMMAND = 45.0
@@ -112,7 +118,7 @@ def make(root: Path) -> tuple[Workspace, bool]:
     Keyring.create(root / "var" / "secret.key")
     smtp, mail_page, web = _free_ports(3)
     toml = files.example("newsletter.toml").read_text(encoding="utf-8")
-    files.write_atomically(root / "newsletter.toml", toml.rstrip() + "\n" + PORTS.format(smtp, mail_page, web))
+    files.write_atomically(root / "newsletter.toml", toml.rstrip() + "\n" + DESK + PORTS.format(smtp, mail_page, web))
     return Workspace(root, smtp, mail_page, web), replaced
 
 
