@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from newsletter.cli.output import Output, count, json_option, print_json, visible
+from newsletter.config.inward import Rule
 from newsletter.problems import Exit
 
 
@@ -57,19 +58,16 @@ NOT_ENGLISH = (
 )
 
 
-def _holds(rule: object) -> str:
-    parts = []
-    for name in ("words", "language", "areas", "attachments"):
-        value = getattr(rule, name)
-        if value:
-            parts.append(
-                "it has files" if value is True else f"{name}: {value if isinstance(value, str) else ', '.join(value)}"
-            )
-    return "; ".join(parts)
+def _holds(rule: Rule) -> str:
+    named = (("words", rule.words), ("areas", rule.areas), ("language", (rule.language,) if rule.language else ()))
+    parts = [f"{name}: {', '.join(values)}" for name, values in named if values]
+    return "; ".join([*parts, *(["it has files"] if rule.attachments else [])])
 
 
-def _does(rule: object) -> str:
-    team, tag, first = getattr(rule, "team", ""), getattr(rule, "tag", ""), getattr(rule, "look_first", False)
-    return "; ".join(
-        filter(None, ("look at it first" if first else "", f"team {team}" if team else "", f"tag {tag}" if tag else ""))
+def _does(rule: Rule) -> str:
+    parts = (
+        "look at it first" if rule.look_first else "",
+        f"team {rule.team}" if rule.team else "",
+        f"tag {rule.tag}" if rule.tag else "",
     )
+    return "; ".join(filter(None, parts))

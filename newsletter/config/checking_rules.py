@@ -33,6 +33,10 @@ def check(config: Config, report: Report) -> None:
         if rule.team and rule.team not in config.teams:
             hint = did_you_mean(rule.team, config.teams) or f"Add [teams.{rule.team}] with a title."
             report("bad-rule", f"[rules.{key}] names a team that is not there: {rule.team!r}", hint, (*path, "team"))
+    if not 0 <= config.replies.keep_months <= 1200:
+        hint = "Months; 12 is a year, 0 = nothing is erased by age."
+        message = f"[replies] keep_months cannot be {config.replies.keep_months}"
+        report("bad-value", message, hint, ("replies", "keep_months"))
     _duty(config, report)
 
 

@@ -51,6 +51,7 @@ def look(conversation: Conversation, message: Message) -> None:
         log.exception("the rules failed on message %s", message.pk)
         try:
             with transaction.atomic():
+                conversation.refresh_from_db(fields=["team", "look_first", "looked_at", "climbed", "climb_at"])
                 _tag(conversation, NOT_SCREENED)
         except Exception:
             log.exception("message %s could not be marked as not screened", message.pk)

@@ -228,3 +228,14 @@ def test_a_broken_rule_neither_loses_a_message_nor_lets_it_pass(post: Post) -> N
 def test_nothing_is_looked_for_until_it_is_switched_on(post: Post) -> None:
     found = desk_of(post).asks(body=PLEA)
     assert found.look_first == "" and not found.tags.exists()
+
+
+def test_the_rules_can_be_read_and_tried_without_storing_anything(post: Post) -> None:
+    on(post, '[rules.mill]\ntitle = "The old mill"\nwords = ["old mill"]\nteam = "letters"\n')
+    shown = post.workspace.run("replies", "rules").out
+    assert "The old mill" in shown and "team letters" in shown and "Built-in English list: on" in shown
+    tried = post.workspace.run("replies", "rules", "--try", "He is at the old mill and has a knife")
+    assert "The old mill" in tried.out and "Danger to life" in tried.out
+    assert "No word of the rules" in post.workspace.run("replies", "rules", "--try", "Thank you for the letter").out
+    assert "not screened" in post.workspace.run("replies", "rules", "--try", "Boję się go, bije mnie i dzieci").out
+    assert not Conversation.objects.exists()
