@@ -60,6 +60,7 @@ def findings(output: Output, to: str | None) -> Iterator[Finding]:
     """Everything that is looked at, in order; without readable settings only the machine is."""
     from newsletter.cli import doctor_checks as checks
     from newsletter.cli import doctor_dkim as dkim
+    from newsletter.cli import doctor_looking as replies
     from newsletter.cli import doctor_mail as mail
 
     yield from checks.machine(output.folder)
@@ -73,6 +74,7 @@ def findings(output: Output, to: str | None) -> Iterator[Finding]:
     yield from mail.transport(config)
     yield from checks.days(config)
     yield from checks.worker(config)
+    yield from replies.looking(config)
     yield from dkim.dkim(config)
     yield from checks.pages(config)
     if to:

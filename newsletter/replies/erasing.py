@@ -36,6 +36,7 @@ class Plan:
     notices: list[int] = field(default_factory=list)
     hashes: set[str] = field(default_factory=set)
     held: list[int] = field(default_factory=list)  # conversations that a legal hold keeps
+    copies: list[int] = field(default_factory=list)  # conversations of others that answer a copy of theirs
     messages: int = 0
 
     @property
@@ -63,6 +64,7 @@ def plan_person(canonical: str) -> Plan:
     held = list(theirs.filter(held=True).values_list("pk", flat=True))
     plan = plan_conversations(theirs.filter(held=False).values_list("pk", flat=True))
     plan.held = held
+    plan.copies = list(Conversation.objects.filter(delivery__canonical=canonical).values_list("pk", flat=True))
     others = Q(message__isnull=False) & ~Q(message__conversation__in=plan.conversations)
     copies = Q(duplicate_of__message__isnull=False) & ~Q(duplicate_of__message__conversation__in=plan.conversations)
     rows = Raw.objects.filter(erased=None).exclude(others).exclude(copies)
@@ -165,13 +167,15 @@ def _named_inside(canonical: str) -> Iterator[int]:
 
 
 def _files(plan: Plan) -> None:
-    """The files on the disk, once no row names them any more; also the copies that `show --raw` wrote."""
+    """The files on the disk, once no row names them any more."""
     var = settings.current().var
     kept = set(Attachment.objects.filter(sha256__in=plan.hashes).values_list("sha256", flat=True))
     for sha256 in plan.hashes - kept:
         _away(var / "attachments" / sha256[:2] / sha256)
-    for number in plan.raw:
+    for number in plan.raw:  # the copies that `show --raw` and `show --copy` wrote
         _away(var / "raw" / f"{number}.eml")
+    for number in (*plan.conversations, *plan.copies):
+        _away(var / "copies" / f"{number}.eml")
 
 
 def _away(path: Path) -> None:

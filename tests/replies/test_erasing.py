@@ -62,6 +62,7 @@ def full_desk(post: Post) -> tuple[Desk, Conversation]:
 def test_after_erasing_no_file_of_the_workspace_holds_the_person(post: Post) -> None:
     own, found = full_desk(post)
     post.workspace.run("replies", "show", str(found.pk), "--raw", "--as", "jo")
+    post.workspace.write(f"var/copies/{found.pk}.eml", f"To: {HERS}")  # as `show --copy` writes it
     assert traces(post.workspace.root, HERS, WORDS, "cam 1.png")
     ran = post.workspace.run("replies", "erase", "Ameera@Example.net", "--yes", "--as", "jo", "--json")
     assert ran.exit == 0, ran.err

@@ -239,3 +239,12 @@ def test_the_rules_can_be_read_and_tried_without_storing_anything(post: Post) ->
     assert "No word of the rules" in post.workspace.run("replies", "rules", "--try", "Thank you for the letter").out
     assert "not screened" in post.workspace.run("replies", "rules", "--try", "Boję się go, bije mnie i dzieci").out
     assert not Conversation.objects.exists()
+
+
+def test_doctor_says_when_nobody_is_being_told(post: Post) -> None:
+    own = on(post)
+    found = own.asks(body=PLEA)
+    assert "no worker is there to tell anybody" in post.workspace.run("doctor").out
+    Conversation.objects.filter(pk=found.pk).update(climb_at=timezone.now() - timedelta(minutes=10))
+    said = post.workspace.run("doctor")
+    assert "nobody is being told" in said.out and "nobody-is-told" in said.out and said.exit == 1
