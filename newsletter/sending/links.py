@@ -19,6 +19,7 @@ class Links:
     reply_address: str
     envelope_sender: str
     message_id: str  # token@reply_domain, without brackets
+    reply_url: str  # the page behind the button
     unsubscribe_url: str
     unsubscribe_address: str
     view_url: str
@@ -39,6 +40,7 @@ def signed(
         reply_address=address("reply", make(Purpose.REPLY, token), mail.reply_domain, mail.separator),
         envelope_sender=address("bounce", make(Purpose.BOUNCE, token), mail.bounce_domain, mail.separator),
         message_id=f"{make(Purpose.MESSAGE_ID, token)}@{mail.reply_domain}",
+        reply_url=f"{base}/r/{make(Purpose.REPLY, token)}",
         unsubscribe_url=f"{base}/u/{leave}",
         unsubscribe_address=address("unsubscribe", leave, mail.reply_domain, mail.separator),
         view_url=f"{base}/v/{make(Purpose.VIEW, token)}",
@@ -49,8 +51,11 @@ def signed(
 def values(links: Links, settings: Mapping[str, Any], lists: Sequence[str], subject: str) -> dict[str, str]:
     """Links and the footer's sentence under the names of content.model.SYSTEM_SLOTS, not yet escaped."""
     reply = reply_to(links, settings)
+    mailto = f"mailto:{quote(reply, safe='@+')}?subject={_quoted(f'Re: {subject}')}"
     return {
-        "reply_url": f"mailto:{quote(reply, safe='@+')}?subject={_quoted(f'Re: {subject}')}",
+        # An issue that wants its answers elsewhere has no page of ours: what is written there would come to our desk.
+        "reply_url": links.reply_url if to_our_desk(settings) else mailto,
+        "reply_mailto": mailto,
         "reply_address": reply,
         "unsubscribe_url": links.unsubscribe_url,
         "view_url": links.view_url,
@@ -66,8 +71,12 @@ def _quoted(subject: str) -> str:
 
 def reply_to(links: Links, settings: Mapping[str, Any]) -> str:
     """Where an answer goes: the person's signed address, unless the issue names an address of its own."""
-    chosen = settings.get("reply_to") or "inbox"
-    return links.reply_address if chosen == "inbox" else str(chosen)
+    return links.reply_address if to_our_desk(settings) else str(settings["reply_to"])
+
+
+def to_our_desk(settings: Mapping[str, Any]) -> bool:
+    """True unless the issue names an address of its own for answers."""
+    return (settings.get("reply_to") or "inbox") == "inbox"
 
 
 def why(settings: Mapping[str, Any], lists: Sequence[str]) -> str:
