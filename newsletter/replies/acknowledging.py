@@ -8,3 +8,7 @@ from newsletter.replies.models import Conversation, Message
 
 def consider(conversation: Conversation, message: Message, incoming: Incoming) -> None:
     """Queue an acknowledgement of this message where one is due."""
+
+
+def reference_only(conversation: Conversation, address: str, language: str) -> None:
+    """The mail that was ticked on the page: the reference number and nothing else (a watched mailbox)."""

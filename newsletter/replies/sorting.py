@@ -12,7 +12,7 @@ from newsletter import settings
 from newsletter.audience import subscribing
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Keyring, Purpose
-from newsletter.replies import conversations, signs
+from newsletter.replies import conversations, page, signs
 from newsletter.replies.identifying import Copy, by_message_id, identify
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.storing import storable
@@ -60,6 +60,8 @@ def sort(raw: Raw, incoming: Incoming) -> Verdict:
 
 def kind_of(incoming: Incoming, copy: Copy, raw: Raw, ours: bool) -> tuple[Kind, str]:
     """The first rule that holds. The order matters: see docs/reference/replies.md."""
+    if raw.channel == page.CHANNEL:  # made by our own page from what somebody typed: no machine's signs are in it
+        return Kind.PERSON, ""
     at_bounce_address = copy.purpose is Purpose.BOUNCE
     robot = bool(ROBOT.match(incoming.from_address))
     # The unsubscribe address comes before the automatic signs: Apple's Mail sends its wish to leave as auto-replied.
