@@ -16,8 +16,8 @@ from newsletter.replies import conversations, page, signs
 from newsletter.replies.identifying import Copy, by_message_id, identify
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.storing import storable
-from newsletter.sending import settling
-from newsletter.sending.models import Delivery, UnsubscribeKey
+from newsletter.sending import finding, settling
+from newsletter.sending.models import Delivery
 
 ROBOT = re.compile(r"^(mailer-daemon|postmaster)(@|$)", re.IGNORECASE)
 
@@ -91,7 +91,7 @@ def leave(copy: Copy) -> tuple[Kind, str]:
     """Honour a message to the unsubscribe address, whatever is in it; the same wish twice changes nothing."""
     if copy.purpose is Purpose.TEST:
         return Kind.UNSUBSCRIBE, "the address of a test copy: nobody was unsubscribed"
-    key = UnsubscribeKey.objects.filter(token=copy.stored).first()
+    key = finding.unsubscribe_key(copy.stored)
     if key is None:
         return Kind.PERSON, ""  # signed by us, but not in our records (an older backup?): a person must look
     subscribing.leave(key.canonical, key.lists, "mail")
