@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from newsletter.config import Config
 from newsletter.content.model import Slot
@@ -35,8 +35,7 @@ _STAND_INS = tuple(secrets.token_hex(16).translate(str.maketrans("0189", "wxyz")
 SEVERAL = ("list", "tag", "area")  # conditions on these look at lists of text; all other values are text
 
 
-@dataclass(frozen=True)
-class Ready:
+class Ready(NamedTuple):
     """One person's mail, ready for the wire."""
 
     envelope_sender: str
@@ -86,7 +85,7 @@ class Composer:
         self._made: dict[tuple[str, frozenset[int], str, str], _Compiled] = {}
         self._languages: dict[str, str] = {}
         self._mint = keyring.minter(*[Purpose.TEST if test else purpose for purpose in links.PURPOSES[:_EACH]])
-        sender = links.made(config, links.Tokens(*_STAND_INS, "")).envelope_sender
+        sender = links.made(config, links.Tokens._make((*_STAND_INS, ""))).envelope_sender
         self._sender = sender.split(_STAND_INS[_BOUNCE])
 
     @classmethod
@@ -154,7 +153,7 @@ class Composer:
     def _plate(self, made: _Compiled, row: Leased, subject: str) -> Plate | None:
         """The mail with stand-ins for all tokens but the one that everybody has."""
         share = links.signed(self.config, self.keyring, row.token, row.token, self.public_id, test=self.test).share_url
-        own = replace(links.made(self.config, links.Tokens(*_STAND_INS, "")), share_url=share)
+        own = replace(links.made(self.config, links.Tokens._make((*_STAND_INS, ""))), share_url=share)
         values, person = self._filled(made, own, row, {}, subject)
         gaps = {number for number, _, _ in made.own}
         return made.compiled.plate(

@@ -99,7 +99,8 @@ class Pace:
         self.sent: dict[str, int] = {}  # by this process since the day began
         self.sent_in_all = 0
         self._fresh: dict[str, int] = {}
-        self.free = not (relay.rate or relay.day or (warm_up_day and self.careful))
+        self.has_day = bool(relay.day or (warm_up_day and self.careful))
+        self.free = not (relay.rate or self.has_day)
 
     # --- asking and telling ------------------------------------------------------------------------------------
 
