@@ -166,6 +166,8 @@ class Crew:
         state = self.outbox.mailing_state()
         if state in (Mailing.State.STOPPED, Mailing.State.FINISHED):  # finished by another sender, while we slept
             self._halt(How.STOPPED)
+        elif state == Mailing.State.PAUSED and self.helpers and self.helpers.paused():
+            self._halt(How.PAUSED)
         elif state == Mailing.State.PAUSED and not self.held:
             self.held = True
             self._let_go()

@@ -168,7 +168,8 @@ class Pace:
 
     def messages(self, group: str) -> int:
         """Mails over one connection before a new one is opened; 0 = no limit."""
-        limits = [self.relay.messages, self.table.provider(group).messages if self.careful else 0]
+        limited = self.careful and group != DEFAULT  # as in _group
+        limits = [self.relay.messages, self.table.provider(group).messages if limited else 0]
         return min((limit for limit in limits if limit), default=0)
 
     def state(self, now: float) -> list[GroupState]:

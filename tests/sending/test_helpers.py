@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
+import time
 from collections import Counter
 
 import pytest
@@ -69,4 +71,28 @@ def test_a_helper_that_is_killed_leaves_nobody_behind(workspace: Workspace, monk
     assert counts["accepted"] + counts["uncertain"] == 400
     assert counts["uncertain"] <= 2  # its connections: half of four
     assert max(sink.copies().values()) == 1 and len(sink.copies()) >= counts["accepted"]
+    assert laws.check(mailing) == []
+
+
+def test_a_helper_that_pauses_the_mailing_ends_it_for_all(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the helper's breaker speaks here: the first process must learn it, not wait to be resumed."""
+    monkeypatch.setattr("newsletter.sending.drain.Breaker.saw", lambda *_: "")
+    monkeypatch.setattr("newsletter.sending.holding.BATCH", 20)  # so that there are people left for the helper
+    end = time.monotonic() + 20
+
+    def wait_for_the_helper(_: Progress) -> None:
+        while len(workers()) < 3 and time.monotonic() < end:  # "" is who waits, and there are two who work
+            threading.Event().wait(0.02)
+
+    with Sink(lambda phase, _: "550 5.7.26 unauthenticated" if phase == "dot" else "", keep_bodies=False) as sink:
+        mailing = ready(workspace, sink)
+        with carrier.opened(workspace.config) as way:
+            ended = drain(
+                workspace.config, mailing, way.factory, wait_for_the_helper, lambda: time.monotonic() > end,
+                ways=way.ways,
+            )  # fmt: skip
+    assert (ended.how, mailing.state) == (How.PAUSED, "paused")
+    assert "5.7.26" in ended.words and ended.words == mailing.paused_why
     assert laws.check(mailing) == []
