@@ -88,7 +88,9 @@ def main(arguments: Sequence[str]) -> int:
     over = threading.Event()
 
     def listen() -> None:
-        sys.stdin.buffer.read()
+        # Not sys.stdin: its lock, held by this thread at our end, made every helper die of SIGABRT.
+        while os.read(0, 4096):
+            pass
         over.set()
 
     threading.Thread(target=listen, daemon=True).start()
