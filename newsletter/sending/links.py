@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from newsletter.config import Config
@@ -26,25 +26,41 @@ class Links:
     share_url: str
 
 
+class Tokens(NamedTuple):
+    """The tokens of one person's links."""
+
+    reply: str
+    bounce: str
+    unsubscribe: str
+    message_id: str
+    view: str
+    share: str  # of the mailing: the same for everybody
+
+
+PURPOSES = (Purpose.REPLY, Purpose.BOUNCE, Purpose.UNSUBSCRIBE, Purpose.MESSAGE_ID, Purpose.VIEW, Purpose.VIEW)
+
+
 def signed(
     config: Config, keyring: Keyring, token: bytes, unsubscribe_token: bytes, public_id: bytes, *, test: bool = False
 ) -> Links:
     """The links of one person. `test`: every token has purpose `t`, which shows pages and changes nothing."""
+    stored = (token, token, unsubscribe_token, token, token, public_id)
+    purposes = (Purpose.TEST,) * len(PURPOSES) if test else PURPOSES
+    return made(config, Tokens(*map(keyring.make, purposes, stored)))
 
-    def make(purpose: Purpose, stored: bytes) -> str:
-        return keyring.make(Purpose.TEST if test else purpose, stored)
 
+def made(config: Config, tokens: Tokens) -> Links:
+    """The links that carry these tokens."""
     mail, base = config.mail, config.base_url
-    leave = make(Purpose.UNSUBSCRIBE, unsubscribe_token)
     return Links(
-        reply_address=address("reply", make(Purpose.REPLY, token), mail.reply_domain, mail.separator),
-        envelope_sender=address("bounce", make(Purpose.BOUNCE, token), mail.bounce_domain, mail.separator),
-        message_id=f"{make(Purpose.MESSAGE_ID, token)}@{mail.reply_domain}",
-        reply_url=f"{base}/r/{make(Purpose.REPLY, token)}",
-        unsubscribe_url=f"{base}/u/{leave}",
-        unsubscribe_address=address("unsubscribe", leave, mail.reply_domain, mail.separator),
-        view_url=f"{base}/v/{make(Purpose.VIEW, token)}",
-        share_url=f"{base}/v/{make(Purpose.VIEW, public_id)}",
+        reply_address=address("reply", tokens.reply, mail.reply_domain, mail.separator),
+        envelope_sender=address("bounce", tokens.bounce, mail.bounce_domain, mail.separator),
+        message_id=f"{tokens.message_id}@{mail.reply_domain}",
+        reply_url=f"{base}/r/{tokens.reply}",
+        unsubscribe_url=f"{base}/u/{tokens.unsubscribe}",
+        unsubscribe_address=address("unsubscribe", tokens.unsubscribe, mail.reply_domain, mail.separator),
+        view_url=f"{base}/v/{tokens.view}",
+        share_url=f"{base}/v/{tokens.share}",
     )
 
 
