@@ -63,7 +63,9 @@ class Holding:
             again = sum(row.again for row in rows)
             self.moved(Delivery.State.DEFERRED, Delivery.State.LEASED, again)
             self.moved(Delivery.State.PENDING, Delivery.State.LEASED, len(rows) - again)
-            self.moved(Delivery.State.PENDING, Delivery.State.SUPPRESSED, suppressed)
+            gone = self.outbox.suppressed_again
+            self.moved(Delivery.State.DEFERRED, Delivery.State.SUPPRESSED, gone)
+            self.moved(Delivery.State.PENDING, Delivery.State.SUPPRESSED, suppressed - gone)
         if not rows:
             self.look_again, self.due = now + LOOK, self.outbox.next_due()
         return bool(rows)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from math import inf
 
-from newsletter.sending import carrier, mailings, relay_days
+import pytest
+
+from newsletter.config import Relay
+from newsletter.sending import carrier, mailings, providers, relay_days
+from newsletter.sending.doorway import Doorway
 from newsletter.sending.drain import How, drain
 from newsletter.sending.models import Mailing
+from newsletter.sending.outbox import Leased
+from newsletter.sending.pace import Pace
 from newsletter.sending.progress import Ended
+from newsletter.sending.waiting import Waiting
 from tests.sending.made import a_rendered, an_issue
 from tests.sending.servers import Sink
 from tests.workspace import TOML, Workspace
@@ -58,3 +66,33 @@ def test_every_mail_is_counted_for_its_day_though_nothing_is_limited(workspace: 
     with Sink(keep_bodies=False) as sink:
         sent(workspace, APPLE, sink, "providers = true")
     assert relay_days.day_used("main") == {"": 12, "icloud": 12}
+
+
+def test_a_sender_that_keeps_its_distance_wakes_at_its_turn_and_not_later(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With looks every 50 ms a rate of 50 made 19 mails a second: each wait must end where the next mail may go."""
+    naps: list[float] = []
+    asked = Doorway.select
+
+    def select(self: Doorway, seconds: float) -> object:
+        naps.append(seconds)
+        return asked(self, seconds)
+
+    monkeypatch.setattr(Doorway, "select", select)
+    with Sink(keep_bodies=False) as sink:
+        _, ended = sent(workspace, [f"person{n}@home.example" for n in range(30)], sink, "rate = 60")
+    assert ended.how is How.DONE
+    assert [nap for nap in naps if 0.0105 < nap <= 1 / 60]  # 0.01 is the look with nobody there, 0.05 every other one
+
+
+def test_the_next_turn_is_that_of_whoever_may_go_first() -> None:
+    relay, table = Relay(host="h", rate=10.0), providers.table()
+    pace, waiting = Pace(relay, table), Waiting(lambda domain: domain)
+    assert waiting.soonest(pace, 0.0) == inf
+    people = ("a@one.example", "b@two.example")
+    waiting.add(Leased(n, 1, 0, one, one, "", "", {}, (), b"123456789") for n, one in enumerate(people))
+    assert waiting.soonest(None, 0.0) == 0.0 == waiting.soonest(pace, 0.0)
+    waiting.take(pace, 0.0)
+    assert waiting.soonest(pace, 0.0) == pytest.approx(0.1)
+    assert waiting.soonest(pace, 0.1) == 0.0
