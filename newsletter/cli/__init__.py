@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "render": ("render", "Write", "Write the HTML, the plain text and the .eml."),
     "recipients": ("recipients", "People", "Import, list, count, show and export people."),
     "test": ("test", "Send", "Send one test copy to yourself."),
+    "approve": ("approve", "Send", "Say yes to an issue that a colleague will send."),
     "send": ("send", "Send", "Send an issue; says how many people first, and asks."),
     "status": ("status", "Send", "Show how a mailing is going."),
     "report": ("report", "Send", "Say what became of a mailing: delivered, failed and why, by provider."),

@@ -97,6 +97,8 @@ class Sending:
     undo: int = described("Seconds between your yes and the first mail, in which Ctrl-C takes it back.", 10)
     give_up: int = described("Hours after which a mail that could not be handed over is given up.", 72)
     stale: int = described("Hours after its time at which a scheduled mailing is no longer sent without asking.", 2)
+    approvals: int = described("1 = somebody else must say yes (`newsletter approve`) before an issue is sent.", 0)
+    approve_over: int = described("Only for more people than this; 0 = always.", 0)
     bounces: float = described("Pause when more than this percentage of addresses is refused; 0 = never.", 2.0)
 
 
