@@ -1,0 +1,119 @@
+"""Which lines of a reply are ours: found by what we sent, in any language, however it was wrapped or marked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+_SHINGLE = 4  # neighbouring words that are looked up together
+_SHORTEST_RUN = 6  # words in our order; fewer happen by chance ("on Tuesday at the Town Hall")
+_ENOUGH = 25  # words of ours in all, or half of a shorter message; a pasted address or title stays the person's
+_TAIL = 0.7  # of the words from our first line on; below it, what was changed on the way counts as the person's
+_MOST_WORDS = 20_000  # of a reply, and of what was sent; ours have about 600
+_MOST_PLACES = 6  # places of one shingle that are tried
+# Addresses are rewritten by filters, pictures named by clients: neither says whose words a line holds.
+_NOISE = re.compile(
+    r"<?\bhttps?://[^\s<>\"]{1,2000}>?|<?mailto:[^\s<>]{1,400}>?|\[(?:image|cid):?[^\]\n]{0,200}\]", re.IGNORECASE
+)
+# One letter is one word where a script writes no blanks: Thai, Lao, Burmese, Khmer, Japanese, Chinese.
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_WORD = re.compile(r"[^\W_]+")
+
+
+def words(text: str) -> list[str]:
+    """The words of `text` in small letters: no marks, no punctuation, no addresses of links."""
+    plain = _NOISE.sub(" ", text) if "://" in text or "[" in text or "mailto:" in text else text
+    plain = plain.replace("\u00ad", "").casefold()
+    return _WORD.findall(plain if plain.isascii() else _UNSPACED.sub(r" \g<0> ", plain))
+
+
+@lru_cache(maxsize=64)  # the HTML of a mailing is the same for thousands of people
+def _index(text: str) -> tuple[list[str], dict[tuple[str, ...], list[int]]]:
+    found = words(text)[:_MOST_WORDS]
+    places: dict[tuple[str, ...], list[int]] = {}
+    shingles = zip(found, found[1:], found[2:], found[3:], strict=False)
+    for at, shingle in enumerate(shingles):
+        places.setdefault(shingle, []).append(at)
+    return found, places
+
+
+def ours(lines: Sequence[str], sent: Sequence[str]) -> frozenset[int]:
+    """Numbers of the lines that hold nothing but what we sent; empty when too little of it is there to be sure.
+
+    `sent` are the texts of the copy: its plain part, and the words of its HTML. A line counts when each of its words
+    stands in a run of ours; in a tail that is mostly ours also what was mangled on the way (never what was added).
+    """
+    flat: list[str] = []
+    owner: list[int] = []
+    for number, line in enumerate(lines):
+        found = words(line)
+        flat += found
+        owner += [number] * len(found)
+        if len(flat) > _MOST_WORDS:
+            break
+    known = [_index(text) for text in sent if text.strip()]
+    runs = _runs(flat, known)
+    matched = sum(end - start for start, end, *_ in runs)
+    if not runs or matched < min(_ENOUGH, max((len(found) for found, _ in known), default=0) // 2):
+        return frozenset()
+    covered = bytearray(len(flat))
+    for start, end, *_ in runs:
+        covered[start:end] = b"\1" * (end - start)
+    if matched >= _TAIL * (len(flat) - runs[0][0]):
+        for start, end in _mangled(flat, known, runs):
+            covered[start:end] = b"\1" * (end - start)
+    return _whole_lines(lines, owner, covered)
+
+
+def _runs(
+    flat: list[str], known: Sequence[tuple[list[str], dict[tuple[str, ...], list[int]]]]
+) -> list[tuple[int, int, int, int, int]]:
+    """(start, end) in the reply, (start, end) in what was sent, and in which text; longest first at each place."""
+    runs = []
+    at, last = 0, len(flat) - _SHINGLE
+    while at <= last:
+        shingle = tuple(flat[at : at + _SHINGLE])
+        best = (0, 0, 0)
+        for which, (text, places) in enumerate(known):
+            for place in places.get(shingle, ())[:_MOST_PLACES]:
+                length = _SHINGLE
+                most = min(len(flat) - at, len(text) - place)
+                while length < most and flat[at + length] == text[place + length]:
+                    length += 1
+                if length > best[0]:
+                    best = (length, place, which)
+        length, place, which = best
+        if length >= _SHORTEST_RUN:
+            runs.append((at, at + length, place, place + length, which))
+            at += length
+        else:
+            at += 1
+    return runs
+
+
+def _mangled(
+    flat: list[str],
+    known: Sequence[tuple[list[str], dict[tuple[str, ...], list[int]]]],
+    runs: Sequence[tuple[int, int, int, int, int]],
+) -> list[tuple[int, int]]:
+    """Gaps between two runs that stand where words of ours should stand. An answer stands where there are none."""
+    gaps = []
+    for (_, start, _, place, which), (end, _, until, _, other) in zip(runs, runs[1:], strict=False):
+        missing = known[which][0][place:until] if which == other and place < until <= place + 60 else []
+        added = flat[start:end]
+        if added and len(added) <= len(missing) * 3 // 2 and 2 * len(set(added) & set(missing)) >= len(set(added)):
+            gaps.append((start, end))
+    return gaps
+
+
+def _whole_lines(lines: Sequence[str], owner: Sequence[int], covered: bytearray) -> frozenset[int]:
+    """Lines without a word that is not ours; and those without any words between two of ours."""
+    open_ = {number for number, known in zip(owner, covered, strict=True) if not known}
+    full = sorted(set(owner) - open_)
+    found = set(full)
+    wordless = set(range(len(lines))) - set(owner)
+    for above, below in zip(full, full[1:], strict=False):
+        if below - above > 1 and all(number in wordless for number in range(above + 1, below)):
+            found |= {number for number in range(above + 1, below) if lines[number].strip()}
+    return frozenset(found)
