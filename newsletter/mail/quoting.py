@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from newsletter.mail import quoting_known, quoting_lines
 
 _LONGEST_SIGNATURE = 12  # lines after `--`; more is not a signature
+_DEVICE_NAMES = re.compile(
+    r"phone|ipad|android|galaxy|samsung|huawei|xiaomi|nokia|blackberry|windows|outlook|mobile|mobil|handy|"
+    r"\b(?:e-?|g|hot|yahoo |proton ?)?mail\b|tablet|\bapp\b|smart|телефон|手机|手機|ffôn",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,11 @@ def new_words(text: str, sent: str | Sequence[str] = "", policy: Policy = AS_SHO
         kinds = ["s" if kind == "f" else kind for kind in kinds]
     answered_between = _mark_ours(lines, kinds, (sent,) if isinstance(sent, str) else sent)
     if policy.signatures:
-        kinds = _without_signature(kinds)
+        kinds = _without_signature(lines, kinds)
     if not answered_between:
         kinds = kinds[: _end_of_reply(kinds)]
     if policy.signatures:
-        kinds = _without_signature(kinds)  # a signature stands below the quote, or above it
+        kinds = _without_signature(lines, kinds)  # a signature stands below the quote, or above it
     dropped = "adx" if answered_between or _interleaved(kinds) else "aqdx"
     if not policy.signatures:
         dropped = dropped.replace("d", "")
@@ -73,8 +78,8 @@ def _mark_ours(lines: Sequence[str], kinds: list[str], sent: Sequence[str]) -> b
     return bool(between) and unmarked
 
 
-def _without_signature(kinds: list[str]) -> list[str]:
-    """The lines up to the signature, where there are words of the person's before it and little after it."""
+def _without_signature(lines: Sequence[str], kinds: list[str]) -> list[str]:
+    """The kinds up to the signature, where there are words of the person's before it and little after it."""
     last = {kind: at for at, kind in enumerate(kinds)}
     quoted_until = max(last.get("q", -1), last.get("a", -1))
     words_left, words_seen = kinds.count("t"), False
@@ -84,9 +89,18 @@ def _without_signature(kinds: list[str]) -> list[str]:
         if kind == "t":
             words_seen, words_left = True, words_left - 1
         signed = kind == "g" and at > quoted_until and words_left <= _LONGEST_SIGNATURE
-        if words_seen and (signed or (kind == "d" and at > last.get("q", -1))):
+        if words_seen and (signed or (kind == "d" and at > last.get("q", -1) and _is_a_name(lines, kinds, at))):
             return kinds[:at]
     return kinds
+
+
+def _is_a_name(lines: Sequence[str], kinds: Sequence[str], at: int) -> bool:
+    """What follows what a device said is at most a name and a number; more is what the person goes on to say, unless
+    the line names a device or a program."""
+    if _DEVICE_NAMES.search(lines[at]):
+        return True
+    below = [line for line, kind in zip(lines[at + 1 :], kinds[at + 1 :], strict=False) if kind == "t"]
+    return len(below) <= 4 and all(len(line) <= 60 and not line.endswith(("?", "!", ".")) for line in below)
 
 
 def _end_of_reply(kinds: list[str]) -> int:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from newsletter.mail.quoting_words import DEVICES, FIELDS, FORWARDED, SEPARATORS, WROTE
 
 LONGEST_LINE = 500  # longer ones are prose, and no pattern is tried on them
-_DECORATION = " \t>*_-=#~|:："
+_DECORATION = " \t>*_-‐=#~|:："
+# Marks of direction stand round names and times where the program writes from right to left.
+_DIRECTION = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 
 _INTRODUCED = re.compile(rf"(?:{WROTE})(?:[^\w:：]|\s\S.{{0,60}})?[:：]?$", re.IGNORECASE)
 # A date or an address: what every introduction has and few sentences that end in "wrote:" have.
@@ -16,8 +18,10 @@ DATE = re.compile(r"\b(?:19|20)\d\d\b|\b\d{1,2}[:.]\d\d\b|\d{1,2}[/.-]\d{1,2}[/.
 ADDRESS = re.compile(r"[<(\[\"']?[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 _CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d\b")
 _YEAR = re.compile(r"\b(?:19|20|25)\d\d\b")
-# Gmail's and Apple's newer form has no verb: date, time, name, <address>:
-_DATED = re.compile(r"(?=.{0,200}\d{1,2}[:.]\d\d)(?=.{0,200}\b(?:19|20)\d\d\b).{5,300}<\S{3,200}@\S{3,200}>\s*[:：]$")
+# Without a verb that we know: a year, a time, an address, and a colon at the end.
+_DATED = re.compile(
+    r"(?=.{0,250}\d{1,2}[:.]\d\d)(?=.{0,250}\b(?:19|20|25)\d\d(?:\b|年|년)).{5,250}[<(\[]\S{1,200}@\S{1,200}[>)\]].{0,40}[:：]$"
+)
 # Gmail's older form in many languages: 2026-11-24 10:02 GMT+01:00 Name <address>:
 _STAMPED = re.compile(r"\d{4}-\d\d-\d\d \d{1,2}:\d\d (?:GMT|UTC)\s?[+-]\d{1,2}:\d\d\b.{0,200}$")
 _FIELD = re.compile(rf"\s*[>*]?\s*\*?(?:{FIELDS})\s?\*?\s?[:：]\*?(?:\s|\S)", re.IGNORECASE)
@@ -25,7 +29,9 @@ _LABEL = re.compile(r"[>*\s]{0,6}[^\W\d_][^:：\n]{0,24}[:：]")
 _RULE = re.compile(r"\s*[-_=*]{2,}\s*$")
 _TITLED = re.compile(r"\s*[-_=*]{3,}.{2,60}[-_=*]{3,}\s*$")
 _SIGNATURE = re.compile(r"\s*(?:--|—|__+|- --)\s*$")
-_DEVICE = re.compile(rf"\W{{0,3}}(?:{DEVICES})\S{{0,80}}(?:\s\S{{1,80}}){{0,6}}$", re.IGNORECASE)
+_DEVICE = re.compile(
+    rf"\W{{0,3}}(?:{DEVICES})\S{{0,80}}(?:(?:\s\S{{1,80}}){{0,6}}|(?:\s[^\s,;!?]{{1,80}}){{7,8}})$", re.IGNORECASE
+)
 _TRACKER = "ᐧ"  # a mail tracker's picture leaves this letter alone on a line
 _INITIALS = re.compile(r"[A-Z]{1,3}>(?:\s|$)")  # `AO> words`: the quoting of old programs
 # `words--- On Tue, 24 Nov 2026, Sam wrote:` on one line; phones do this.
@@ -45,7 +51,7 @@ def kind(lines: Sequence[str], at: int) -> str:
         return "q" if bare.startswith(">") else "f"  # marked as quoted: what somebody else had sent on
     if is_one_of(bare, SEPARATORS) or is_header_block(lines, at):
         return "s"
-    if is_introduction(bare) or (DATE.search(bare) and ADDRESS.search(bare) and _is_quoted(lines, at + 1)):
+    if is_introduction(bare) or (_is_quoted(lines, at + 1) and _introduces(bare)):
         return "a"
     if bare.startswith((">", "|")) or (_INITIALS.match(bare) and _initials_follow(lines, at)):
         return "q"
@@ -53,7 +59,19 @@ def kind(lines: Sequence[str], at: int) -> str:
         return "g"
     if _RULE.match(line) and any(is_header_block(lines, below) for below in (at + 1, at + 2)):
         return "x"
-    return "d" if bare == _TRACKER or (len(bare) <= 120 and _DEVICE.match(bare)) else "t"
+    return "d" if bare == _TRACKER or _is_device(lines, at) else "t"
+
+
+def _is_device(lines: Sequence[str], at: int) -> bool:
+    """`Sent from my phone`, set apart from the words above it, as programs do: "Sent by post. Sent from the heart." is prose."""
+    bare = lines[at].strip()
+    return len(bare) <= 120 and bool(_DEVICE.match(bare)) and (at == 0 or not lines[at - 1].strip() or _is_last(lines, at))
+
+
+def _is_last(lines: Sequence[str], at: int) -> bool:
+    """Nothing follows but blank lines and what is marked as quoted; twenty lines are looked at."""
+    following = (line.strip() for line in lines[at + 1 : at + 21])
+    return next((line for line in following if line), ">").startswith(">")
 
 
 def is_one_of(bare: str, phrases: frozenset[str]) -> bool:
@@ -64,7 +82,7 @@ def is_one_of(bare: str, phrases: frozenset[str]) -> bool:
 
 def is_introduction(bare: str) -> bool:
     """`On <date>, <name> <address> wrote:` and its kin."""
-    core = bare.strip("->* \t")
+    core = (bare if bare.isascii() else bare.translate(_DIRECTION)).strip("->* \t")
     if len(core) > LONGEST_LINE or len(core) < 8:
         return False
     if _DATED.match(core) or _STAMPED.match(core):
@@ -77,6 +95,14 @@ def is_introduction(bare: str) -> bool:
         return False
     # A sentence of the person's may end so too; an introduction has a colon, dashes round it, or starts with a date.
     return core.endswith((":", "：", "写道", "寫道")) or core != bare.strip() or bool(re.match(r"On\b.{0,40}\d", core))
+
+
+def _introduces(bare: str) -> bool:
+    """What may stand above a quote that is marked: less is needed there than elsewhere."""
+    if DATE.search(bare) and ADDRESS.search(bare):
+        return True
+    colon = bare.endswith((":", "：")) and len(bare) <= 300
+    return colon and bool(ADDRESS.search(bare) or _INTRODUCED.search(bare) or (_YEAR.search(bare) and _CLOCK.search(bare)))
 
 
 def is_header_block(lines: Sequence[str], at: int) -> bool:
