@@ -11,7 +11,7 @@ from newsletter.mail import quoting_known, quoting_lines
 _LONGEST_SIGNATURE = 12  # lines after `--`; more is not a signature
 _DEVICE_NAMES = re.compile(
     r"phone|ipad|android|galaxy|samsung|huawei|xiaomi|nokia|blackberry|windows|outlook|mobile|mobil|handy|"
-    r"\b(?:e-?|g|hot|yahoo |proton ?)?mail\b|tablet|\bapp\b|smart|телефон|手机|手機|ffôn",
+    r"\b(?:e-?|g|hot|yahoo |proton ?)?mail\b|tablet|\bapp\b|smart|(?-i:\bmy [A-Z0-9])|телефон|手机|手機|ffôn",
     re.IGNORECASE,
 )
 
