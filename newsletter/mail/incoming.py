@@ -52,6 +52,7 @@ class Incoming:
     parts: tuple[str, ...] = ()  # content types of all parts, in order
     text: str = ""
     text_from_html: bool = False
+    html: str = ""  # as written by the stranger: for mail.html_clean only; "" when there is none, or it was cut
     attachments: tuple[Attachment, ...] = ()
     faults: tuple[str, ...] = ()
 
@@ -178,6 +179,7 @@ def _message(headers: list[tuple[str, str]], body: _Body, faults: list[str]) -> 
         parts=tuple(body.parts),
         text=text,
         text_from_html=from_html,
+        html="" if "text-cut" in body.faults else "\n".join(body.html[:20])[: MOST_TEXT + 1],
         attachments=tuple(body.attachments),
         faults=tuple(dict.fromkeys(faults)),
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from newsletter import settings
 from newsletter.config import Config
+from newsletter.mail.html_text import to_text
 from newsletter.mail.tokens import Keyring, new_id
+from newsletter.problems import NewsletterError
 from newsletter.rendering import freeze, merge
-from newsletter.rendering.model import Rendered
+from newsletter.rendering.model import Rendered, Variant
 from newsletter.sending import links, message
 from newsletter.sending.models import Delivery, Mailing, UnsubscribeKey
 from newsletter.sending.outbox import lists_key
@@ -48,6 +51,38 @@ def public(mailing: Mailing, language: str = "") -> str:
     variant = merge.variant(rendered, merge.truths(rendered, {}))
     html = merge.join(variant.html, merge.fill(rendered, variant, {}, {}))
     return _pictures_by_address(html, rendered, config)
+
+
+def texts(delivery: Delivery) -> tuple[str, ...]:
+    """The words that this person was sent: the plain part with their own values, and what their HTML says.
+
+    For finding them again in a reply; so addresses are left out, and the words of the HTML, the same for thousands,
+    are those with fallbacks. Empty where the frozen issue cannot be read: a reply is never lost for that.
+    """
+    facts = Mailing.objects.filter(pk=delivery.mailing_id).values_list("checksum", flat=True).first()
+    try:
+        renderings = _renderings(delivery.mailing_id, facts or "")
+        language = message.best_language(delivery.language, renderings)
+        rendered = renderings[language]
+        truths = merge.truths(rendered, message.condition_values(delivery.values, delivery.lists))
+        variant, from_html = _words_of_html(delivery.mailing_id, facts or "", language, truths)
+        values = merge.fill(rendered, variant, message.field_values(delivery.values), {})
+    except (KeyError, ValueError, TypeError, NewsletterError):
+        return ()
+    return (merge.join(variant.text, values), from_html)
+
+
+@lru_cache(maxsize=4)
+def _renderings(mailing: int, checksum: str) -> dict[str, Rendered]:
+    found: dict[str, Any] = Mailing.objects.values_list("rendered", flat=True).get(pk=mailing)
+    return {language: freeze.from_json(data) for language, data in found.items()}
+
+
+@lru_cache(maxsize=32)
+def _words_of_html(mailing: int, checksum: str, language: str, truths: frozenset[int]) -> tuple[Variant, str]:
+    rendered = _renderings(mailing, checksum)[language]
+    variant = merge.variant(rendered, truths)
+    return variant, to_text(merge.join(variant.html, merge.fill(rendered, variant, {}, {})))
 
 
 def _unsubscribe_token(delivery: Delivery) -> bytes:
