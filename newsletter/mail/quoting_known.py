@@ -16,6 +16,8 @@ _MOST_PLACES = 6  # places of one shingle that are tried
 _NOISE = re.compile(
     r"<?\bhttps?://[^\s<>\"]{1,2000}>?|<?mailto:[^\s<>]{1,400}>?|\[(?:image|cid):?[^\]\n]{0,200}\]", re.IGNORECASE
 )
+_BROKEN_LINK = re.compile(r"(?:<https?://[^\s<>]*|https?://[^\s<>]{50,}|^[> ]*[^\s<>]{50,})$")  # goes on in the next line
+_REST_OF_LINK = re.compile(r"^[> ]*(?:[^\s<>]{1,2000}>|\S{1,2000}$)")
 # One letter is one word where a script writes no blanks: Thai, Lao, Burmese, Khmer, Japanese, Chinese.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _WORD = re.compile(r"[^\W_]+")
@@ -46,8 +48,10 @@ def ours(lines: Sequence[str], sent: Sequence[str]) -> frozenset[int]:
     """
     flat: list[str] = []
     owner: list[int] = []
+    broken = False
     for number, line in enumerate(lines):
-        found = words(line)
+        found = words(_REST_OF_LINK.sub("", line) if broken else line)
+        broken = ("://" in line or (broken and " " not in line.strip())) and bool(_BROKEN_LINK.search(line))
         flat += found
         owner += [number] * len(found)
         if len(flat) > _MOST_WORDS:
@@ -63,7 +67,7 @@ def ours(lines: Sequence[str], sent: Sequence[str]) -> frozenset[int]:
     if matched >= _TAIL * (len(flat) - runs[0][0]):
         for start, end in _mangled(flat, known, runs):
             covered[start:end] = b"\1" * (end - start)
-    return _whole_lines(lines, owner, covered)
+    return _whole_lines(lines, owner, covered, sent)
 
 
 def _runs(
@@ -107,13 +111,24 @@ def _mangled(
     return gaps
 
 
-def _whole_lines(lines: Sequence[str], owner: Sequence[int], covered: bytearray) -> frozenset[int]:
-    """Lines without a word that is not ours; and those without any words between two of ours."""
+def _whole_lines(
+    lines: Sequence[str], owner: Sequence[int], covered: bytearray, sent: Sequence[str]
+) -> frozenset[int]:
+    """Lines without a word that is not ours; and those without any words (rules, addresses) between two of ours, or
+    next to one where they are no address of the person's own."""
     open_ = {number for number, known in zip(owner, covered, strict=True) if not known}
     full = sorted(set(owner) - open_)
     found = set(full)
-    wordless = set(range(len(lines))) - set(owner)
-    for above, below in zip(full, full[1:], strict=False):
-        if below - above > 1 and all(number in wordless for number in range(above + 1, below)):
-            found |= {number for number in range(above + 1, below) if lines[number].strip()}
+    wordless = {number for number, line in enumerate(lines) if line.strip()} - set(owner)
+    others = sorted(open_ | set(full))
+    for above, below in zip(others, others[1:], strict=False):
+        if above in found and below in found:
+            found |= wordless.intersection(range(above + 1, below))
+    looked = 0
+    for number in sorted(wordless - found):
+        if looked < 20 and not found.isdisjoint((number - 2, number - 1, number + 1, number + 2)):
+            looked += 1
+            core = lines[number].strip(" \t<>.")
+            if not re.search(r"\w", core) or any(core in text for text in sent):
+                found.add(number)
     return frozenset(found)
