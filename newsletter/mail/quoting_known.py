@@ -16,7 +16,9 @@ _MOST_PLACES = 6  # places of one shingle that are tried
 _NOISE = re.compile(
     r"<?\bhttps?://[^\s<>\"]{1,2000}>?|<?mailto:[^\s<>]{1,400}>?|\[(?:image|cid):?[^\]\n]{0,200}\]", re.IGNORECASE
 )
-_BROKEN_LINK = re.compile(r"(?:<https?://[^\s<>]*|https?://[^\s<>]{50,}|^[> ]*[^\s<>]{50,})$")  # goes on in the next line
+_BROKEN_LINK = re.compile(
+    r"(?:<https?://[^\s<>]*|https?://[^\s<>]{50,}|^[> ]*[^\s<>]{50,})$"
+)  # goes on in the next line
 _REST_OF_LINK = re.compile(r"^[> ]*(?:[^\s<>]{1,2000}>|\S{1,2000}$)")
 # One letter is one word where a script writes no blanks: Thai, Lao, Burmese, Khmer, Japanese, Chinese.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
@@ -111,9 +113,7 @@ def _mangled(
     return gaps
 
 
-def _whole_lines(
-    lines: Sequence[str], owner: Sequence[int], covered: bytearray, sent: Sequence[str]
-) -> frozenset[int]:
+def _whole_lines(lines: Sequence[str], owner: Sequence[int], covered: bytearray, sent: Sequence[str]) -> frozenset[int]:
     """Lines without a word that is not ours; and those without any words (rules, addresses) between two of ours, or
     next to one where they are no address of the person's own."""
     open_ = {number for number, known in zip(owner, covered, strict=True) if not known}

@@ -65,7 +65,9 @@ def kind(lines: Sequence[str], at: int) -> str:
 def _is_device(lines: Sequence[str], at: int) -> bool:
     """`Sent from my phone`, set apart from the words above it, as programs do: "Sent by post. Sent from the heart." is prose."""
     bare = lines[at].strip()
-    return len(bare) <= 120 and bool(_DEVICE.match(bare)) and (at == 0 or not lines[at - 1].strip() or _is_last(lines, at))
+    return (
+        len(bare) <= 120 and bool(_DEVICE.match(bare)) and (at == 0 or not lines[at - 1].strip() or _is_last(lines, at))
+    )
 
 
 def _is_last(lines: Sequence[str], at: int) -> bool:
@@ -102,7 +104,9 @@ def _introduces(bare: str) -> bool:
     if DATE.search(bare) and ADDRESS.search(bare):
         return True
     colon = bare.endswith((":", "：")) and len(bare) <= 300
-    return colon and bool(ADDRESS.search(bare) or _INTRODUCED.search(bare) or (_YEAR.search(bare) and _CLOCK.search(bare)))
+    return colon and bool(
+        ADDRESS.search(bare) or _INTRODUCED.search(bare) or (_YEAR.search(bare) and _CLOCK.search(bare))
+    )
 
 
 def is_header_block(lines: Sequence[str], at: int) -> bool:
