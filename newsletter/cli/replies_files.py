@@ -1,4 +1,4 @@
-"""What stands below the words of a reply: that quoted text is hidden, pictures were not loaded, and which files came."""
+"""What stands below the words of a reply: what is hidden, what was not loaded, and the files."""
 
 from __future__ import annotations
 

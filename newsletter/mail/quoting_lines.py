@@ -63,7 +63,7 @@ def kind(lines: Sequence[str], at: int) -> str:
 
 
 def _is_device(lines: Sequence[str], at: int) -> bool:
-    """`Sent from my phone`, set apart from the words above it, as programs do: "Sent by post. Sent from the heart." is prose."""
+    """`Sent from my phone`, set apart from the words above it as programs do; "Sent from the heart." is prose."""
     bare = lines[at].strip()
     return (
         len(bare) <= 120 and bool(_DEVICE.match(bare)) and (at == 0 or not lines[at - 1].strip() or _is_last(lines, at))
@@ -129,7 +129,9 @@ def above_ours(lines: Sequence[str], first: int) -> list[int]:
     above = [at for at in range(first - 1, max(-1, first - 14), -1) if lines[at].strip()][:9]
     found: list[int] = []
     if above and len(lines[above[0]]) <= LONGEST_LINE and lines[above[0]].rstrip(" *>").endswith((":", "：")):
-        for used in (1, 2):
+        single = lines[above[0]]
+        split = len(above) > 1 and above[1] == above[0] - 1 and not (_YEAR.search(single) and _CLOCK.search(single))
+        for used in (2, 1) if split and _YEAR.search(lines[above[1]]) else (1, 2):
             joined = " ".join(lines[at].strip() for at in reversed(above[:used]))
             if len(above) >= used and len(joined) <= LONGEST_LINE and _is_dated(joined):
                 found = above[:used]
