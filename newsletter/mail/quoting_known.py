@@ -141,7 +141,10 @@ def _mangled(flat: list[str], gaps: Sequence[tuple[int, int, list[str]]]) -> lis
         if len(added) > len(missing) * 3 // 2 + 1:
             continue
         alike = 2 * len(set(added) & set(missing)) >= max(len(set(added)), len(set(missing)))
-        if alike or SequenceMatcher(None, " ".join(added), " ".join(missing), autojunk=False).ratio() >= 0.7:
+        if alike or (
+            len(missing) <= 8
+            and SequenceMatcher(None, " ".join(added), " ".join(missing), autojunk=False).ratio() >= 0.7
+        ):
             found.append((start, stop))
     return found
 
