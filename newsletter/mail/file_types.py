@@ -56,7 +56,7 @@ _PROGRAMS: tuple[tuple[bytes, str], ...] = (
     (b"vhdxfile", "a disk image"),
 )
 _ENDINGS = frozenset(
-    "ade adp apk app appref-ms application appx bash bat bin chm cmd com command cpl dll dmg drv exe "  # noqa: SIM905
+    "ade adp apk app appref-ms application appx bash bat chm cmd com command cpl dll dmg drv exe "  # noqa: SIM905
     "gadget hlp hta img inf ins iso isp jar js jse jnlp lnk mde msc msi msix msp mst ocx pif pkg ps1 "
     "ps1xml ps2 psc1 psm1 py pyc pyw reg rpm run scf scr sct sh shb shs sys url vb vbe vbs vhd vhdx "
     "vxd wsc wsf wsh xbap xll xpi zsh".split()

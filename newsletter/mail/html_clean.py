@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import idna
 import nh3
 
 MOST_LETTERS = 1_000_000
@@ -140,8 +141,8 @@ def host_of(address: str) -> str:
         if "@" in parts.netloc:
             return ""
         host = (parts.hostname or "").rstrip(".")
-        return host if host.isascii() else host.encode("idna").decode("ascii")
-    except (ValueError, UnicodeError):
+        return host if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
+    except ValueError:  # and its children: idna.IDNAError, UnicodeError
         return ""
 
 

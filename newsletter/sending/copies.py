@@ -67,7 +67,7 @@ def texts(delivery: Delivery) -> tuple[str, ...]:
         truths = merge.truths(rendered, message.condition_values(delivery.values, delivery.lists))
         variant, from_html = _words_of_html(delivery.mailing_id, facts or "", language, truths)
         values = merge.fill(rendered, variant, message.field_values(delivery.values), {})
-    except (KeyError, ValueError, TypeError, NewsletterError):
+    except (AttributeError, KeyError, ValueError, TypeError, NewsletterError):
         return ()
     return (merge.join(variant.text, values), from_html)
 
