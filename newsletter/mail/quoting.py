@@ -32,13 +32,14 @@ class Policy:
 AS_SHOWN = Policy()
 
 
-def new_words(text: str, sent: str | Sequence[str] = "", policy: Policy = AS_SHOWN) -> str:
+def new_words(text: str, sent: str | Sequence[str] = "", policy: Policy | str = AS_SHOWN) -> str:
     """The new words of a reply, or the whole text when nothing else is left of it.
 
     `sent` is the text of the copy that is answered, or several (its plain part, the words of its HTML, an answer of
     ours): what of it stands in the reply is left out, in any language. Answers written between the quoted lines are
     kept together with them, for they mean nothing alone. Never raises; linear in the length of `text`.
     """
+    policy = Policy.of(policy) if isinstance(policy, str) else policy
     lines = [line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     lines = quoting_lines.put_right(lines)
     kinds = [quoting_lines.kind(lines, at) for at in range(len(lines))]
@@ -88,10 +89,16 @@ def _without_signature(lines: Sequence[str], kinds: list[str]) -> list[str]:
             break
         if kind == "t":
             words_seen, words_left = True, words_left - 1
-        signed = kind == "g" and at > quoted_until and words_left <= _LONGEST_SIGNATURE
+        signed = kind == "g" and at > quoted_until and words_left <= _LONGEST_SIGNATURE and not _asks(lines, kinds, at)
         if words_seen and (signed or (kind == "d" and at > last.get("q", -1) and _is_a_name(lines, kinds, at))):
             return kinds[:at]
     return kinds
+
+
+def _asks(lines: Sequence[str], kinds: Sequence[str], at: int) -> bool:
+    """A question below a rule of dashes is no signature."""
+    below = zip(lines[at + 1 :], kinds[at + 1 :], strict=False)
+    return any(kind == "t" and line.endswith(("?", "？", "؟")) for line, kind in below)
 
 
 def _is_a_name(lines: Sequence[str], kinds: Sequence[str], at: int) -> bool:
