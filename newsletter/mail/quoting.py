@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from newsletter.mail import quoting_known, quoting_lines
 
 _LONGEST_SIGNATURE = 12  # lines after `--`; more is not a signature
+_NAME = re.compile(r"\s?[-–—]\s?[A-Z][\w'’-]{1,30}(?: [A-Z][\w'’.-]{0,30}){0,3}$")
 _DEVICE_NAMES = re.compile(
     r"phone|ipad|android|galaxy|samsung|huawei|xiaomi|nokia|blackberry|windows|outlook|mobile|mobil|handy|"
     r"\b(?:e-?|g|hot|yahoo |proton ?)?mail\b|tablet|\bapp\b|smart|(?-i:\bmy [A-Z0-9])|телефон|手机|手機|ffôn",
@@ -52,7 +53,11 @@ def new_words(text: str, sent: str | Sequence[str] = "", policy: Policy | str = 
         kinds = kinds[: _end_of_reply(kinds)]
     if policy.signatures:
         kinds = _without_signature(lines, kinds)  # a signature stands below the quote, or above it
-    dropped = "adx" if answered_between or _interleaved(kinds) else "aqdx"
+        _without_name(lines, kinds)
+    dropped = "aqdx"
+    if answered_between or _interleaved(kinds):
+        dropped = "adx"
+        kinds = kinds[: _last_of_theirs(kinds) + 1]  # no answer stands in what is quoted below the last one
     if not policy.signatures:
         dropped = dropped.replace("d", "")
     result = "\n".join(line for line, kind in zip(lines, kinds, strict=False) if kind not in dropped).strip()
@@ -95,6 +100,13 @@ def _without_signature(lines: Sequence[str], kinds: list[str]) -> list[str]:
     return kinds
 
 
+def _without_name(lines: Sequence[str], kinds: list[str]) -> None:
+    """`-Ann Oakley`, alone at the end."""
+    last = max((at for at, kind in enumerate(kinds) if kind == "t"), default=0)
+    if last and kinds[last - 1] == "e" and kinds.count("t") > 1 and _NAME.match(lines[last]):
+        kinds[last] = "d"
+
+
 def _asks(lines: Sequence[str], kinds: Sequence[str], at: int) -> bool:
     """A question below a rule of dashes is no signature."""
     below = zip(lines[at + 1 :], kinds[at + 1 :], strict=False)
@@ -124,6 +136,10 @@ def _end_of_reply(kinds: list[str]) -> int:
             if following != "q" or last_words < at:
                 return at  # an unmarked quote, or a marked one with nothing of the person's after it
     return len(kinds)
+
+
+def _last_of_theirs(kinds: Sequence[str]) -> int:
+    return max((at for at, kind in enumerate(kinds) if kind in "tfg"), default=len(kinds) - 1)
 
 
 def _interleaved(kinds: list[str]) -> bool:

@@ -66,6 +66,8 @@ def test_what_outlook_puts_below_is_left_out(block: str) -> None:
     "signature",
     [
         "-- \nAnn Oakley\n01785 000000",
+        "-Ann Oakley",
+        "– Ann",
         "Sent from my iPhone",
         "Sent from Outlook for Android",
         "Get Outlook for iOS<https://aka.ms/o0ukef>",
@@ -83,7 +85,9 @@ def test_signatures_are_left_out(signature: str) -> None:
 
 def test_answers_between_quoted_lines_are_kept_with_them() -> None:
     text = f"Hello\n\n{INTRODUCTIONS[0]}\n> Is it you?\n\nYes.\n\n> When?\n\nOn Monday.\n"
-    assert new_words(text) == "Hello\n\n> Is it you?\n\nYes.\n\n> When?\n\nOn Monday."
+    wanted = "Hello\n\n> Is it you?\n\nYes.\n\n> When?\n\nOn Monday."
+    assert new_words(text) == wanted
+    assert new_words(f"{text}\n> No answer\n> stands here.\n>\n") == wanted
 
 
 def test_a_message_sent_on_is_part_of_what_the_person_says() -> None:
