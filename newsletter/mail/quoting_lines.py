@@ -26,6 +26,9 @@ _DATED = re.compile(
 _STAMPED = re.compile(r"\d{4}-\d\d-\d\d \d{1,2}:\d\d (?:GMT|UTC)\s?[+-]\d{1,2}:\d\d\b.{0,200}$")
 _FIELD = re.compile(rf"\s*[>*]?\s*\*?(?:{FIELDS})\s?\*?\s?[:：]\*?(?:\s|\S)", re.IGNORECASE)
 _LABEL = re.compile(r"[>*\s]{0,6}[^\W\d_][^:：\n]{0,24}[:：]")
+_OWN_LINE = re.compile(r"(?:[^\W\d_][^\d:：]{0,24}[:：]\s|.*[?!]$)")  # `Time: 22:10`, or a question
+_VERB_LAST = re.compile(rf"(?:{WROTE})\s?[:：]$", re.IGNORECASE)
+_BOXED_ADDRESS = re.compile(r"[<(\[]\S{1,200}@\S{1,200}[>)\]]|\S{1,100}@\S{1,100}\s?[:：]$")
 _RULE = re.compile(r"\s*[-_=*]{2,}\s*$")
 _TITLED = re.compile(r"\s*[-_=*]{3,}.{2,60}[-_=*]{3,}\s*$")
 _SIGNATURE = re.compile(r"\s*(?:--|—|__+|- --)\s*$")
@@ -61,7 +64,11 @@ def kind(lines: Sequence[str], at: int) -> str:
         return "s"
     if is_introduction(bare) or (_is_quoted(lines, at + 1) and _introduces(bare)):
         return "a"
-    if bare.startswith((">", "|")) or (_INITIALS.match(bare) and _initials_follow(lines, at)):
+    if (
+        bare.startswith(">")
+        or (bare.startswith("|") and not bare.endswith("|"))
+        or (_INITIALS.match(bare) and _initials_follow(lines, at))
+    ):
         return "q"
     if _SIGNATURE.match(line) and not is_header_block(lines, at + 1):
         return "g"
@@ -112,7 +119,10 @@ def _introduces(bare: str) -> bool:
     if has_date(bare) and has_address(bare):
         return True
     colon = bare.endswith((":", "：")) and len(bare) <= 300
-    return colon and bool(has_address(bare) or _INTRODUCED.search(bare) or (_YEAR.search(bare) and _CLOCK.search(bare)))
+    if not colon:
+        return False
+    # "On Monday he wrote to me that he will come:" is a sentence, and so is "My address is a@b.example, write there:".
+    return bool(_VERB_LAST.search(bare) or _BOXED_ADDRESS.search(bare) or (_YEAR.search(bare) and _CLOCK.search(bare)))
 
 
 def is_header_block(lines: Sequence[str], at: int) -> bool:
@@ -120,7 +130,7 @@ def is_header_block(lines: Sequence[str], at: int) -> bool:
     if at >= len(lines) or not _is_field(lines[at]):
         return False
     near = [line for line in lines[at : at + 10] if line.strip()][:6]
-    if sum(map(_is_field, near)) >= 3:
+    if sum(map(_is_field, near)) >= 3 and sum(map(_is_field, near[:3])) >= 2:
         return True
     two = [line for line in lines[at : at + 2] if _is_field(line)]
     return len(two) == 2 and any(map(has_address, two)) and any(_CLOCK.search(x) and _YEAR.search(x) for x in two)
@@ -135,7 +145,7 @@ def above_ours(lines: Sequence[str], first: int) -> list[int]:
     """Numbers of the lines right above a quote of ours that introduce it, whatever the language.
 
     One or two lines with an address, or with a year and a time, that end in a colon; a block of at least two
-    `Label: value` lines of which one has a year and a time or an address in angle brackets; rules and titled rules.
+    `Label: value` lines of which one has an address; rules and titled rules.
     """
     above = [at for at in range(first - 1, max(-1, first - 14), -1) if lines[at].strip()][:9]
     found: list[int] = []
@@ -153,7 +163,8 @@ def above_ours(lines: Sequence[str], first: int) -> list[int]:
             if len(lines[at]) > LONGEST_LINE or not _LABEL.match(lines[at]):
                 break
             labels.append(at)
-        if len(labels) >= 2 and any(_is_dated(lines[at]) for at in labels):
+        # "Date: 3 May 2026 22:10", "Place: Mill Lane" is what a witness writes; a header has an address in it.
+        if len(labels) >= 2 and any(has_address(lines[at]) for at in labels):
             found = labels
     for at in above[len(found) : len(found) + 2]:
         if not (_RULE.match(lines[at]) or (len(lines[at]) <= LONGEST_LINE and _TITLED.match(lines[at]))):
@@ -194,6 +205,11 @@ def put_right(lines: list[str]) -> list[str]:
     return out
 
 
+def _is_whole(text: str) -> bool:
+    """An introduction that lacks nothing: who and when."""
+    return is_introduction(text) and has_date(text) and (has_address(text) or bool(_CLOCK.search(text)))
+
+
 def _joined(group: list[str]) -> tuple[str, int]:
     """The first line, or as many (at most four with words in them) as make one introduction; and their number."""
     parts: list[str] = []
@@ -203,5 +219,9 @@ def _joined(group: list[str]) -> tuple[str, int]:
         if line.strip():
             parts.append(line.strip("> \t"))
             if _INTRODUCED.search(parts[-1]) and is_introduction(joined := " ".join(parts)):
+                if any(_is_whole(" ".join(parts[later:])) for later in range(1, len(parts))) or _OWN_LINE.match(
+                    parts[0]
+                ):
+                    return group[0], 1  # the introduction begins further down, and this line is the person's
                 return (joined if len(parts) > 1 else group[0]), used
     return group[0], 1
