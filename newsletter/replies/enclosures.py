@@ -111,6 +111,18 @@ def save(found: Iterable[Attachment], folder: Path) -> tuple[list[Path], list[Pr
     return paths, problems
 
 
+def forget(hashes: Iterable[str]) -> int:
+    """Delete the bytes of these files where no message has them any more; how many were. For erasing, after the rows
+    are gone: several people may have sent the same picture."""
+    gone = 0
+    for sha256 in {one for one in hashes if one}:
+        path = _place(sha256)
+        if not Attachment.objects.filter(sha256=sha256, refused="").exists() and path.is_file():
+            path.unlink(missing_ok=True)
+            gone += 1
+    return gone
+
+
 def _write_new(folder: Path, name: str, data: bytes) -> Path:
     """A file that was not there; a link of that name, or somebody quicker, is not followed or overwritten."""
     path = folder / name

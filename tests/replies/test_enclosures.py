@@ -123,6 +123,18 @@ def test_a_full_disk_leaves_the_message_to_be_tried_again(post: Post) -> None:
     assert Attachment.objects.count() == 1 and len(kept(post)) == 1
 
 
+def test_bytes_go_with_the_last_message_that_has_them(post: Post) -> None:
+    from newsletter.replies import enclosures
+
+    [first] = came(post, ("a.jpg", JPEG))
+    [second] = came(post, ("b.jpg", JPEG), number=2)
+    first.delete()
+    assert enclosures.forget([HASH]) == 0 and len(kept(post)) == 1
+    second.delete()
+    assert enclosures.forget([HASH, HASH, ""]) == 1 and not kept(post)
+    assert enclosures.forget([HASH]) == 0
+
+
 def scanner(post: Post, code: str) -> None:
     script = post.workspace.write("scan.py", f"import sys\ndata = open(sys.argv[-1], 'rb').read()\n{code}\n")
     post.workspace.toml(f'[replies]\nscanner = "{sys.executable} {script}"\n')
