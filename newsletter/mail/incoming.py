@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
@@ -19,6 +20,7 @@ MOST_PARTS, DEEPEST = 500, 40
 MOST_LINES_BY_LEVELS = 5_000_000
 MOST_TEXT = 1_000_000  # letters
 MOST_ATTACHMENTS = 100
+_INLINE_PICTURE = re.compile(rb"data:image/[^\"'<>\s]{500,}", re.IGNORECASE)
 PIECE = 65_536  # bytes that the parser gets at once
 
 
@@ -147,7 +149,10 @@ class _Body:
                 if isinstance(child, Message):
                     self.take(child, depth + 1)
         elif kind in ("text/plain", "text/html") and disposition != "attachment":
-            text = decode(_bytes(part)[: MOST_TEXT * 4], parameters.get("charset", ""))
+            raw = _bytes(part)
+            if kind == "text/html" and b"data:image/" in raw:
+                raw = _INLINE_PICTURE.sub(b"data:", raw)  # some phones write whole photos there, before the words
+            text = decode(raw[: MOST_TEXT * 4], parameters.get("charset", ""))
             if len(text) > MOST_TEXT:
                 self._fault("text-cut")
             (self.plain if kind == "text/plain" else self.html).append(text[:MOST_TEXT])
