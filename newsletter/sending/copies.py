@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +16,8 @@ from newsletter.rendering.model import Rendered, Variant
 from newsletter.sending import links, message
 from newsletter.sending.models import Delivery, Mailing, UnsubscribeKey
 from newsletter.sending.outbox import lists_key
+
+_PICTURE = re.compile(r'<img\b[^>]{0,2000}?\balt="([^"<>]{1,500})"[^>]{0,2000}>')
 
 
 def personal(delivery: Delivery) -> str:
@@ -59,30 +62,36 @@ def texts(delivery: Delivery) -> tuple[str, ...]:
     For finding them again in a reply; so addresses are left out, and the words of the HTML, the same for thousands,
     are those with fallbacks. Empty where the frozen issue cannot be read: a reply is never lost for that.
     """
-    facts = Mailing.objects.filter(pk=delivery.mailing_id).values_list("checksum", flat=True).first()
+    # Its random number is the key of what is remembered: another database's mailing 1 is another one.
+    key = bytes(Mailing.objects.values_list("public_id", flat=True).get(pk=delivery.mailing_id))
     try:
-        renderings = _renderings(delivery.mailing_id, facts or "")
+        renderings = _renderings(delivery.mailing_id, key)
         language = message.best_language(delivery.language, renderings)
         rendered = renderings[language]
         truths = merge.truths(rendered, message.condition_values(delivery.values, delivery.lists))
-        variant, from_html = _words_of_html(delivery.mailing_id, facts or "", language, truths)
+        variant, from_html = _words_of_html(delivery.mailing_id, key, language, truths)
         values = merge.fill(rendered, variant, message.field_values(delivery.values), {})
     except (AttributeError, KeyError, ValueError, TypeError, NewsletterError):
         return ()
-    return (merge.join(variant.text, values), from_html)
+    return (merge.join(variant.text, values), *from_html)
 
 
 @lru_cache(maxsize=4)
-def _renderings(mailing: int, checksum: str) -> dict[str, Rendered]:
+def _renderings(mailing: int, public_id: bytes) -> dict[str, Rendered]:
     found: dict[str, Any] = Mailing.objects.values_list("rendered", flat=True).get(pk=mailing)
     return {language: freeze.from_json(data) for language, data in found.items()}
 
 
 @lru_cache(maxsize=32)
-def _words_of_html(mailing: int, checksum: str, language: str, truths: frozenset[int]) -> tuple[Variant, str]:
-    rendered = _renderings(mailing, checksum)[language]
+def _words_of_html(
+    mailing: int, public_id: bytes, language: str, truths: frozenset[int]
+) -> tuple[Variant, tuple[str, ...]]:
+    """The variant, and its words: as read, and as Outlook writes them, with `[description]` for each picture."""
+    rendered = _renderings(mailing, public_id)[language]
     variant = merge.variant(rendered, truths)
-    return variant, to_text(merge.join(variant.html, merge.fill(rendered, variant, {}, {})))
+    html = merge.join(variant.html, merge.fill(rendered, variant, {}, {}))
+    described = _PICTURE.sub(r" [\1] ", html)
+    return variant, tuple(to_text(one) for one in dict.fromkeys((html, described)))
 
 
 def _unsubscribe_token(delivery: Delivery) -> bytes:

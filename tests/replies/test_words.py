@@ -40,7 +40,7 @@ def reply(text: str, **more: object) -> Incoming:
 
 def test_the_copy_of_this_person_is_left_out(workspace: Workspace) -> None:
     delivery = sent_to(workspace, first_name="Sam", attributes={"ward": "Stafford North"})
-    plain, from_html = copies.texts(delivery)
+    plain, from_html, *_ = copies.texts(delivery)
     assert "Hello Sam," in plain and MORE.strip() in plain and "Line 7 of what everybody gets" in from_html
     found = words.of(reply(f"Thank you.\n\nQaanx 24 Mit 2026 10:02 X <x@y.example> blih:\n\n{plain}"), b"", delivery)
     assert found.new == "Thank you." and "bins" in found.full
@@ -48,7 +48,7 @@ def test_the_copy_of_this_person_is_left_out(workspace: Workspace) -> None:
 
 def test_somebody_elses_block_is_not_known_to_be_ours(workspace: Workspace) -> None:
     delivery = sent_to(workspace, first_name="Sam", attributes={"ward": "South"})
-    plain, _ = copies.texts(delivery)
+    plain, *_ = copies.texts(delivery)
     assert MORE.strip() not in plain
 
 
@@ -56,6 +56,18 @@ def test_what_their_program_made_of_the_html_is_left_out_too(workspace: Workspac
     delivery = sent_to(workspace, first_name="Sam")
     quoted = copies.texts(delivery)[1]
     assert words.of(reply(f"Yes.\n\n{quoted}"), b"", delivery).new == "Yes."
+
+
+def test_descriptions_that_outlook_writes_for_pictures_are_left_out_too(workspace: Workspace) -> None:
+    workspace.people("sam@home.example")
+    picture = (
+        '<p>Until then.</p><img src="cid:x" alt="A lamp by the bridge" width="600"><p>The very last line of it.</p>',
+    )
+    mailings.approve(workspace.config, {"": replace(letter(), html=a_rendered(more=picture).html)}, an_issue())
+    delivery = Delivery.objects.get()
+    quoted = "\n".join(copies.texts(delivery)[1].split("\n")[-30:])
+    written = quoted.replace("Until then.", "Until then.\n\n[A lamp by the bridge]")
+    assert written != quoted and words.of(reply(f"Yes.\n\n{written}"), b"", delivery).new == "Yes."
 
 
 def test_an_answer_of_ours_that_is_answered_is_left_out(workspace: Workspace) -> None:
@@ -77,7 +89,9 @@ def test_a_frozen_issue_that_cannot_be_read_loses_no_reply(workspace: Workspace)
 
     delivery = sent_to(workspace)
     for damaged in ({}, {"": {"format": 99}}, {"": []}, []):
-        Mailing.objects.update(rendered=damaged, checksum=str(damaged)[:60])
+        copies._renderings.cache_clear()
+        copies._words_of_html.cache_clear()
+        Mailing.objects.update(rendered=damaged)
         assert words.of(reply("Yes."), b"", delivery).new == "Yes."
 
 
