@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from newsletter import settings
 from newsletter.mail import attachments, file_names
 from newsletter.mail.attachments import File
+from newsletter.mail.incoming import Incoming
 from newsletter.problems import Exit, NewsletterError, Problem, Where
 from newsletter.replies.models import Attachment, Message
 from newsletter.replies.storing import storable
@@ -23,6 +25,7 @@ FOLDER = "attachments"
 SCANNING = 60.0  # seconds for one file; all of a message share twice that, for they hold up what came after it
 
 log = logging.getLogger(__name__)
+_ready = threading.local()  # .of: the hash of the raw message whose files are laid out, .rows: what is to be written
 
 
 def files_of(raw: bytes) -> tuple[File, ...]:
@@ -30,17 +33,44 @@ def files_of(raw: bytes) -> tuple[File, ...]:
     return attachments.extract(raw)
 
 
-def keep(message: Message, raw: bytes) -> list[Attachment]:
-    """Store the files of one message, in the transaction that stored the message.
+def prepare(raw: bytes, incoming: Incoming) -> None:
+    """Lay the files of a message on the disk before the transaction that keeps it, for `keep` to find.
 
-    The bytes are on the disk before the rows are; what is left of an interrupted run is found again by its hash.
+    SQLite has one writer: a scanner that takes its time inside the transaction would hold up everybody who sends.
     Raises NewsletterError(cannot-write) when the disk is full: then the message stays unread, and is tried again.
     """
-    return keep_files(message, files_of(raw))
+    _ready.of = ""
+    if incoming.attachments and not incoming.report_type:
+        _ready.rows, _ready.of = _stored(files_of(raw)), hashlib.sha256(raw).hexdigest()
+
+
+def keep(message: Message, raw: bytes) -> list[Attachment]:
+    """Store the files of one message, in the transaction that stored the message; as laid out by `prepare`, or now.
+
+    The bytes are on the disk before the rows are; what is left of an interrupted run is found again by its hash.
+    Raises as `prepare`.
+    """
+    prepared = getattr(_ready, "of", "")
+    if prepared and prepared == hashlib.sha256(raw).hexdigest():
+        rows, _ready.of, _ready.rows = _ready.rows, "", []
+    else:
+        rows = _stored(files_of(raw))
+    return _kept(message, rows)
 
 
 def keep_files(message: Message, files: Iterable[File]) -> list[Attachment]:
     """As `keep`, for files that came another way (the reply page)."""
+    return _kept(message, _stored(files))
+
+
+def _kept(message: Message, rows: list[Attachment]) -> list[Attachment]:
+    for row in rows:
+        row.message = message
+    return Attachment.objects.bulk_create(rows)
+
+
+def _stored(files: Iterable[File]) -> list[Attachment]:
+    """The bytes on the disk, and the rows that say so, not yet in the database."""
     rows, patience = [], 2 * SCANNING
     for file in files:
         refused, sha256 = file.refused, hashlib.sha256(file.data).hexdigest() if not file.refused else ""
@@ -49,7 +79,6 @@ def keep_files(message: Message, files: Iterable[File]) -> list[Attachment]:
             patience -= used
         rows.append(
             Attachment(
-                message=message,
                 name=storable(file.name, 200),
                 content_type=storable(file.content_type, 100),
                 size=file.size,
@@ -57,7 +86,7 @@ def keep_files(message: Message, files: Iterable[File]) -> list[Attachment]:
                 refused=storable(refused, 200),
             )
         )
-    return Attachment.objects.bulk_create(rows)
+    return rows
 
 
 def path_of(attachment: Attachment) -> Path:

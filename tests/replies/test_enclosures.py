@@ -135,6 +135,33 @@ def test_bytes_go_with_the_last_message_that_has_them(post: Post) -> None:
     assert enclosures.forget([HASH]) == 0
 
 
+def test_no_transaction_waits_for_the_files(post: Post) -> None:
+    """SQLite has one writer: a slow scanner inside the transaction would stop everybody who sends."""
+    from django.db import connection
+
+    from newsletter.replies import enclosures
+
+    inside: list[bool] = []
+
+    def scanned(*_: object) -> tuple[str, float]:
+        inside.append(connection.in_atomic_block)
+        return "", 0.0
+
+    with mock.patch.object(enclosures, "_scanned", side_effect=scanned):
+        came(post, ("a.jpg", JPEG))
+    assert inside == [False]
+
+
+def test_the_files_of_one_message_never_become_those_of_another(post: Post) -> None:
+    from newsletter.mail import incoming
+    from newsletter.replies import enclosures
+
+    raw = mail("x@y.example", ("other.txt", b"of somebody else"), number=9)
+    enclosures.prepare(raw, incoming.read(raw))
+    assert [row.name for row in came(post, ("a.jpg", JPEG))] == ["a.jpg"]
+    assert came(post, number=2) == []
+
+
 def scanner(post: Post, code: str) -> None:
     script = post.workspace.write("scan.py", f"import sys\ndata = open(sys.argv[-1], 'rb').read()\n{code}\n")
     post.workspace.toml(f'[replies]\nscanner = "{sys.executable} {script}"\n')
