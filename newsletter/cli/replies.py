@@ -6,10 +6,12 @@ import re
 import shutil
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
+from newsletter.cli import replies_files
 from newsletter.cli.output import Output, count, json_option, print_json, visible
 from newsletter.cli.replies_receive import receive
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
@@ -71,11 +73,18 @@ def list_(output: Output, everything: bool, as_json: bool) -> int:
 @command.command()
 @click.argument("name", metavar="NUMBER")
 @click.option("--full", is_flag=True, help="Everything they sent, with the quoted text.")
+@click.option(
+    "--save-files",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write copies of the files into this folder.",
+)
 @click.option("--raw", "save", is_flag=True, help="Write the raw messages to var/raw/ and say where.")
 @json_option
 @click.pass_obj
-def show(output: Output, name: str, full: bool, save: bool, as_json: bool) -> int:
-    """One conversation: who, how sure that is, their area, and what they wrote.
+def show(output: Output, name: str, full: bool, folder: Path | None, save: bool, as_json: bool) -> int:
+    """One conversation: who, how sure that is, their area, what they wrote and sent along.
 
     NUMBER is the one that `newsletter replies list` shows; q12 is a message that could not be read.
     """
@@ -91,9 +100,13 @@ def show(output: Output, name: str, full: bool, save: bool, as_json: bool) -> in
             Problem("no-such-conversation", f"There is no conversation {visible(name)[:40]}", hint), exit=Exit.USAGE
         )
     paths = showing.save_raw(message["raw"] for message in found["messages"]) if save else []
+    copies, failed = showing.save_files(found["id"], folder) if folder else ([], [])
+    problems += failed
+    code = Exit.FAILURES if failed else Exit.FINE
     if as_json:
-        print_json(problems, conversation=found, raw_files=[str(path) for path in paths])
-        return Exit.FINE
+        names = [str(path) for path in copies]
+        print_json(problems, conversation=found, raw_files=[str(path) for path in paths], saved_files=names)
+        return code
     output.say(output.style(visible(found["subject"]) or "(no subject)", bold=True))
     output.facts(_facts(found))
     for message in found["messages"]:
@@ -101,15 +114,20 @@ def show(output: Output, name: str, full: bool, save: bool, as_json: bool) -> in
         output.say(output.style(f"{showing.clock(message['at'])}  {visible(_name(message))}", dim=True))
         width = shutil.get_terminal_size().columns if output.fancy else 0
         output.say(_paragraphs(message["full_text"] if full else message["new_words"], width) or "    (no words)")
+        replies_files.say(output, message, full)
     output.say()
     if address := found["from"]["address"]:
         output.say(f"  Answer    from your own mail program, to {visible(address)}")
     for path in paths:
         output.say(f"  Raw       {path}")
-    if not full and any(message["full_text"].strip() != message["new_words"].strip() for message in found["messages"]):
+    for path in copies:
+        output.say(f"  File      {path}")
+    if not full and any(message["quoted_hidden"] for message in found["messages"]):
         output.next(f"newsletter replies show {found['id']} --full", "with the text they quoted")
+    if not folder and any(not file["refused"] for message in found["messages"] for file in message["files"]):
+        output.next(f"newsletter replies show {found['id']} --save-files DIR", "copies of the files")
     output.problems(problems)
-    return Exit.FINE
+    return code
 
 
 def _facts(found: dict[str, Any]) -> list[tuple[str, object]]:

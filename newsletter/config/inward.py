@@ -24,6 +24,9 @@ class Replies:
     keep_months: int = described("Months after which closed conversations may be erased.", 12)
     duty: str = described("Address that is told when nobody else claims what should be looked at first.")
     look_first: bool = described("Use the built-in English words (danger, self-harm, abuse, children).", False)
+    scanner: str = described(
+        "Command that looks at each file, whose path is added at its end; exit 0 = clean, 1 = refused; empty = none."
+    )
     canary: bool = described("Send a mail to ourselves through every intake, every 15 minutes.", False)
 
 

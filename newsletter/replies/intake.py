@@ -14,7 +14,7 @@ from django.db.models import F
 
 from newsletter import settings
 from newsletter.problems import NewsletterError
-from newsletter.replies import reading, sorting
+from newsletter.replies import enclosures, reading, sorting
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.sorting import Verdict
 from newsletter.replies.storing import storable
@@ -106,7 +106,10 @@ def _sort(raw: Raw) -> Verdict:
         return sorting.quarantine(raw, "reading it failed twice")
     Raw.objects.filter(pk=raw.pk).update(attempts=F("attempts") + 1)
     try:
-        return sorting.sort(raw, reading.read(bytes(raw.data)))
+        data = bytes(raw.data)
+        incoming = reading.read(data)
+        enclosures.prepare(data, incoming)
+        return sorting.sort(raw, incoming)
     except NewsletterError:
         # A lost key or a locked database says nothing about the message: do not count it as a failed reading.
         Raw.objects.filter(pk=raw.pk).update(attempts=raw.attempts)

@@ -13,7 +13,9 @@ from django.utils import timezone
 from newsletter import settings
 from newsletter.audience.models import Subscriber, Subscription
 from newsletter.files import write_atomically
-from newsletter.replies.models import Conversation, Kind, Message, Raw
+from newsletter.problems import Problem
+from newsletter.replies import enclosures
+from newsletter.replies.models import Attachment, Conversation, Kind, Message, Raw
 
 State = Conversation.State
 WAITS = (State.NEW, State.OPEN)
@@ -35,7 +37,7 @@ def set_aside() -> list[dict[str, Any]]:
 
 def conversation(number: int) -> dict[str, Any] | None:
     """One conversation with every message in it, oldest first; None when there is none of this number."""
-    found = with_facts().prefetch_related(messages_in_order()).filter(pk=number).first()
+    found = with_facts().prefetch_related(messages_in_order(), "messages__attachments").filter(pk=number).first()
     if found is None:
         return None
     messages = [
@@ -45,12 +47,34 @@ def conversation(number: int) -> dict[str, Any] | None:
             "message_id": message.message_id,
             "new_words": message.new_words,
             "full_text": message.full_text,
+            "quoted_hidden": message.full_text.split() != message.new_words.split(),
+            "html": message.html,
+            "html_blocked": message.html_blocked,
+            "files": [file_facts(file) for file in message.attachments.all()],
             "raw": message.raw_id,
             "reason": message.raw.reason if message.raw else "",
         }
         for message in found.messages.all()
     ]
     return {**summary(found), "left": has_left(found.subscriber), "messages": messages}
+
+
+def file_facts(file: Attachment) -> dict[str, Any]:
+    """What is known of a file that came along; its bytes are written out by `enclosures.save`."""
+    return {
+        "id": file.pk,
+        "name": file.name,
+        "type": file.content_type,
+        "size": file.size,
+        "sha256": file.sha256,
+        "refused": file.refused,
+    }
+
+
+def save_files(number: int, folder: Path) -> tuple[list[Path], list[Problem]]:
+    """Copies of every file of one conversation, in `folder`, under safe names; and those that could not be written."""
+    kept = Attachment.objects.filter(message__conversation=number, refused="").order_by("message__at", "id")
+    return enclosures.save(kept, folder)
 
 
 def has_left(person: Subscriber | None) -> str:

@@ -99,6 +99,22 @@ def test_show_says_who_how_sure_where_and_what(post: Post) -> None:
     assert "> Hello Ameera" in post.workspace.run("replies", "show", "1", "--full").out
 
 
+def test_show_says_what_it_does_not_show(post: Post) -> None:
+    from email.message import EmailMessage
+
+    message = EmailMessage()
+    message["From"], message["To"], message["Message-ID"] = "ameera@example.net", post.sent_to().reply, "<7@x>"
+    message.set_content("Can I ask?\n\nOn 1 Nov 2026 10:00, X <x@y.example> wrote:\n> Hello")
+    message.add_alternative('<p>Can I ask?<img src="https://t.example/a"><img src="http://t.example/b"></p>', "html")
+    receive(post, message.as_bytes())
+    said = post.workspace.run("replies", "show", "1").out
+    assert "[quoted text hidden, --full shows it]" in said
+    assert "[2 pictures on other servers not loaded" in said
+    assert "quoted text hidden" not in post.workspace.run("replies", "show", "1", "--full").out
+    [found] = json.loads(post.workspace.run("replies", "show", "1", "--json").out)["conversation"]["messages"]
+    assert found["html_blocked"] == 2 and "t.example" not in found["html"] and found["files"] == []
+
+
 def test_show_says_how_to_answer_and_that_the_person_has_left(post: Post) -> None:
     from newsletter.audience import subscribing
 
@@ -193,15 +209,17 @@ def test_control_characters_never_reach_the_terminal(post: Post) -> None:
 
 
 def test_the_list_reads_no_frozen_rendering(post: Post) -> None:
-    """Forty replies to one mailing took three seconds: each read 200 KB of JSON that nobody looked at."""
+    """Forty replies to one mailing took three seconds: each read 200 KB of JSON that nobody looked at. What was sent is
+    read once, for all answers to it."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
     from newsletter.replies import intake, showing
 
     sent = post.sent_to()
+    intake.accept(mail(sent.reply, message_id="<first@x>"), sent.reply)
     with CaptureQueriesContext(connection) as asked:
-        intake.accept(mail(sent.reply), sent.reply)
+        intake.accept(mail(sent.reply, "Another"), sent.reply)
         assert showing.conversation(1)
     with CaptureQueriesContext(connection) as listed:
         assert len(showing.waiting()) == 1
