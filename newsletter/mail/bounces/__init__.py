@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from newsletter.mail.header_reading import mailboxes
 from newsletter.mail.bounces import notices, second, status
 from newsletter.mail.bounces.outcomes import Outcome
 from newsletter.mail.bounces.parts import Parts
@@ -16,7 +17,9 @@ from newsletter.mail.bounces.parts import read as read_parts
 from newsletter.mail.bounces.status import Recipient
 from newsletter.mail.incoming import Incoming
 
-__all__ = ["Bounced", "Outcome", "Parts", "Recipient", "daemon", "null_path", "read", "read_parts"]
+__all__ = ["Bounced", "Outcome", "Parts", "Recipient", "daemon", "null_path", "of_json", "read", "read_parts"]
+
+of_json = notices.of_json
 
 _DAEMONS = re.compile(
     r"^(?:mailer[-_.]?d(?:a?e)?mon|mail[-_.]?daemon|po+st[-_.]?master|double-?bounce|bounces?|mail-?admin(?:istrator)?"
@@ -39,6 +42,8 @@ _FAILED = re.compile(
     r"|non (?:è stato )?(?:possibile )?(?:re)?capit|nie (?:dostarczon|można)|недоставлен|не доставлен|配信|届き",
     re.IGNORECASE,
 )
+
+_DELIVERED = re.compile(r"success|(?:was|been) (?:delivered|relayed|received|read|displayed)|receipt", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,9 @@ def read(raw: bytes, incoming: Incoming, parts: Parts, *, sure: bool = False) ->
         name for value in incoming.all("x-failed-recipients") for name in re.split(r"[,\s]+", value) if "@" in name
     ]
     notice = notices.above(parts.text)
-    if not (failed or sure or parts.status or _FAILED.search(f"{incoming.subject}\n{notice}")):
+    said = f"{incoming.subject}\n{notice}"
+    failing = failed or sure or parts.status or _FAILED.search(said) or notices.SMTP.search(notice)
+    if not failing and not (daemon(incoming) and notices.leading(notice) and not _DELIVERED.search(said)):
         return None
     found = notices.read(parts, _ours(incoming, parts), failed) or second.opinion(raw, notice)
     how = "X-Failed-Recipients names whom it did not reach" if failed else "a mail server says that it was not delivered"
@@ -96,5 +103,6 @@ def _ours(incoming: Incoming, parts: Parts) -> list[str]:
     returned = status.first_address(parts.of_original("to"))
     sender = [status.first_address(parts.of_original(name)) for name in ("return-path", "from", "reply-to", "sender")]
     found += [one for one in sender if one and one.lower() != returned.lower()]
-    found += [one for one in incoming.recipients if one.lower() != returned.lower()]
+    # Not X-Original-To: DragonFly writes there whom the mail that came back was for.
+    found += [address for value in incoming.all("to") for _, address in mailboxes(value)]
     return [one for one in found if one]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from newsletter.mail.bounces.outcomes import STATUS, Outcome, outcome
@@ -35,7 +35,7 @@ _ASIDE = re.compile(
     re.IGNORECASE,
 )
 _ROBOT = re.compile(r"^(?:mailer-?daemon|po+st_?master|abuse|help(?:desk)?|support|no-?reply|root|mail-?daemon)$", re.I)
-_SMTP = re.compile(r"(?<![\d.])([245]\d\d)(?:[ -]#?([245]\.\d{1,3}\.\d{1,3}))?(?=[\s:;,.<\]]|$)")
+SMTP = re.compile(r"(?<![\d.])([245]\d\d)(?:[ -]#?([245]\.\d{1,3}\.\d{1,3}))?(?=[\s:;,.<\]]|$)")
 
 
 def read(parts: Parts, ours: Iterable[str], named: Iterable[str] = ()) -> list[Recipient]:
@@ -44,7 +44,8 @@ def read(parts: Parts, ours: Iterable[str], named: Iterable[str] = ()) -> list[R
     notice = above(parts.text)
     own = {address.lower() for address in ours}
     people = [one for one in _unique(named) if one.lower() not in own]
-    people = people or _leading(notice, own) or _leading(notice, set()) or _mentioned(notice, own)
+    people = people or leading(notice, own) or leading(notice) or _mentioned(notice, own)
+    people = people or _mentioned(notice)
     if not people:
         people = [one for one in _to_of_original(parts) if one.lower() not in own][:1]
     return [_judged(address, notice, people, parts) for address in people[:MOST_RECIPIENTS]]
@@ -65,7 +66,7 @@ def above(text: str) -> str:
             end = at
             break
     kept = "\n".join(lines[:end])
-    return kept if ADDRESS.search(kept) or STATUS.search(kept) or _SMTP.search(kept) else text[:4000]
+    return kept if ADDRESS.search(kept) or STATUS.search(kept) or SMTP.search(kept) else text[:4000]
 
 
 def of_json(text: str) -> tuple[str, list[Recipient]]:
@@ -97,7 +98,7 @@ def _list(found: Any, key: str) -> list[Any]:
     return [one for one in people if isinstance(one, dict) and "emailAddress" in one][:MOST_RECIPIENTS]
 
 
-def _leading(notice: str, own: set[str]) -> list[str]:
+def leading(notice: str, own: Collection[str] = ()) -> list[str]:
     """Addresses that begin a line, alone or in front of the reason, as most servers write those that failed."""
     found = []
     for line in notice.split("\n")[:2000]:
@@ -113,7 +114,7 @@ def _leading(notice: str, own: set[str]) -> list[str]:
     return [one for one in _unique(found) if _possible(one, own)]
 
 
-def _mentioned(notice: str, own: set[str]) -> list[str]:
+def _mentioned(notice: str, own: Collection[str] = ()) -> list[str]:
     """Any address in the notice that is not mentioned for another reason."""
     found = []
     for match in ADDRESS.finditer(notice):
@@ -145,14 +146,14 @@ def _judged(address: str, notice: str, people: list[str], parts: Parts) -> Recip
         return _by(address, notice)
     end = next((at for at in starts if at > own), len(notice))
     near = notice[max(0, notice.rfind("\n", 0, own)) : end]
-    return _by(address, near if outcome("", near) is not Outcome.UNKNOWN or _SMTP.search(near) else notice)
+    return _by(address, near if outcome("", near) is not Outcome.UNKNOWN or SMTP.search(near) else notice)
 
 
 def _by(address: str, words: str) -> Recipient:
     """The recipient with status and outcome read from the words of the notice."""
     plain = words.replace(address, "<>")
     status = STATUS.search(plain)
-    reply = _SMTP.search(plain)
+    reply = SMTP.search(plain)
     code = status[0] if status else ""
     if not code and reply and reply[1][0] in "45":
         code = f"{reply[1][0]}.0.0"
@@ -164,7 +165,7 @@ def _by(address: str, words: str) -> Recipient:
     return Recipient(address, result, code, (said or " ".join(words.split()))[:300])
 
 
-def _possible(address: str, own: set[str]) -> bool:
+def _possible(address: str, own: Collection[str]) -> bool:
     local = address.rpartition("@")[0]
     return address.lower() not in own and not _ROBOT.match(local) and "." in address.rpartition("@")[2]
 
