@@ -6,6 +6,7 @@ a machine waits for ever, and a machine that is taken for a person costs a colle
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +18,7 @@ from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose
 
 MOST_HOPS = 25  # Received lines; real mail has under 15, RFC 5321 6.3 calls 100 a loop
+MOST_TIMES_DELIVERED = 3  # to one address that is not ours
 UNREADABLE_TYPES = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime", "message/partial")
 
 
@@ -40,6 +42,7 @@ class Facts:
     ours: bool = False  # its own Message-ID is one that we signed, or its From is an address with our token
     recipient_wrote_it: bool = False  # its From is the address that the token's copy went to
     no_sender: bool = False  # the envelope says MAIL FROM:<>
+    recipient: str = ""  # the envelope recipient, an address of ours
     test: bool = False  # the unsubscribe address of a test copy
 
 
@@ -106,9 +109,11 @@ def _loops(mail: _Mail) -> Sorted | None:
         return Sorted(Kind.AUTO, "our own mail came back to us", "loop")
     if len(mail.incoming.all("received")) > MOST_HOPS:
         return Sorted(Kind.AUTO, f"it went through more than {MOST_HOPS} servers: a loop", "loop")
-    passed = [value.strip().lower() for value in mail.incoming.all("delivered-to") if "@" in value]
-    if len(passed) != len(set(passed)):
-        return Sorted(Kind.AUTO, "it was delivered to the same address twice: a loop", "loop")
+    # Other people's servers write the same Delivered-To twice when mail is handed on inside (LaPoste, qmail, 4 of 300
+    # real bounces): twice is a loop only where it is our own address, which a mail reaches once.
+    passed = Counter(value.strip(" <>").lower() for value in mail.incoming.all("delivered-to") if "@" in value)
+    if passed and (passed[mail.facts.recipient.lower()] > 1 or max(passed.values()) > MOST_TIMES_DELIVERED):
+        return Sorted(Kind.AUTO, "it was delivered to the same address again: a loop", "loop")
     return None
 
 
