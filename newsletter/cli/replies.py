@@ -12,6 +12,7 @@ import click
 
 from newsletter.cli.output import Output, count, json_option, print_json, visible
 from newsletter.cli.replies_receive import receive
+from newsletter.cli.replies_sort import sort_
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
 
 JOINERS = re.compile("([\u200c\u200d])")  # they join letters in Persian, Urdu and emoji, and move no cursor
@@ -23,6 +24,7 @@ def command() -> None:
 
 
 command.add_command(receive)
+command.add_command(sort_)
 
 
 @command.command("list")
