@@ -12,7 +12,6 @@ NO_WISH = ("not-spam", "auth-failure")  # says that it was no spam; tells of a f
 _WHO = ("original-rcpt-to", "removal-recipient", "original-recipient", "x-hmxmroriginalrecipient")
 
 
-
 @dataclass(frozen=True)
 class Complained:
     """A complaint: its type (abuse, fraud, virus, opt-out, not-spam, auth-failure, other …), and of whom it is, where

@@ -37,7 +37,8 @@ PLAIN = (
     "отписаться", "отпишите меня", "отписка", "відписатися", "відпишіть мене", "отписване", "отпишете ме",
     "إلغاء الاشتراك", "الغاء الاشتراك", "لغو اشتراک", "ان سبسکرائب", "رکنیت ختم کریں", "הסר", "הסרה", "ביטול הרשמה",
     "सदस्यता समाप्त करें", "सदस्यता रद्द करें", "ਗਾਹਕੀ ਰੱਦ ਕਰੋ", "সদস্যতা বাতিল করুন", "আনসাবস্ক্রাইব",
-    "退订", "退訂", "取消订阅", "取消訂閱", "配信停止", "購読解除", "購読停止", "구독 취소", "구독취소", "수신거부", "수신 거부",
+    "退订", "退訂", "取消订阅", "取消訂閱", "配信停止", "購読解除", "購読停止",
+    "구독 취소", "구독취소", "수신거부", "수신 거부",
     "hủy đăng ký", "huỷ đăng ký", "ยกเลิกการสมัคร", "berhenti berlangganan",
 )  # fmt: skip
 # Only as everything that somebody wrote, subject and text together: each of them begins other sentences too.
@@ -54,7 +55,9 @@ _POLITE = re.compile(
     r"|(?: (?:please|pls|plz|thanks|thank you|thankyou|thx|ta|cheers|regards|kind regards|many thanks|now|asap"
     r"|bitte|danke|merci|svp|gracias|por favor|grazie|dank u|bedankt|dziękuję|immediately|today|diolch))+$"
 )
-_SUBJECT_PREFIX = re.compile(r"^(?:(?:re|aw|sv|vs|antw|odp|ynt|r|tr|wg|fwd?|ateb|bls|回复|答复|返信)\s*[:：]\s*)+", re.IGNORECASE)
+_SUBJECT_PREFIX = re.compile(
+    r"^(?:(?:re|aw|sv|vs|antw|odp|ynt|r|tr|wg|fwd?|ateb|bls|回复|答复|返信)\s*[:：]\s*)+", re.IGNORECASE
+)
 # Softer wishes, anywhere in a short reply of the person's own words.
 _ASKING = re.compile(
     r"\bunsubscrib|\bopt(?:ing)?[- ]?(?:me )?out\b|\b(?:remove|delete|take) (?:me|my (?:e-?mail|address|name|details))"

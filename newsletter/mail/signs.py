@@ -32,7 +32,9 @@ SUBJECT = re.compile(rf"^\s*(?:{'|'.join(map(re.escape, PHRASES))})\s*[:：]", r
 WHOLE = re.compile(r"\s*(?:automatic reply|auto[- ]?reply|auto[- ]?response|out of (?:the )?office(?: auto[- ]?reply)?|"
                    r"vacation auto[- ]?reply|automated response)\W*", re.IGNORECASE)  # fmt: skip
 # Nobody reads what is sent to these, and no person writes from them; where a web form does, it names a Reply-To.
-NO_REPLY = re.compile(r"^(?:no|do|dont|donot)[-_.]?(?:not[-_.]?)?reply\b|^auto[-_.]?(?:reply|responder|mailer)\b", re.IGNORECASE)
+NO_REPLY = re.compile(
+    r"^(?:no|do|dont|donot)[-_.]?(?:not[-_.]?)?reply\b|^auto[-_.]?(?:reply|responder|mailer)\b", re.IGNORECASE
+)
 # A challenge: "prove that you are a person, then your mail is delivered". We never answer one.
 CHALLENGE = re.compile(
     r"\b(?:spam ?arrest|boxbe|bluebottle|tmda|0spam|mailblocks|choicemail|knowspam)\b"
@@ -47,14 +49,18 @@ MOVED = re.compile(
     r"\b(?:inbox|mail-?\s?box|e-?mail(?: address| account)?|address|account)(?: \S{1,80}){0,3} (?:is|are|has been|was) "
     r"(?:no longer|not|discontinued|being closed|now closed|closed|changing|changed)"
     r"(?: (?:in use|used|active|monitored|valid|available|checked|read|attended))?"
-    r"|\b(?:has|have|is|am|'ve) (?:now |since |recently )?(?:left|leaving|retired|no longer (?:with|work|employed|at|part))"
-    r"|no longer (?:works?|working|employed|with) |(?:my|our|the) new (?:e-?mail )?address|changed my (?:e-?mail )?address"
+    r"|\b(?:has|have|is|am|'ve) (?:now |since |recently )?(?:left|leaving|retired|no longer (?:with"
+    r"|work|employed|at|part))"
+    r"|no longer (?:works?|working|employed|with) |(?:my|our|the) new (?:e-?mail )?address"
+    r"|changed my (?:e-?mail )?address"
     r"|new e-?mail address|ausgeschieden|nicht mehr (?:bei|im|für|in) |neue (?:e-?mail-?)?adresse|a quitté"
-    r"|nouvelle adresse|ya no trabaja|nueva dirección|non lavora più|nuovo indirizzo|niet meer werkzaam|nieuw e-?mailadres",
+    r"|nouvelle adresse|ya no trabaja|nueva dirección|non lavora più|nuovo indirizzo"
+    r"|niet meer werkzaam|nieuw e-?mailadres",
     re.IGNORECASE,
 )
 NOT_USED = re.compile(
-    r"^\W{0,3}(?:dear [^\n,]{0,40},?\s+|hello,?\s+|hi,?\s+)?(?:please note:? (?:that )?)?(?:this|the|my) (?:e-?mail )?(?:inbox"
+    r"^\W{0,3}(?:dear [^\n,]{0,40},?\s+|hello,?\s+|hi,?\s+)?(?:please note:? (?:that )?)?(?:this"
+    r"|the|my) (?:e-?mail )?(?:inbox"
     r"|mail-?\s?box|e-?mail|address|account)(?: address| account)?(?: \S{1,80})? is (?:no longer|not) "
     r"(?:in use|used|active|monitored|valid|attended|available)\b",
     re.IGNORECASE,

@@ -118,7 +118,8 @@ def _loops(mail: _Mail) -> Sorted | None:
 
 
 def _complains(mail: _Mail) -> Sorted | None:
-    if not ("feedback-report" in mail.incoming.report_type or any(p.startswith("message/") for p in mail.incoming.parts)):
+    reports = mail.incoming.report_type == "feedback-report"
+    if not reports and not any(kind.startswith("message/") for kind in mail.incoming.parts):
         return None
     found = complaints.read(mail.incoming, mail.parts)
     return Sorted(Kind.COMPLAINT, found.how, complaint=found) if found else None

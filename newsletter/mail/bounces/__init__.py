@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from newsletter.mail.header_reading import mailboxes
 from newsletter.mail.bounces import notices, second, status
 from newsletter.mail.bounces.outcomes import Outcome
 from newsletter.mail.bounces.parts import Parts
 from newsletter.mail.bounces.parts import read as read_parts
 from newsletter.mail.bounces.status import Recipient
+from newsletter.mail.header_reading import mailboxes
 from newsletter.mail.incoming import Incoming
 
 __all__ = ["Bounced", "Outcome", "Parts", "Recipient", "daemon", "null_path", "of_json", "read", "read_parts"]
@@ -28,17 +28,20 @@ _DAEMONS = re.compile(
 )
 _NAMES = re.compile(
     r"\b(?:mail(?:er)? ?deliver\w* (?:sub-?)?system|mailer[- ]?daemon|mail delivery (?:sub)?system|post-?master"
-    r"|mail administrator|system administrator|mail system|content-filter at|delivery subsystem|message(?:ry)? system)\b",
+    r"|mail administrator|system administrator|mail system|content-filter at|delivery subsystem"
+    r"|message(?:ry)? system)\b",
     re.IGNORECASE,
 )
 # What a server says when a mail could not go on; wanted together with evidence of who sends it, never alone.
 _FAILED = re.compile(
     r"undeliver|not (?:be )?deliver|n't (?:be )?deliver|deliver\w* (?:has |have )?(?:fail|problem|error|notif|status"
     r"|delay|incomplete)|fail\w* (?:to deliver|notice|delivery|addresses|permanently)|returned (?:mail|message|to)"
-    r"|return(?:ing)? (?:mail|message|to sender|your)|could ?n[o']t (?:be |send|reach|deliver)|unable to (?:deliver|send"
+    r"|return(?:ing)? (?:mail|message|to sender|your)|could ?n[o']t (?:be |send|reach|deliver)"
+    r"|unable to (?:deliver|send"
     r"|forward)|did not reach|rejected|refused|bounced?\b|user unknown|unknown user|mailbox (?:is )?(?:full|unavail)"
     r"|no such user|error (?:sending|deliver|message|while|occurred)|permanent (?:fatal )?error|not accepted|giving up"
-    r"|given up|malformed address|non remis|nicht zugestellt|unzustellbar|no (?:se )?(?:ha )?(?:podido|pudo) entregar|impossible de"
+    r"|given up|malformed address|non remis|nicht zugestellt|unzustellbar"
+    r"|no (?:se )?(?:ha )?(?:podido|pudo) entregar|impossible de"
     r"|non (?:è stato )?(?:possibile )?(?:re)?capit|nie (?:dostarczon|można)|недоставлен|не доставлен|配信|届き",
     re.IGNORECASE,
 )
@@ -93,7 +96,9 @@ def read(raw: bytes, incoming: Incoming, parts: Parts, *, sure: bool = False) ->
     if not failing and not (daemon(incoming) and notices.leading(notice) and not _DELIVERED.search(said)):
         return None
     found = notices.read(parts, _ours(incoming, parts), failed) or second.opinion(raw, notice)
-    how = "X-Failed-Recipients names whom it did not reach" if failed else "a mail server says that it was not delivered"
+    how = (
+        "X-Failed-Recipients names whom it did not reach" if failed else "a mail server says that it was not delivered"
+    )
     return Bounced(tuple(found), how)
 
 

@@ -34,6 +34,9 @@ _ASIDE = re.compile(
     r"|originator|sent by|mailto:|admin)[^@\n]{0,40}$",
     re.IGNORECASE,
 )
+_GOES_ON = re.compile(
+    r"[>\"'\])]*\s*(?:$|[:;,(.\-–—=<]|on |is |was |does|has |not|unknown|could|mailbox|invalid|[45]\d\d)", re.IGNORECASE
+)
 _ROBOT = re.compile(r"^(?:mailer-?daemon|po+st_?master|abuse|help(?:desk)?|support|no-?reply|root|mail-?daemon)$", re.I)
 SMTP = re.compile(r"(?<![\d.])([245]\d\d)(?:[ -]#?([245]\.\d{1,3}\.\d{1,3}))?(?=[\s:;,.<\]]|$)")
 
@@ -81,9 +84,9 @@ def of_json(text: str) -> tuple[str, list[Recipient]]:
         kind = str(inner.get("notificationType") or inner.get("eventType") or "")
         return kind, [_sns(one) for one in _list(inner.get("bounce"), "bouncedRecipients")]
     except (ValueError, AttributeError, RecursionError, TypeError):
-        kind = re.search(r'(?:notificationType|eventType)[\\"]+\s*:\s*[\\"]+(\w{1,20})', text)
+        said = re.search(r'(?:notificationType|eventType)[\\"]+\s*:\s*[\\"]+(\w{1,20})', text)
         people = re.findall(r'emailAddress[\\"]+\s*:\s*[\\"]+([^\\"\s]{3,320})', text)[:MOST_RECIPIENTS]
-        return (kind[1] if kind else ""), [_by(address, text) for address in _unique(people)]
+        return (said[1] if said else ""), [_by(address, text) for address in _unique(people)]
 
 
 def _sns(one: Any) -> Recipient:
@@ -108,8 +111,7 @@ def leading(notice: str, own: Collection[str] = ()) -> list[str]:
             continue
         rest = line[:500].partition(match[0])[2]
         # A sentence that happens to be broken in front of an address goes on with words and no sign.
-        if re.match(r"[>\"'\])]*\s*(?:$|[:;,(.\-–—=<]|\.{2,}|on |is |was |does|has |not|unknown|could|mailbox|invalid|550|5\d\d|4\d\d)",
-                    rest, re.IGNORECASE):  # fmt: skip
+        if _GOES_ON.match(rest):
             found.append(_written(match))
     return [one for one in _unique(found) if _possible(one, own)]
 
@@ -130,8 +132,8 @@ def _to_of_original(parts: Parts) -> list[str]:
     """Whom the returned mail was written to, by its own headers or by those in the text."""
     value = parts.of_original("x-failed-recipients") or parts.of_original("to")
     if not value:
-        match = re.search(r"^[ \t>|]{0,4}(?:To|X-Original-To|Delivered-To):(.{3,500})$", parts.text, re.M | re.I)
-        value = match[1] if match else ""
+        line = re.search(r"^[ \t>|]{0,4}(?:To|X-Original-To|Delivered-To):(.{3,500})$", parts.text, re.M | re.I)
+        value = line[1] if line else ""
     return _unique(_written(match) for match in ADDRESS.finditer(value[:2000]))
 
 

@@ -55,18 +55,22 @@ GONE = _any(
     r"|not recogni[sz]ed|not (?:a )?valid|not listed|nonexistent|non-existent|no longer (?:exists|valid|in use|active)"
     r"|could ?n[o']t be found|was ?n[o']t found|isn't valid|not local|not registered|has moved|undefined)",
     r"(?:unknown|invalid|no such|non-?existe\S+|bad|unrouteable|undeliverable|unrecogni[sz]ed|illegal) "
-    r"(?:\S{1,60} )?(?:user|recipient|mail-?\s?box|account|(?:recipient )?address|addressee|local part|alias|person|name"
+    r"(?:\S{1,60} )?(?:user|recipient|mail-?\s?box|account|(?:recipient )?address|addressee"
+    r"|local part|alias|person|name"
     r"|user ?id|host|domain|destination)\b",
     r"no (?:such )?(?:user|mail-?\s?box|account|recipient|person|address|addressee)\b(?: \S{1,40}){0,3}? "
     r"(?:here|by that name|with that|exists?|at this|found|in (?:this|our)|called)",
-    r"no mail-?\s?box (?:here )?(?:by|with|for)|not our customer|no valid recipients?|user(?:name)? ?unknown|userunknown",
+    r"no mail-?\s?box (?:here )?(?:by|with|for)|not our customer|no valid recipients?"
+    r"|user(?:name)? ?unknown|userunknown",
     r"(?:host|domain)(?: name)?(?: \S{1,80}){0,4}? (?:unknown|not found|does ?n[o']t exist|non-existent|invalid"
     r"|couldn't be found|could not be found|not known|is not valid)",
     r"(?:unknown|no such|non-?existent|unable to find|could ?n[o']t find)(?: any)? (?:\S{1,40} )?(?:host|domain)",
     r"no MX(?:,| or| record)|null MX|nullMX|does not accept (?:any )?(?:e-?)?mail|accepts? no mail|NXDOMAIN",
-    r"does ?n[o']t (?:have|receive|handle) (?:an? |any )?(?:account|mail|\S+ account)|account .{0,30}(?:deleted|closed)",
+    r"does ?n[o']t (?:have|receive|handle) (?:an? |any )?(?:account|mail|\S+ account)"
+    r"|account .{0,30}(?:deleted|closed)",
     r"have a \S{1,40} account|adresse inconnue|utilisateur inconnu|inexistant|n'existe pas|unbekannt|existiert nicht",
-    r"no existe|desconocid[oa]|non esiste|sconosciut|não existe|bestaat niet|onbekend|nieznany|не существует|存在しません"
+    r"no existe|desconocid[oa]|non esiste|sconosciut|não existe|bestaat niet|onbekend|nieznany"
+    r"|не существует|存在しません"
     r"|宛先不明|not in (?:our|the) (?:list|director)|RecipNotFound|RecipientNotFound|has left",
 )
 TRANSIENT = _any(

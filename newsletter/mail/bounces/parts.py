@@ -20,7 +20,13 @@ MOST_TEXT = 100_000  # letters
 # The standard parser looks at each line once for each level.
 MOST_NESTS, MOST_LINES_BY_LEVELS = 30, 300_000
 STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status", "text/delivery-status")
-ORIGINAL_TYPES = ("message/rfc822", "message/global", "message/partial", "text/rfc822-headers", "message/rfc822-headers")
+ORIGINAL_TYPES = (
+    "message/rfc822",
+    "message/global",
+    "message/partial",
+    "text/rfc822-headers",
+    "message/rfc822-headers",
+)
 
 Fields = dict[str, str]
 
