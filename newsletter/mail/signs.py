@@ -40,7 +40,7 @@ CHALLENGE = re.compile(
     r"\b(?:spam ?arrest|boxbe|bluebottle|tmda|0spam|mailblocks|choicemail|knowspam)\b"
     r"|(?:confirm|verify|authenticate) (?:that )?(?:you(?:r| are)) .{0,60}(?:human|person|real|message|e-?mail|sender)"
     r".{0,200}(?:click|link|reply to this|below|deliver)"
-    r"|(?:message|e-?mail) (?:is |has been |was )?(?:being )?(?:held|awaiting|pending|quarantined|waiting) .{0,120}"
+    r"|(?:message|e-?mail) (?:is |has been |was )?(?:being )?(?:held|awaiting|pending|quarantined|waiting)\b.{0,120}"
     r"(?:confirm|verif|approv|authenticat|click)"
     r"|not (?:yet )?(?:on|in) (?:my|his|her|their|the|our) (?:approved|allowed|white|safe|trusted|accept)",
     re.IGNORECASE | re.DOTALL,
