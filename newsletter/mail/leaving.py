@@ -45,7 +45,8 @@ PLAIN = (
 BARE = ("stop", "end", "quit", "cancel", "remove", "stopp", "parar", "arrêt", "stop please")
 # What may stand behind a plain command: from which list.
 _FROM_WHAT = re.compile(
-    r" (?:(?:from|off|to|of|von|de|del|della|dal|dalla|van|z|от) )?(?:(?:this|the|your|these|all|my|any|der|dem|diesem|la"
+    r" (?:(?:from|off|to|of|von|de|del|della|dal|dalla|van|z|от) )?(?:(?:this|the|your|these|all|my"
+    r"|any|der|dem|diesem|la"
     r"|le|les|cette|votre|esta|this)? ?){0,2}(?:(?:e-?)?mail(?:ing)?s?(?: lists?)?|lists?|newsletters?|updates"
     r"|alerts?|messages?|everything|all|lista|liste|verteiler|nieuwsbrief|boletín|bulletin|here)"
 )
@@ -53,7 +54,8 @@ _POLITE = re.compile(
     r"^(?:(?:hi|hello|hey|dear|good morning|hallo|bonjour|hola|ciao|please|pls|plz|kindly|bitte|s'il vous plaît|svp"
     r"|por favor|per favore|graag|proszę|vă rog|i want to|i would like to|i'd like to|can you|could you|yes) )+"
     r"|(?: (?:please|pls|plz|thanks|thank you|thankyou|thx|ta|cheers|regards|kind regards|many thanks|now|asap"
-    r"|bitte|graag|os gwelwch yn dda|danke|merci|svp|gracias|por favor|grazie|dank u|bedankt|dziękuję|immediately|today|diolch))+$"
+    r"|bitte|graag|os gwelwch yn dda|danke|merci|svp|gracias|por favor|grazie|dank u|bedankt"
+    r"|dziękuję|immediately|today|diolch))+$"
 )
 _SUBJECT_PREFIX = re.compile(
     r"^(?:(?:re|aw|sv|vs|antw|odp|ynt|r|tr|wg|fwd?|ateb|bls|回复|答复|返信)\s*[:：]\s*)+", re.IGNORECASE

@@ -226,8 +226,10 @@ def test_a_read_receipt_is_automatic() -> None:
 
 def test_a_calendar_that_answers_without_words_is_automatic_and_one_with_words_is_a_person() -> None:
     raw = (
-        "From: pat@example.org\nSubject: Accepted: x\nMIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=B\n\n"
-        "--B\nContent-Type: text/plain\n\n{}\n--B\nContent-Type: text/calendar; method=REPLY\n\nBEGIN:VCALENDAR\n--B--\n"
+        "From: pat@example.org\nSubject: Accepted: x\nMIME-Version: 1.0\n"
+        "Content-Type: multipart/alternative; boundary=B\n\n"
+        "--B\nContent-Type: text/plain\n\n{}\n"
+        "--B\nContent-Type: text/calendar; method=REPLY\n\nBEGIN:VCALENDAR\n--B--\n"
     )
     assert sorting.sort(raw.format("").encode()).detail == "calendar"
     assert sorting.sort(raw.format("I come, but I am afraid of him").encode()).kind is Kind.PERSON
