@@ -73,6 +73,7 @@ def findings(output: Output, to: str | None) -> Iterator[Finding]:
     yield from mail.transport(config)
     yield from checks.days(config)
     yield from dkim.dkim(config)
+    yield from checks.refusals(config)
     yield from checks.pages(config)
     if to:
         yield from mail.trial(config, to)

@@ -87,6 +87,7 @@ def test_what_blocks_us_counts_against_nobody_and_warns_staff(post: Post) -> Non
     assert bounces.score("ameera@example.net", sent.delivery)[0] == 0
     assert suppressions() == []
     assert "refused-as-sender" in post.workspace.run("replies", "list").out
+    assert "refused-as-sender" in post.workspace.run("doctor").out
 
 
 def test_the_mailbox_that_is_gone_behind_a_forwarding_one_does_not_kill_the_first(post: Post) -> None:
