@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from newsletter.mail import bounces, complaints, incoming, leaving, quoting, signs
 from newsletter.mail.bounces import Parts, Recipient
@@ -19,6 +20,7 @@ from newsletter.mail.tokens import Purpose
 
 MOST_HOPS = 25  # Received lines; real mail has under 15, RFC 5321 6.3 calls 100 a loop
 MOST_TIMES_DELIVERED = 3  # to one address that is not ours
+LIST_SERVERS = ("x-mlserver", "x-ml-server", "x-majordomo-version", "x-mailman-version", "x-listserver")
 UNREADABLE_TYPES = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime", "message/partial")
 
 
@@ -66,7 +68,6 @@ class _Mail:
     raw: bytes
     incoming: Incoming
     facts: Facts
-    _parts: Parts | None = None
     robot: bool = field(init=False)
     null_path: bool = field(init=False)
 
@@ -74,13 +75,11 @@ class _Mail:
         self.robot = bounces.daemon(self.incoming)
         self.null_path = self.facts.no_sender or bounces.null_path(self.incoming)
 
-    @property
+    @cached_property
     def parts(self) -> Parts:
-        if self._parts is None:
-            self._parts = bounces.read_parts(self.raw)
-        return self._parts
+        return bounces.read_parts(self.raw)
 
-    @property
+    @cached_property
     def words(self) -> str:
         return quoting.new_words(self.incoming.text)
 
@@ -155,9 +154,12 @@ def _server_says(mail: _Mail) -> Sorted | None:
 
     A bare postmaster@ as envelope sender proves nothing: Microsoft 365 sends absence notices so (38 of 38)."""
     named = bool(mail.incoming.header("x-failed-recipients").strip())
-    if not (mail.robot or named):
+    # The program of a mailing list that hands a mail back to its sender: it says so, and the mail stands below.
+    listed = any(mail.incoming.header(name) for name in LIST_SERVERS) and bounces.hands_back(mail.parts)
+    if not (mail.robot or named or listed):
         return _notification(mail)
-    found = bounces.read(mail.raw, mail.incoming, mail.parts, sure=mail.facts.purpose is Purpose.BOUNCE)
+    sure = mail.facts.purpose is Purpose.BOUNCE or listed
+    found = bounces.read(mail.raw, mail.incoming, mail.parts, sure=sure)
     return Sorted(Kind.BOUNCE, found.how, recipients=found.recipients) if found else None
 
 

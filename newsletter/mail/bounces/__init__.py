@@ -17,7 +17,18 @@ from newsletter.mail.bounces.status import Recipient
 from newsletter.mail.header_reading import mailboxes
 from newsletter.mail.incoming import Incoming
 
-__all__ = ["Bounced", "Outcome", "Parts", "Recipient", "daemon", "null_path", "of_json", "read", "read_parts"]
+__all__ = [
+    "Bounced",
+    "Outcome",
+    "Parts",
+    "Recipient",
+    "daemon",
+    "hands_back",
+    "null_path",
+    "of_json",
+    "read",
+    "read_parts",
+]
 
 of_json = notices.of_json
 
@@ -100,6 +111,11 @@ def read(raw: bytes, incoming: Incoming, parts: Parts, *, sure: bool = False) ->
         "X-Failed-Recipients names whom it did not reach" if failed else "a mail server says that it was not delivered"
     )
     return Bounced(tuple(found), how)
+
+
+def hands_back(parts: Parts) -> bool:
+    """True when the mail that is spoken of stands below the words of the notice."""
+    return bool(parts.original) or len(notices.above(parts.text)) < len(parts.text.rstrip())
 
 
 def _ours(incoming: Incoming, parts: Parts) -> list[str]:
