@@ -25,9 +25,19 @@ PHRASES = (
     "samodejni odgovor", "automaatvastus", "αυτόματη απάντηση", "автоматический ответ", "автоматична відповідь",
     "автоматичен отговор", "ymateb awtomatig", "ateb awtomatig", "allan o’r swyddfa", "allan o'r swyddfa",
     "رد تلقائي", "الرد التلقائي", "خودکار جواب", "پاسخ خودکار", "תשובה אוטומטית", "स्वचालित उत्तर",
+    "out-of-office", "out of office message", "out of office notification", "automated reply", "automated response",
+    "automatic response", "abwesenheitsmeldung", "abwesenheitsbenachrichtigung", "automatische abwesenheitsnotiz",
+    "automatische rückantwort", "réponse d'absence", "réponse d’absence", "message d'absence", "message d’absence",
+    "fuera de la oficina", "fuera de oficina", "contestación automática", "fora do escritório", "resposta automàtica",
+    "avviso di assenza", "niet aanwezig", "automatische beantwoording", "frånvaromeddelande", "frånvarobesked",
+    "fraværsbesked", "poissaoloilmoitus", "nieobecność w biurze", "poza biurem", "mimo kancelář",
+    "irodán kívül", "automatinis atsakymas", "automātiska atbilde", "automātiskā atbilde", "sjálfvirkt svar",
+    "freagra uathoibríoch", "erantzun automatikoa", "balasan otomatis", "balasan automatik", "аутоматски одговор",
+    "автоответ", "автоматический отклик", "স্বয়ংক্রিয় উত্তর", "ਸਵੈਚਲਿਤ ਜਵਾਬ", "સ્વચાલિત જવાબ", "தானியங்கி பதில்",
     "自动回复", "自動回覆", "自動応答", "自動返信", "자동 회신", "자동 응답", "ตอบกลับอัตโนมัติ", "trả lời tự động",
 )  # fmt: skip
-SUBJECT = re.compile(rf"^\s*(?:{'|'.join(map(re.escape, PHRASES))})\s*[:：]", re.IGNORECASE)
+_ANY = "|".join(map(re.escape, PHRASES))
+SUBJECT = re.compile(rf"^\s*(?:(?:{_ANY})\s*[:：]|[\[(](?:{_ANY})[\])])", re.IGNORECASE)
 # These also as the whole subject: no person calls a message so.
 WHOLE = re.compile(r"\s*(?:automatic reply|auto[- ]?reply|auto[- ]?response|out of (?:the )?office(?: auto[- ]?reply)?|"
                    r"vacation auto[- ]?reply|automated response)\W*", re.IGNORECASE)  # fmt: skip

@@ -132,13 +132,14 @@ def _receipts(mail: _Mail) -> Sorted | None:
 
 def _reports(mail: _Mail) -> Sorted | None:
     """A delivery status, whatever the outer type says. A person who sends one on to us is a person."""
-    told = mail.incoming.report_type == "delivery-status" or bool(mail.parts.status)
-    if not told:
+    said = mail.incoming.report_type == "delivery-status"
+    maybe = said or mail.incoming.faults or any(kind in bounces.STATUS_TYPES for kind in mail.incoming.parts)
+    if not maybe or not (said or mail.parts.status):
         return None
     evidence = mail.incoming.report_type or mail.robot or mail.null_path or mail.facts.purpose is Purpose.BOUNCE
     if not evidence and (mail.incoming.in_reply_to or incoming_forward(mail.incoming.subject)):
         return None
-    found = bounces.read(mail.raw, mail.incoming, mail.parts, sure=mail.incoming.report_type == "delivery-status")
+    found = bounces.read(mail.raw, mail.incoming, mail.parts, sure=said)
     if found is None:
         return Sorted(Kind.AUTO, "a report that says that our mail was delivered", "delivered")
     return Sorted(Kind.BOUNCE, found.how, recipients=found.recipients)

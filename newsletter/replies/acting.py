@@ -10,7 +10,7 @@ from newsletter.mail.bounces import Outcome
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.sorting import Sorted
 from newsletter.mail.tokens import Purpose
-from newsletter.replies import bounces, complaints, conversations, undoing
+from newsletter.replies import bounces, complaints, confirming, conversations, undoing
 from newsletter.replies import words as reading
 from newsletter.replies.identifying import Copy
 from newsletter.replies.models import Conversation, DeskEntry, Message, Raw, Tag
@@ -113,6 +113,7 @@ def left(raw: Raw, incoming: Incoming, copy: Copy) -> str:
         return ""
     wording = undoing.mark(raw.pk, f"their whole reply asked for it: {incoming.subject[:80]}")
     subscribing.leave(delivery.canonical, delivery.lists, "mail", wording)
+    confirming.confirm(delivery, incoming)
     return "asked to leave in words: the whole reply is a command"
 
 

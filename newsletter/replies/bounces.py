@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from newsletter.audience import subscribing
@@ -91,7 +91,9 @@ def score(canonical: str, delivery: Delivery | None = None) -> tuple[float, date
     only since the last sign of life: a message from there, or a mail that was taken and has not come back in 5 days."""
     now = timezone.now()
     alive = last_sign_of_life(canonical, delivery)
-    counted = Bounce.objects.filter(canonical=canonical).exclude(outcome=Outcome.BLOCKED)
+    # A report that names nothing of ours can be written by anybody about anybody: it is kept, and counts nothing.
+    of_ours = Q(delivery__isnull=False) | Q(notice__isnull=False)
+    counted = Bounce.objects.filter(of_ours, canonical=canonical).exclude(outcome=Outcome.BLOCKED)
     if alive is not None:
         counted = counted.filter(at__gt=alive)
     rows = list(counted.order_by("at").values_list("outcome", "at"))

@@ -148,6 +148,40 @@ def test_a_message_from_there_makes_the_score_begin_again(post: Post) -> None:
     assert suppressions() == [] and bounces.score("ameera@example.net", sent.delivery)[0] == pytest.approx(1, abs=0.1)
 
 
+def test_a_wave_of_bounces_pauses_the_mailing_that_is_being_sent(post: Post) -> None:
+    from newsletter.sending.models import Mailing, Tally
+
+    people = [post.sent_to(f"person{number}@example.net") for number in range(20)]
+    Mailing.objects.update(state=Mailing.State.SENDING)
+    Tally.objects.create(mailing=post.mailing, state="accepted", people=100)
+    for sent in people:
+        came_back(sent, a_block(sent.delivery.address))
+    post.mailing.refresh_from_db()
+    assert post.mailing.state == "paused" and "addresses were refused" in post.mailing.paused_why
+
+
+def test_one_dead_address_among_many_pauses_nothing(post: Post) -> None:
+    from newsletter.sending.models import Mailing, Tally
+
+    sent = post.sent_to()
+    Mailing.objects.update(state=Mailing.State.SENDING)
+    Tally.objects.create(mailing=post.mailing, state="accepted", people=100)
+    came_back(sent)
+    post.mailing.refresh_from_db()
+    assert post.mailing.state == "sending"
+
+
+def test_a_report_about_no_mail_of_ours_counts_against_nobody(post: Post) -> None:
+    from newsletter.replies.models import Bounce
+
+    sent = post.sent_to()
+    for number in range(4):
+        raw = a_report(a_block(said=f"smtp; 550 5.1.1 user unknown {number}"))
+        intake.accept(raw, "news@council.example", "", "imap")
+    assert Bounce.objects.count() == 4
+    assert bounces.score("ameera@example.net", sent.delivery)[0] == 0 and suppressions() == []
+
+
 def a_complaint(sent: Sent, kind: str = "abuse") -> bytes:
     return (
         "From: fbl@provider.example\nTo: fbl@council.example\nSubject: Report\nMIME-Version: 1.0\n"
@@ -218,6 +252,35 @@ def test_the_whole_reply_unsubscribe_takes_them_off_that_mails_lists(post: Post)
     sent = post.sent_to()
     assert intake.accept(mail(sent.reply, "Unsubscribe please"), sent.reply, "ameera@example.net").kind == "unsubscribe"
     assert Subscription.objects.get(list__key="all-residents").state == "left"
+
+
+def test_who_left_in_words_is_told_once_how_to_take_it_back(post: Post) -> None:
+    from newsletter.mail import incoming
+    from newsletter.replies.models import Conversation
+    from newsletter.sending.models import Notice
+
+    sent = post.sent_to()
+    for number in range(3):
+        intake.accept(mail(sent.reply, "Unsubscribe", message_id=f"<{number}@x>"), sent.reply)
+    notice = Notice.objects.get()
+    told = incoming.read(bytes(notice.data))
+    assert (notice.kind, notice.sender, notice.address) == ("confirmation", "", "ameera@example.net")
+    assert told.header("auto-submitted") == "auto-replied" and told.in_reply_to == ("0@x",)
+    assert "All residents" in told.text
+    back = told.header("reply-to")
+    assert intake.accept(mail(back, "Yes, a mistake, sorry", message_id="<9@x>"), back).kind == "person"
+    assert Conversation.objects.count() == 1
+
+
+def test_a_wish_to_leave_that_was_none_is_put_back(post: Post) -> None:
+    from newsletter.audience.models import Subscription
+    from newsletter.replies.models import Raw
+
+    sent = post.sent_to()
+    intake.accept(mail(sent.reply, "Stop"), sent.reply)
+    ran = post.workspace.run("replies", "reclassify", str(Raw.objects.get().pk), "--as", "person")
+    assert ran.exit == 0 and "the lists are back" in ran.out
+    assert Subscription.objects.get(list__key="all-residents").state == "confirmed"
 
 
 @pytest.mark.parametrize("sender", ["Neighbour <neighbour@example.org>", "ameera@example.net"])

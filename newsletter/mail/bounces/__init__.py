@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from newsletter.mail.bounces import notices, second, status
 from newsletter.mail.bounces.outcomes import Outcome
-from newsletter.mail.bounces.parts import Parts
+from newsletter.mail.bounces.parts import STATUS_TYPES, Parts
 from newsletter.mail.bounces.parts import read as read_parts
 from newsletter.mail.bounces.status import Recipient
 from newsletter.mail.header_reading import mailboxes
 from newsletter.mail.incoming import Incoming
 
 __all__ = [
+    "STATUS_TYPES",
     "Bounced",
     "Outcome",
     "Parts",
