@@ -23,6 +23,8 @@ from newsletter.sending.models import Delivery, Notice
 # What a token leads to: purposes that name a delivery or a single mail of ours.
 NAMES_A_MAIL = (Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID)
 ENVELOPES = ("lmtp", "catcher", "webhook")  # channels that always know the envelope sender: "" means <> there
+PAGE = "page"  # made by our own page from what somebody typed: no machine's signs are in it
+WRITTEN = Sorted(rules.Kind.PERSON, "written on our page")
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,12 @@ def sort(raw: Raw, incoming: Incoming) -> Verdict:
     copy = identify(incoming, raw.recipient, config, keyring)
     delivery, notice = mail_of(copy)
     facts = facts_of(raw, incoming, copy, delivery, notice, config, keyring)
-    found = rules.sort(bytes(raw.data), incoming, facts)  # not while a transaction is held: it may take seconds
+    # Not while a transaction is held: it may take seconds.
+    found = WRITTEN if raw.channel == PAGE else rules.sort(bytes(raw.data), incoming, facts)
     with transaction.atomic():
-        raw = Raw.objects.select_for_update().get(pk=raw.pk)
-        if raw.kind != Kind.UNREAD:
-            return verdict_of(raw)
+        # Only the kind: the message itself (up to 50 MB) need not come out of the database once more.
+        if Raw.objects.select_for_update().values_list("kind", flat=True).get(pk=raw.pk) != Kind.UNREAD:
+            return verdict_of(Raw.objects.defer("data").get(pk=raw.pk))
         raw.delivery, raw.answers, raw.detail = delivery, notice, found.detail
         kind, reason, conversation_id = settled(raw, incoming, copy, found, config, keyring)
         settle(raw, kind, reason)
