@@ -193,6 +193,34 @@ def test_a_server_without_reports_is_read_by_its_words() -> None:
     ]
 
 
+def test_a_warning_in_words_that_a_server_still_tries_is_a_delay() -> None:
+    body = (
+        "A message that you sent has not yet been delivered to one or more of its recipients after 4 hours.\n\n"
+        "  ameera@example.net\n\nNo action is required. Delivery attempts will continue for some time.\n"
+    )
+    found = sorting.sort(a_mail("Warning: message delayed 4 hours", body, "", "Mailer-Daemon@mx.example.net"))
+    assert [(one.address, one.delayed) for one in found.recipients] == [("ameera@example.net", True)]
+    assert found.recipients[0].outcome == "transient"
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [
+        ("User mailbox exceeds allowed size: ameera@example.net", "full"),
+        ("undeliverable to ameera@example.net", "unknown"),
+        ("ameera@example.net: Benutzer unbekannt, die Nachricht wurde nicht zugestellt", "gone"),
+        ("Votre message n'a pas pu être remis.\n\n<ameera@example.net>: utilisateur inconnu (550 5.1.1)", "gone"),
+        ("could not be delivered to:\n\n  ameera@example.net on 12/5/2020\n     The account does not exist", "gone"),
+        ("Recipient address: ameera@example.net\nDiagnostic code: smtp;554 blocked by RBL", "blocked"),
+    ],
+)
+def test_servers_say_it_in_many_ways(words: str, outcome: str) -> None:
+    found = sorting.sort(
+        a_mail("Mail System Error", words, "Return-Path: <>", "Postmaster <postmaster@mx.example.net>")
+    )
+    assert [(one.address, str(one.outcome)) for one in found.recipients] == [("ameera@example.net", outcome)]
+
+
 def test_an_abuse_report_is_a_complaint_with_its_type() -> None:
     raw = (
         "From: fbl@provider.example\nSubject: Report\nMIME-Version: 1.0\n"

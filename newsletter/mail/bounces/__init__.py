@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from newsletter.mail.bounces import notices, second, status
-from newsletter.mail.bounces.outcomes import Outcome
+from newsletter.mail.bounces.outcomes import Outcome, says_why
 from newsletter.mail.bounces.parts import STATUS_TYPES, Parts
 from newsletter.mail.bounces.parts import read as read_parts
 from newsletter.mail.bounces.status import Recipient
@@ -104,10 +104,12 @@ def read(raw: bytes, incoming: Incoming, parts: Parts, *, sure: bool = False) ->
     ]
     notice = notices.above(parts.text)
     said = f"{incoming.subject}\n{notice}"
-    failing = failed or sure or parts.status or _FAILED.search(said) or notices.SMTP.search(notice)
+    words = (_FAILED.search(said), notices.SMTP.search(notice), notices.DELAYED.search(said))
+    failing = failed or sure or parts.status or any(words) or (daemon(incoming) and says_why(notice))
     if not failing and not (daemon(incoming) and notices.leading(notice) and not _DELIVERED.search(said)):
         return None
-    found = notices.read(parts, _ours(incoming, parts), failed) or second.opinion(raw, notice)
+    delayed = bool(notices.DELAYED.search(said))
+    found = notices.read(parts, _ours(incoming, parts), failed, delayed=delayed) or second.opinion(raw, notice)
     how = (
         "X-Failed-Recipients names whom it did not reach" if failed else "a mail server says that it was not delivered"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from newsletter.mail.bounces.outcomes import STATUS, Outcome, outcome
@@ -41,9 +42,19 @@ _ROBOT = re.compile(r"^(?:mailer-?daemon|po+st_?master|abuse|help(?:desk)?|suppo
 SMTP = re.compile(r"(?<![\d.])([245]\d\d)(?:[ -]#?([245]\.\d{1,3}\.\d{1,3}))?(?=[\s:;,.<\]]|$)")
 
 
-def read(parts: Parts, ours: Iterable[str], named: Iterable[str] = ()) -> list[Recipient]:
+# The server still tries, and says so; the mail may yet arrive.
+DELAYED = re.compile(
+    r"(?:not|n't) yet (?:been )?(?:be )?deliver|delivery attempts will continue|will (?:be retried|keep trying"
+    r"|try again|continue (?:to|try))|still (?:being )?(?:trying|tried|retr)|\(delay\)|delivery (?:status notification: )?delay"
+    r"|message delayed|warning: (?:could not send|message).{0,40}(?:hours|delayed)|this is (?:only )?a warning",
+    re.IGNORECASE,
+)
+
+
+def read(parts: Parts, ours: Iterable[str], named: Iterable[str] = (), *, delayed: bool = False) -> list[Recipient]:
     """The recipients of a bounce without a report; `ours` are addresses that cannot be meant, `named` those that the
-    server names in a header of its own (X-Failed-Recipients). Empty where nobody could be found."""
+    server names in a header of its own (X-Failed-Recipients). Empty where nobody could be found. `delayed`: the
+    server still tries."""
     notice = above(parts.text)
     own = {address.lower() for address in ours}
     people = [one for one in _unique(named) if one.lower() not in own]
@@ -51,7 +62,10 @@ def read(parts: Parts, ours: Iterable[str], named: Iterable[str] = ()) -> list[R
     people = people or _mentioned(notice)
     if not people:
         people = [one for one in _to_of_original(parts) if one.lower() not in own][:1]
-    return [_judged(address, notice, people, parts) for address in people[:MOST_RECIPIENTS]]
+    found = [_judged(address, notice, people) for address in people[:MOST_RECIPIENTS]]
+    if not delayed:
+        return found
+    return [replace(one, delayed=True, outcome=outcome(one.status, one.words, delayed=True)) for one in found]
 
 
 def above(text: str) -> str:
@@ -137,7 +151,7 @@ def _to_of_original(parts: Parts) -> list[str]:
     return _unique(_written(match) for match in ADDRESS.finditer(value[:2000]))
 
 
-def _judged(address: str, notice: str, people: list[str], parts: Parts) -> Recipient:
+def _judged(address: str, notice: str, people: list[str]) -> Recipient:
     """One recipient with the words that stand near it: from its line to that of the next recipient."""
     if len(people) == 1:
         return _by(address, notice)

@@ -42,6 +42,8 @@ BLOCKED = _any(
 )
 # Microsoft 365 answers so to addresses that its directory does not know (5.4.1, directory-based edge blocking).
 UNLISTED = _any(r"5\.4\.1\b.{0,80}recipient address rejected: access denied")
+# "Exceeds … size" is said of mailboxes and of messages: of a mailbox it is this one.
+BOX_FULL = _any(r"(?:mail-?\s?box|inbox|mail ?drop|maildir|quota) (?:\S{1,20} ){0,3}?(?:exceed|full\b|over\b)")
 FULL = _any(
     r"(?:mail-?\s?box|mail ?drop|inbox|account|user(?:'s)?|disk|storage|maildir|folder) .{0,30}\bfull\b|\bis full\b",
     r"full mail ?box|over\s?-?\s?(?:its |the |their |his |disk |mail )*quota|quota .{0,40}exceed|exceed.{0,40}quota",
@@ -99,6 +101,8 @@ def outcome(status: str, words: str, *, delayed: bool = False) -> Outcome:
     words = ADDRESSES.sub("<>", words[:4000])
     if UNLISTED.search(f"{status} {words}"):
         return Outcome.GONE
+    if subject != "7" and BOX_FULL.search(words):
+        return Outcome.FULL
     if BLOCKED.search(words):
         return Outcome.BLOCKED
     if code in FULL_STATUS or FULL.search(words):
@@ -112,6 +116,12 @@ def outcome(status: str, words: str, *, delayed: bool = False) -> Outcome:
     if subject in ("3", "4") or TRANSIENT.search(words):
         return Outcome.TRANSIENT
     return Outcome.UNKNOWN
+
+
+def says_why(words: str) -> bool:
+    """True when words of a mail server give a reason why mail did not arrive: the address is gone, or full."""
+    words = ADDRESSES.sub("<>", words[:4000])
+    return any(pattern.search(words) for pattern in (GONE, FULL))
 
 
 # An address may hold any word (spam@…, unknown@…), and a link too: neither says why the mail came back.
