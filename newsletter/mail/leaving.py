@@ -61,9 +61,12 @@ _SUBJECT_PREFIX = re.compile(
     r"^(?:(?:re|aw|sv|vs|antw|odp|ynt|r|tr|wg|fwd?|ateb|bls|回复|答复|返信)\s*[:：]\s*)+", re.IGNORECASE
 )
 # Softer wishes, anywhere in a short reply of the person's own words.
+# "Take me off the street" and "remove me from this house" are pleas: what they want to be off must be mail.
+_MAIL = r"(?: \w+){0,6}? (?:lists?|e-?mails?|mails?|mailing|newsletters?|messages?|updates|alerts|contacts|database)\b"
 _ASKING = re.compile(
-    r"\bunsubscrib|\bopt(?:ing)?[- ]?(?:me )?out\b|\b(?:remove|delete|take) (?:me|my (?:e-?mail|address|name|details))"
-    r"(?: \w+){0,3} (?:off|from|list)|\bremove me\b|\btake me off\b"
+    rf"\bunsubscrib|\bopt(?:ing)?[- ]?(?:me )?out(?:{_MAIL}|$)"
+    rf"|\b(?:remove|delete|take) (?:me|us|my \w+|my e-?mail address)(?: off| out)?(?:{_MAIL}|$| please$| thanks$)"
+    rf"|\b(?:remove me|take me off)(?: i| as| we| because| since) "
     r"|(?:do(?:n't| not)|no longer|didn't|never) (?:want|wish|need|like|signed up|sign up)(?: \w+){0,4} "
     r"(?:e-?mails?|newsletters?|messages?|these|updates|alerts)"
     r"|(?:stop|quit) (?:sending|e-?mailing|mailing|contacting|spamming|messaging) (?:me|us|this|these)"
@@ -121,4 +124,4 @@ def _asks(said: str) -> bool:
 _PLAIN = frozenset(plain(one) for one in PLAIN)
 _BARE = frozenset(plain(one) for one in BARE)
 # A short word may be part of anything ("baja" is also "goes down"); the languages without blanks are left out.
-_LONG = frozenset(one for one in _PLAIN if len(one) >= 8 and not one.startswith(("no more", "remove", "stop")))
+_LONG = frozenset(one for one in _PLAIN if len(one) >= 8 and not one.startswith(("no more", "remove", "stop", "take")))

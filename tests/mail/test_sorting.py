@@ -82,6 +82,12 @@ def test_a_softer_wish_is_for_a_colleague_to_decide(case: tuple[str, str]) -> No
     assert sorting.sort(a_mail(*case)).kind is Kind.ASK
 
 
+@pytest.mark.parametrize("name", ["Village Postmaster", "System Administrator", "Mail Administrator", "Bounce House"])
+def test_a_person_may_be_called_so(name: str) -> None:
+    raw = a_mail("Parcels", "They were not delivered, 550 of them, and came back.", "", f"{name} <jane@example.org>")
+    assert sorting.sort(raw).kind is Kind.PERSON
+
+
 def test_the_word_in_what_they_quote_is_nobodys_wish() -> None:
     quoted = "Very useful, thank you.\n\nOn Mon, 3 Nov 2025 at 10:00, Council <news@x.example> wrote:\n> Unsubscribe"
     assert sorting.sort(a_mail("Re: Your area", quoted)).kind is Kind.PERSON

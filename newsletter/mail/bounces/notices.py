@@ -45,7 +45,8 @@ SMTP = re.compile(r"(?<![\d.])([245]\d\d)(?:[ -]#?([245]\.\d{1,3}\.\d{1,3}))?(?=
 # The server still tries, and says so; the mail may yet arrive.
 DELAYED = re.compile(
     r"(?:not|n't) yet (?:been )?(?:be )?deliver|delivery attempts will continue|will (?:be retried|keep trying"
-    r"|try again|continue (?:to|try))|still (?:being )?(?:trying|tried|retr)|\(delay\)|delivery (?:status notification: )?delay"
+    r"|try again|continue (?:to|try))|still (?:being )?(?:trying|tried|retr)"
+    r"|\(delay\)|delivery (?:status notification: )?delay"
     r"|message delayed|warning: (?:could not send|message).{0,40}(?:hours|delayed)|this is (?:only )?a warning",
     re.IGNORECASE,
 )
