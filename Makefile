@@ -29,7 +29,7 @@ test: $(STAMP)   ## the suite for every day, under 5 minutes
 	$(BIN)/pytest -n auto --maxprocesses 8
 
 # The suites that speak to the database; the others would only run a second time.
-ON_POSTGRESQL := tests/audience tests/sending tests/replies tests/chaos tests/stories
+ON_POSTGRESQL := tests/audience tests/sending tests/replies tests/web tests/chaos tests/stories
 
 test-postgresql: $(STAMP)  ## the suites that use the database, on PostgreSQL
 	$(BIN)/pytest --database postgresql -n auto --maxprocesses 8 $(ON_POSTGRESQL)

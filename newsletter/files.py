@@ -11,6 +11,13 @@ from newsletter.problems import Exit, NewsletterError, Problem, Where
 PACKAGE = Path(__file__).resolve().parent
 
 
+def unwritable(path: Path, error: OSError) -> NewsletterError:
+    """The NewsletterError for a file that the system does not let us write (cannot-write, exit 3)."""
+    hint = "Check that the folder exists, that you may write to it, and that the disk is not full."
+    problem = Problem("cannot-write", f"Cannot write {path}: {error.strerror or error}", hint, Where(str(path)))
+    return NewsletterError(problem, exit=Exit.CONFIG)
+
+
 def write_atomically(path: Path, data: bytes | str, mode: int = 0o644) -> None:
     """Replace `path` by `data` in one step, so that a reader sees the old file or the new, never half.
 
@@ -30,15 +37,7 @@ def write_atomically(path: Path, data: bytes | str, mode: int = 0o644) -> None:
     except OSError as error:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise NewsletterError(
-            Problem(
-                "cannot-write",
-                f"Cannot write {path}: {error.strerror or error}",
-                hint="Check that the folder exists, that you may write to it, and that the disk is not full.",
-                where=Where(str(path)),
-            ),
-            exit=Exit.CONFIG,
-        ) from error
+        raise unwritable(path, error) from error
 
 
 def is_inside(path: Path, folder: Path) -> bool:

@@ -167,7 +167,7 @@ class Worker:
                 self.beating.doing = f"{mailing.slug}: {progress.note}"
             if self.monotonic() - last >= PROGRESS:
                 last = self.monotonic()
-                words = progress.note or f"{mailing.slug}: {progress.sent} sent, {progress.rate:.0f} a second"
+                words = progress.note or f"{mailing.slug}: {progress.sent} sent, {progress.rate:,.0f} a second"
                 self.tell(Event("progress", words, mailing.slug, dict(progress.counts)))
 
         with self._busy(), carrier.opened(self.config) as way:

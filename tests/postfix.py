@@ -1,4 +1,5 @@
-"""A Postfix of the tests' own: on loopback, with its own configuration, queue and log, handing everything to one place.
+"""A Postfix of the tests' own: on loopback, with its own configuration, queue and log, handing everything to one place
+or dropping it.
 
 It needs root (Postfix changes its user) and the system's package postfix; else the test is skipped and says so.
 """
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,12 @@ mydestination =
 local_recipient_maps =
 mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
-relayhost = [127.0.0.1]:{next_hop}
-default_transport = smtp
 smtp_host_lookup = native
 smtp_tls_security_level = none
 smtpd_tls_security_level = none
 smtp_bind_address = 127.0.0.1
+smtpd_peername_lookup = no
+enable_long_queue_ids = {long_ids}
 alias_maps =
 minimal_backoff_time = 1s
 maximal_backoff_time = 2s
@@ -46,6 +47,8 @@ smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 default_destination_concurrency_limit = 5
 """
+ONWARDS = "relayhost = [127.0.0.1]:{next_hop}\ndefault_transport = smtp\n"
+NOWHERE = "default_transport = discard\nrelay_transport = discard\n"
 MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
 cleanup unix n - n - 0 cleanup
@@ -77,6 +80,32 @@ class Postfix:
     def log(self) -> Path:
         return self.folder / "maillog"
 
+    def transaction(self, recipient: str, data: bytes, *, dot: bool = True, answer: bool = True) -> str:
+        """Hand one mail over; without `dot` the line goes dead before it, without `answer` just after it."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as talk:
+            lines = talk.makefile("rb")
+
+            def ask(command: bytes) -> str:
+                if command:
+                    talk.sendall(command + b"\r\n")
+                while (line := lines.readline())[3:4] == b"-":
+                    pass
+                return line.decode()
+
+            for command in (b"", b"EHLO here", b"MAIL FROM:<b@bounce.example>", f"RCPT TO:<{recipient}>".encode()):
+                assert ask(command)[:1] == "2"
+            assert ask(b"DATA")[:3] == "354"
+            talk.sendall(data + (b".\r\n" if dot else b""))
+            return ask(b"") if dot and answer else ""
+
+    def wait_for(self, seen: Callable[[str], bool]) -> None:
+        """Until the log says so; Postfix writes it a moment later."""
+        for _ in range(400):
+            if self.log.exists() and seen(self.log.read_text()):
+                return
+            time.sleep(0.025)
+        raise AssertionError(self.log.read_text())
+
     def until_empty(self, seconds: float = 60) -> None:
         """Until everything that it took has left."""
         end = time.monotonic() + seconds
@@ -91,13 +120,18 @@ class Postfix:
             yield from (path for path in (self.folder / "queue" / name).rglob("*") if path.is_file())
 
 
-@contextmanager
-def postfix(next_hop: int) -> Iterator[Postfix]:
-    """A running Postfix that hands everything to the SMTP server on `next_hop` of this computer."""
+def missing() -> str:
+    """Why there can be none here, or "" when there can."""
     if not POSTFIX:
-        pytest.skip("no Postfix on this machine: it comes with the system's package postfix")
-    if os.geteuid() != 0:
-        pytest.skip("a Postfix of our own needs root: it changes its user")
+        return "no Postfix on this machine: `make system` installs it"
+    return "" if os.geteuid() == 0 else "a Postfix of our own needs root: it changes its user"
+
+
+@contextmanager
+def postfix(next_hop: int = 0, *, long_ids: bool = False) -> Iterator[Postfix]:
+    """A running Postfix that hands everything to the SMTP server on `next_hop` of this computer; 0: to nobody."""
+    if why := missing():
+        pytest.skip(why)
     folder = Path(tempfile.mkdtemp(prefix="newsletter-postfix-", dir="/tmp"))
     try:
         folder.chmod(0o755)  # its user must get through
@@ -106,7 +140,8 @@ def postfix(next_hop: int) -> Iterator[Postfix]:
         for name in ("etc", "queue", "data"):
             (folder / name).mkdir()
         shutil.chown(folder / "data", "postfix")
-        (folder / "etc" / "main.cf").write_text(MAIN.format(folder=folder, next_hop=next_hop))
+        main = MAIN.format(folder=folder, long_ids="yes" if long_ids else "no")
+        (folder / "etc" / "main.cf").write_text(main + (ONWARDS.format(next_hop=next_hop) if next_hop else NOWHERE))
         (folder / "etc" / "master.cf").write_text(MASTER.format(port=port))
         _control(folder, "start")
         try:

@@ -31,14 +31,13 @@ def main(root: Path, batch: int, group: int) -> None:
 
     found = prepare.prepared(config)
     spent: dict[str, float] = {}
-    for name in ("freeze_people", "make_unsubscribe_keys"):
+    for name in ("freeze_people",):
         setattr(freezing, name, timed(getattr(freezing, name), name, spent))
     began = time.perf_counter()
     mailing = mailings.approve(config, found.renders, found.issue, public=public_copies(config, found))
     said: dict[str, Any] = {
         "frozen": mailing.frozen,
         "freeze": spent["freeze_people"],
-        "keys": spent["make_unsubscribe_keys"],
         "approve": time.perf_counter() - began,
     }
     mailings.start(mailing)

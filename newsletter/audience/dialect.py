@@ -68,6 +68,11 @@ def each(array: str, name: str) -> str:
     return f"json_each({array}) AS {name}" if is_sqlite() else f"jsonb_array_elements_text({array}) AS {name}(value)"
 
 
+def has(array: str, text: str) -> str:
+    """Whether a JSON array of texts has this entry. SQLite keeps the array as JSON text, and so looks for its text."""
+    return f"instr({array}, json_quote({text})) > 0" if is_sqlite() else f"jsonb_exists({array}, {text})"
+
+
 def merged(old: str, new: str) -> str:
     """One JSON object over another, key by key (RFC 7396; our values are flat and never null)."""
     return f"json_patch({old}, {new})" if is_sqlite() else f"({old} || {new})"

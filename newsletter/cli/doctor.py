@@ -72,6 +72,7 @@ def findings(output: Output, to: str | None) -> Iterator[Finding]:
         yield from look(config)
     yield from mail.transport(config)
     yield from checks.days(config)
+    yield from checks.worker(config)
     yield from dkim.dkim(config)
     yield from checks.refusals(config)
     yield from checks.pages(config)

@@ -159,6 +159,35 @@ def days(config: Config) -> Iterator[Finding]:
         return  # `database` has said what is wrong with it
 
 
+def worker(config: Config) -> Iterator[Finding]:
+    """Something is to go out later, and nobody is there to do it: the fault that shows only by silence."""
+    from newsletter.audience import database as opening
+    from newsletter.cli.sending_mailing import is_running
+    from newsletter.content import when
+    from newsletter.sending import heartbeats, schedules
+
+    try:
+        with opening.problems_of():
+            why, alive = heartbeats.absent(), len(heartbeats.alive())
+            waits = [one for one in schedules.waiting_for_a_worker() if not is_running(config, one)] if why else []
+    except NewsletterError:
+        return  # `database` has said what is wrong with it
+    if not why:
+        yield Finding("Worker", f"{count(alive, 'worker')} running")
+    elif not waits:
+        yield Finding("Worker", f"{why}; it is needed for sending at a later time and for trying again by itself")
+    for mailing in waits:
+        hint = "Start newsletter worker and keep it running: docs/how-to/run-the-worker.md."
+        if mailing.send_at and mailing.state == mailing.State.APPROVED:
+            said = f"{mailing.slug} is to be sent on {when.said(mailing.send_at, config.site.time_zone)}"
+            text = f"{said}, but no worker is there to do it ({why})"
+            yield Finding("Worker", text, Problem("no-worker", text, hint))
+        else:
+            text = f"{mailing.slug} has people who wait, and no worker goes on with it by itself ({why})"
+            hint = f"{hint} Or run newsletter send {mailing.slug} yourself."
+            yield worth_a_look("Worker", "no-worker", text, hint)
+
+
 def _people(config: Config, key: str) -> int | dict[str, int]:
     """How many people a mailing to this list reaches; for each provider where a warm-up asks for that."""
     from newsletter.audience import selecting

@@ -76,7 +76,7 @@ def show(output: Output, report: Report, *, codes: bool = False) -> None:
 
     outcomes = report.outcomes()
     output.say(f"{output.style(visible(report.subject), bold=True)}   {report.issue}")
-    output.say(f"  {words.STATES[report.state]}{when(report)}")
+    output.say(f"  {state(report)}{when(report)}")
     output.say()
     said = [(label, outcomes[key]) for key, label in OUTCOMES.items() if outcomes[key] or key == "accepted"]
     output.facts([*((label, _right(output, people, report)) for label, people in said)])
@@ -137,11 +137,25 @@ def _providers(output: Output, report: Report) -> None:
     output.table(head, [*body, ["  All", *(outcomes[key] for key in used), report.frozen]])
 
 
+def state(report: Report) -> str:
+    """How it stands, in words: what waits only for somebody's decision about the uncertain is not being sent."""
+    return (
+        "Everybody was handed over" if report.state == "sending" and not _to_go(report) else words.STATES[report.state]
+    )
+
+
+def _to_go(report: Report) -> bool:
+    outcomes = report.outcomes()
+    return report.state in ("sending", "paused") and bool(outcomes["waiting"] + outcomes["deferred"])
+
+
 def when(report: Report) -> str:
-    """`, began 10:00, took 7 min 24 s, 40 a second`."""
+    """`, began 10:00, took 7 min 24 s, 40 a second`; while it goes on `, began 10:00, 7 min 24 s so far, …`."""
     parts = [f"began {words.clock(report.began)}"] if report.began else []
-    parts += [f"took {words.duration(report.seconds)}"] if report.ended else []
-    parts += [f"{report.rate:.0f} a second"] if report.rate >= 1 else []
+    if report.ended:
+        long = words.duration(report.seconds)
+        parts += [f"{long} so far" if _to_go(report) else f"took {long}"]
+    parts += [f"{report.rate:,.0f} a second"] if report.rate >= 1 else []
     return "".join(f", {part}" for part in parts)
 
 

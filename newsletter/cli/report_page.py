@@ -7,8 +7,7 @@ from html import escape
 from pathlib import Path
 
 from newsletter.cli.output import number
-from newsletter.cli.report import share, when
-from newsletter.cli.sending_words import STATES
+from newsletter.cli.report import share, state, when
 from newsletter.sending.reporting import OUTCOMES, Report
 
 CSS = Path(__file__).with_name("report_page.css")
@@ -32,7 +31,7 @@ def page(report: Report, language: str) -> str:
 <body>
 <main>
 <h1 lang="{escape(language)}">{title}</h1>
-<p class="quiet">{escape(report.issue)} · {STATES[report.state]}{escape(when(report))}</p>
+<p class="quiet">{escape(report.issue)} · {state(report)}{escape(when(report))}</p>
 <section class="card" aria-labelledby="sum">
 <h2 id="sum">{number(report.frozen)} {everybody}</h2>
 {bar(report)}
@@ -61,7 +60,8 @@ def bar(report: Report) -> str:
     for key, people in outcomes:
         wide = 1000 * people / total
         # A gap of 2 between parts, so that they are told apart without colour; nobody becomes too thin to see.
-        parts.append(f'<rect class="{key}" x="{at:.2f}" y="0" width="{max(wide - 2, 2):.2f}" height="28"/>')
+        left = min(at, 998.0)  # the last one must not fall off the end
+        parts.append(f'<rect class="{key}" x="{left:.2f}" y="0" width="{max(wide - 2, 2):.2f}" height="28"/>')
         at += wide
     label = escape(f"Of {number(report.frozen)}: {said}")
     return (

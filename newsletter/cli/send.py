@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from newsletter.cli.sending_plan import Plan
     from newsletter.sending.models import Mailing
 
-SAMPLES = 5  # messages that --dry-run writes
-
 
 @click.command()
 @click.argument("issue", required=False)
@@ -115,6 +113,7 @@ def _first(
     from newsletter.audience import selecting
     from newsletter.cli import sending_plan
     from newsletter.cli.sending_issue import empty_fields, prepare
+    from newsletter.cli.sending_preview import SAMPLES, say_what, write_samples
     from newsletter.rendering.model import Mode
     from newsletter.sending import keys, mailings, sitecheck
 
@@ -125,11 +124,11 @@ def _first(
     explanation = selecting.explain(config, audience)
     keyring = keys.keyring(config)
     warnings = (*keyring.problems, *prepared.problems, *empty_fields(config, prepared, audience, explanation.will_get))
-    _say_what(output, config, prepared, audience, explanation)
+    say_what(output, config, prepared, audience, explanation)
     if not as_json:
         output.problems(warnings)
     if dry_run:
-        where = _write_samples(config, keyring, prepared, audience)
+        where = write_samples(config, keyring, prepared, audience)
         first = count(min(SAMPLES, explanation.will_get), "message")
         output.say(f"  Nothing was sent. For reading: {first} in {where.relative_to(config.root)}/")
         if as_json:
@@ -296,52 +295,6 @@ def blocked(output: Output, prepared: Prepared, as_json: bool) -> int:
     return Exit.PROBLEMS
 
 
-def _say_what(output: Output, config: Config, prepared: Prepared, audience: tuple[str, ...], explanation: Any) -> None:
-    """The number and why it is so, From, replies, variants, time: all that a person decides on."""
-    from newsletter.sending import mailings, preview, settling
-
-    front = prepared.issue.front
-    sender = config.senders[front.sender]
-    found = preview.variants(prepared.renders[""], audience)
-    blocks = [("", f"a block {visible(who)}: {number(count)}") for who, count in found.blocks]
-    replies = "to the inbox" if front.reply_to == "inbox" else f"to {front.reply_to}"
-    seconds, rate = _estimate(config, explanation.will_get, preview.rate())
-    languages = ", ".join(filter(None, prepared.renders))
-    days = _days(config, explanation.will_get)
-    urgent = all(config.lists[key].urgent for key in audience)
-    output.facts(
-        [
-            ("People", visible(explanation.sentence())),
-            ("From", f"{visible(sender.name)} <{sender.address}>   replies {visible(replies)}"),
-            ("Subject", visible(mailings.plain_subject(prepared.renders[""]))),
-            ("Variants", found.number),
-            *blocks,
-            *([("Also in", languages)] if languages else []),
-            ("Time", f"about {words.duration(seconds)} at {rate:.0f} a second"),
-            *([("Days", days)] if days else []),
-            *([("Urgent", settling.URGENT_WORDS)] if urgent else []),
-            *([("Mail", "is caught on this computer; nobody gets it")] if config.mail.transport == "catcher" else []),
-        ]
-    )
-
-
-def _days(config: Config, people: int) -> str:
-    """Words when the relays cannot take everybody today; empty when they can, or nothing leaves this computer."""
-    from newsletter.sending import relay_days
-    from newsletter.sending.limits import days_needed
-
-    if config.mail.transport != "smtp":
-        return ""
-    return days_needed(config, people, used={key: relay_days.day_used(key) for key in config.relays}).words
-
-
-def _estimate(config: Config, people: int, rate: float | None) -> tuple[float, float]:
-    """Seconds and messages a second: as fast as the last mailing was, else reckoned (a relay takes 0.2 s a mail)."""
-    if rate is None:
-        rate = config.relay().connections * 5.0 if config.mail.transport == "smtp" else 200.0
-    return people / rate, rate
-
-
 def _agreed(output: Output, people: int, yes: bool, expected: range | None, at: datetime | None) -> range | None:
     """The number that somebody has agreed to, by typing it or by --yes --expect. Raises NewsletterError, exit 4."""
     import sys
@@ -365,25 +318,6 @@ def _agreed(output: Output, people: int, yes: bool, expected: range | None, at: 
     if not confirmed(output, question, people):
         raise _refused("must-be-agreed", "That is not the number; nothing was sent", "Run newsletter send again.")
     return range(people, people + 1)
-
-
-def _write_samples(config: Config, keyring: Any, prepared: Prepared, audience: tuple[str, ...]) -> Path:
-    """The first messages as .eml, with test tokens: their links show pages and change nothing."""
-    from django.utils import timezone
-
-    from newsletter.files import write_atomically
-    from newsletter.mail.tokens import new_id
-    from newsletter.sending import mailings, preview
-    from newsletter.sending.message import Composer
-
-    where = config.root / "build" / prepared.folder.name / "dry-run"
-    settings = mailings.settings_of(config, prepared.issue)
-    composer = Composer(config, keyring, prepared.renders, settings, new_id(), timezone.localtime(), test=True)
-    for old in where.glob("*.eml"):
-        old.unlink()
-    for index, row in enumerate(preview.first_people(audience, prepared.renders, SAMPLES), 1):
-        write_atomically(where / f"{index}.eml", composer.compose(row).data)
-    return where
 
 
 def parse_expect(text: str | None) -> range | None:

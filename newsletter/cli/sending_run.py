@@ -89,7 +89,7 @@ def tell(output: Output, mailing: Mailing, ended: Ended) -> None:
     again, uncertain = counts["deferred"], counts["uncertain"]
     if ended.recovered[1]:
         output.say(f"  The last sender was cut off: {words.people(ended.recovered[1])} may or may not have got it.")
-    rate = f"  ({ended.sent / ended.seconds:.0f} a second)" if ended.seconds > 0.2 and ended.sent else ""
+    rate = f"  ({ended.sent / ended.seconds:,.0f} a second)" if ended.seconds > 0.2 and ended.sent else ""
     reached = words.people(ended.sent)
     if counts["accepted"] > ended.sent:  # somebody went on where an earlier run stopped
         reached = f"{number(ended.sent)} now, {words.people(counts['accepted'])} in all,"

@@ -40,14 +40,15 @@ def command(output: Output, issue: str | None, follow: bool, state: str | None, 
     from newsletter.cli.sending_mailing import which, workspace
 
     config = workspace(output)
-    from newsletter.sending import laws  # needs the database that `workspace` opened
+    from newsletter.sending import laws, logbook  # need the database that `workspace` opened
 
     mailing = which(output, config, issue)
     if follow and not as_json:
         _follow(output, config, mailing)
-    wrong = (
-        [Problem("books-do-not-balance", visible(what), hint=_BOOKS) for what in laws.check(mailing)] if verify else []
-    )
+    wrong = []
+    if verify:
+        wrong = [Problem("books-do-not-balance", visible(what), hint=_BOOKS) for what in laws.check(mailing)]
+        wrong += _log_changed()
     if as_json:
         _as_json(mailing, wrong, state)
     elif state:
@@ -58,10 +59,23 @@ def command(output: Output, issue: str | None, follow: bool, state: str | None, 
         output.problems(wrong)
         if not wrong:
             output.done(f"The books balance: {words.people(mailing.frozen)}, each in one state.")
+            output.done(f"The log is as it was written; the seal of its last line is {logbook.last_seal()[:16]}.")
     return Exit.FAILURES if wrong else Exit.FINE
 
 
 _BOOKS = "Do not send on. Keep a copy of var/newsletter.db and tell us: this must never happen."
+
+
+def _log_changed() -> list[Problem]:
+    """The first line of the log that is not the one that was written, whichever mailing it is about."""
+    from newsletter.sending import logbook
+
+    entry = logbook.broken()
+    if entry is None:
+        return []
+    line = visible(f"{entry.mailing.slug}: {words.log_line(entry)}")
+    message = f"Line {entry.pk} of the log was changed, or a line before it was removed: {line}"
+    return [Problem("log-changed", message, hint="Compare it with a backup: newsletter status --json shows the log.")]
 
 
 def _show(output: Output, config: Config, mailing: Mailing) -> None:
@@ -91,7 +105,7 @@ def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: 
 
     if mailing.state == "approved" and mailing.send_at:
         if not worker:
-            output.failed("No worker is running: it would not be sent at its time.")
+            output.failed(f"No worker is there, so it would not be sent at its time: {heartbeats.absent()}.")
             output.next("newsletter worker", "keeps schedules")
         output.next("newsletter stop", "takes it back until then")
     elif mailing.state in ("approved", "sending") and worker and not running:
@@ -107,6 +121,8 @@ def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: 
             due = (
                 Delivery.objects.filter(mailing=mailing, state="deferred").order_by("due").values_list("due", flat=True)
             )
+            output.say(f"  No worker is there, so nobody is tried again by itself: {heartbeats.absent()}.")
+            output.next("newsletter worker", "tries again when the time has come, and keeps schedules")
             output.next("newsletter send", f"after {words.clock(due[0])}, for {words.people(counts['deferred'])}")
     elif running:
         output.next("newsletter pause", "halts it safely; newsletter stop ends it for good")

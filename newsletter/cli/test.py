@@ -116,7 +116,7 @@ def _row(config: Config, prepared: Prepared, address: str, language: str) -> Lea
     if row is None:
         values = dict(merge.preview_fields(config, prepared.issue))
         row = Leased(0, 0, 0, canonical, address, "", "", values, tuple(lists), new_id(), new_id())
-    return replace(row, address=address, language=language or row.language)
+    return row._replace(address=address, language=language or row.language)
 
 
 def _composer(config: Config, prepared: Prepared) -> Any:

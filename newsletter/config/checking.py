@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from newsletter.config.shape import BUILT_IN_FIELDS, Config
+from newsletter.problems import did_you_mean
 
 Report = Callable[[str, str, str, tuple[str, ...]], None]  # code, message, hint, path of the key
 _DKIM = "`newsletter dkim new` makes the keys and prints these lines."
@@ -22,6 +23,7 @@ def check(config: Config, report: Report) -> None:
     _people(config, report)
     _mail(config, report)
     _dkim(config, report)
+    _replies(config, report)
     for path, value in (
         (("catch", "smtp"), config.catch.smtp),
         (("catch", "web"), config.catch.web),
@@ -102,6 +104,25 @@ def _mail(config: Config, report: Report) -> None:
         if relay.warm_up and not _is_day(relay.warm_up):
             message = f"[relays.{key}] warm_up is not a day: {relay.warm_up!r}"
             report("bad-value", message, 'Write it like warm_up = "2026-11-24".', ("relays", key, "warm_up"))
+
+
+def _replies(config: Config, report: Report) -> None:
+    """Nothing may answer people by itself before it can tell them what to do in an emergency (REPLIES, safety)."""
+    replies, languages = config.replies, {one.language or config.site.language for one in config.emergency.values()}
+    short = {language.split("-")[0].lower() for language in languages}
+    spoken = config.site.language.split("-")[0].lower() in short
+    if replies.acknowledge and config.mail.transport == "smtp" and not spoken:
+        hint = 'Add [emergency.words] with text = "In danger now? Call 999. …", in each language that you write in.'
+        message = f"Emergency words in the site's language ({config.site.language}) are missing"
+        report("no-emergency-words", message, hint, ("replies", "acknowledge"))
+    if not 1 <= replies.hours <= 24 * 31:
+        message = f"[replies] hours cannot be {replies.hours}"
+        report("bad-value", message, "From 1 to 744; 72 is what public bodies promise.", ("replies", "hours"))
+    for key, one in config.emergency.items():
+        if one.sender and one.sender not in config.senders:
+            hint = did_you_mean(one.sender, config.senders)
+            message = f"[emergency.{key}] sender is none of [senders]: {one.sender!r}"
+            report("bad-value", message, hint, ("emergency", key, "sender"))
 
 
 def _is_day(text: str) -> bool:

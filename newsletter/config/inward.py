@@ -77,6 +77,13 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Emergency:
+    text: str = described("What to do in an emergency; stands above every box and in every thanks.", required=True)
+    language: str = described("Its language; empty = the site's.")
+    sender: str = described("Only for messages of this sender (a key of [senders]); empty = for all.")
+
+
+@dataclass(frozen=True)
 class SavedAnswer:
     title: str = described("What staff call it.", required=True)
     text: str = described("The answer; {name}, {reference}, {issue} and {team} are filled in.", required=True)

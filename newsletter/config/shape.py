@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from newsletter.config.describing import described, secret_of
-from newsletter.config.inward import Mailbox, Replies, Rule, SavedAnswer, Staff, Team
+from newsletter.config.inward import Emergency, Mailbox, Replies, Rule, SavedAnswer, Staff, Team
 from newsletter.problems import Where
 
 FILE = "newsletter.toml"
@@ -118,6 +118,9 @@ class Catch:
 @dataclass(frozen=True)
 class Web:
     listen: str = described("Where `newsletter web` serves the public pages (host:port).", "127.0.0.1:8000")
+    exit_url: str = described(
+        "Where “Exit this page” on the reply page leads: something harmless.", "https://www.bbc.co.uk/weather"
+    )
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ TABLES: Mapping[str, type] = MappingProxyType(
         "staff": Staff,
         "rules": Rule,
         "answers": SavedAnswer,
+        "emergency": Emergency,
     }
 )
 BUILT_IN_FIELDS: Mapping[str, FieldConfig] = MappingProxyType(
@@ -203,6 +207,7 @@ class Config:
     staff: Mapping[str, Staff]
     rules: Mapping[str, Rule]
     answers: Mapping[str, SavedAnswer]
+    emergency: Mapping[str, Emergency]
     themes: Mapping[str, Mapping[str, Any]]  # checked against theme.toml by rendering.themes
     origins: Mapping[str, str]
 

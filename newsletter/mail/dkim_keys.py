@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from newsletter import files
 from newsletter.mail.dkim import ED25519, RSA
 from newsletter.problems import Exit, NewsletterError, Problem, Where
 
@@ -147,15 +148,7 @@ def create(path: Path, algorithm: str) -> Key:
     except FileExistsError:
         raise exists(path) from None
     except OSError as error:
-        raise NewsletterError(
-            Problem(
-                "cannot-write",
-                f"Cannot write {path}: {error.strerror or error}",
-                hint="Check that you may write to the folder, and that the disk is not full.",
-                where=Where(str(path)),
-            ),
-            exit=Exit.CONFIG,
-        ) from error
+        raise files.unwritable(path, error) from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from newsletter.replies import words as reading
 from newsletter.replies.identifying import Copy
 from newsletter.replies.models import Conversation, DeskEntry, Message, Raw, Tag
 from newsletter.replies.storing import storable
-from newsletter.sending.models import UnsubscribeKey
+from newsletter.sending import finding
 
 ASKS = "asks to leave"  # the tag of a conversation whose writer may want to leave
 
@@ -101,7 +101,7 @@ def left(raw: Raw, incoming: Incoming, copy: Copy) -> str:
     if copy.purpose is Purpose.TEST and "unsubscribe" in copy.address.lower():
         return "the address of a test copy: nobody was unsubscribed"
     if copy.purpose is Purpose.UNSUBSCRIBE:
-        key = UnsubscribeKey.objects.filter(token=copy.stored).first()
+        key = finding.unsubscribe_key(copy.stored)
         if key is None:
             return ""  # signed by us, but not in our records (an older backup?): a person must look
         subscribing.leave(key.canonical, key.lists, "mail", undoing.mark(raw.pk, "sent to the unsubscribe address"))

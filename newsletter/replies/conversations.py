@@ -5,7 +5,7 @@ from __future__ import annotations
 from newsletter.mail import addresses
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose
-from newsletter.replies import arriving, enclosures
+from newsletter.replies import arriving, doubles, enclosures
 from newsletter.replies import words as reading
 from newsletter.replies.identifying import Copy, Identified
 from newsletter.replies.models import Conversation, Kind, Message, Raw
@@ -24,7 +24,7 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
     conversation = existing(raw, incoming, copy, writer)
     words = reading.of(incoming, bytes(raw.data), raw.delivery)
     if conversation is not None:
-        again = repeated(conversation, incoming, words.new)
+        again = repeated(conversation, incoming, words.new) or doubles.same_words(conversation, raw, words.new)
         if again is not None:
             raw.duplicate_of = again.raw
             return Kind.DUPLICATE, "the same message again", conversation.pk

@@ -13,7 +13,7 @@ from newsletter.mail import sorting as rules
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.sorting import Facts, Sorted
 from newsletter.mail.tokens import Keyring, Purpose
-from newsletter.replies import acting, conversations
+from newsletter.replies import acting, conversations, page
 from newsletter.replies.identifying import Copy, by_message_id, identify, returned, token_in
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.storing import storable
@@ -23,8 +23,7 @@ from newsletter.sending.models import Delivery, Notice
 # What a token leads to: purposes that name a delivery or a single mail of ours.
 NAMES_A_MAIL = (Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID)
 ENVELOPES = ("lmtp", "catcher", "webhook")  # channels that always know the envelope sender: "" means <> there
-PAGE = "page"  # made by our own page from what somebody typed: no machine's signs are in it
-WRITTEN = Sorted(rules.Kind.PERSON, "written on our page")
+WRITTEN = Sorted(rules.Kind.PERSON, "written on our page")  # what somebody typed there has no machine's signs in it
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def sort(raw: Raw, incoming: Incoming) -> Verdict:
     delivery, notice = mail_of(copy)
     facts = facts_of(raw, incoming, copy, delivery, notice, config, keyring)
     # Not while a transaction is held: it may take seconds.
-    found = WRITTEN if raw.channel == PAGE else rules.sort(bytes(raw.data), incoming, facts)
+    found = WRITTEN if raw.channel == page.CHANNEL else rules.sort(bytes(raw.data), incoming, facts)
     with transaction.atomic():
         # Only the kind: the message itself (up to 50 MB) need not come out of the database once more.
         if Raw.objects.select_for_update().values_list("kind", flat=True).get(pk=raw.pk) != Kind.UNREAD:

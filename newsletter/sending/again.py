@@ -6,8 +6,8 @@ from django.db import connection
 from django.db.models import Count
 
 from newsletter.problems import Exit, NewsletterError, Problem
-from newsletter.sending import mailings, tally
-from newsletter.sending.models import Delivery, LogEntry, Mailing
+from newsletter.sending import logbook, mailings, tally
+from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.settling import adapted
 from newsletter.sending.store import whole
 
@@ -61,7 +61,7 @@ def missing(mailing: Mailing, expect: range | None = None, by: str = "") -> int:
         must_be_agreed(people, expect)
         Mailing.objects.filter(pk=mailing.pk, started_at=None).update(started_at=timezone.now())
         words = "to those who did not get it"
-        LogEntry.objects.create(mailing=mailing, what="again", words=words, people=people, by=by)
+        logbook.note(mailing, "again", words, people, by)
     mailing.refresh_from_db()
     return people
 

@@ -6,12 +6,11 @@ from functools import lru_cache
 
 from newsletter import settings
 from newsletter.config import Config
-from newsletter.mail.tokens import Keyring, new_id
+from newsletter.mail.tokens import Keyring
 from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Rendered
 from newsletter.sending import links, message
-from newsletter.sending.models import Delivery, Mailing, UnsubscribeKey
-from newsletter.sending.outbox import lists_key
+from newsletter.sending.models import Delivery, Mailing
 
 
 def personal(delivery: Delivery) -> str:
@@ -27,7 +26,7 @@ def personal(delivery: Delivery) -> str:
         config,
         Keyring.load(config.var / "secret.key"),
         bytes(delivery.token),
-        _unsubscribe_token(delivery),
+        bytes(delivery.token),
         bytes(mailing.public_id),
     )
 
@@ -48,13 +47,6 @@ def public(mailing: Mailing, language: str = "") -> str:
     variant = merge.variant(rendered, merge.truths(rendered, {}))
     html = merge.join(variant.html, merge.fill(rendered, variant, {}, {}))
     return _pictures_by_address(html, rendered, config)
-
-
-def _unsubscribe_token(delivery: Delivery) -> bytes:
-    """That of the mail. Where it is gone (the person was erased) the link leads nowhere: looking at a page must
-    not write their address down again."""
-    found = UnsubscribeKey.objects.filter(canonical=delivery.canonical, lists_key=lists_key(delivery.lists)).first()
-    return bytes(found.token) if found else new_id()
 
 
 @lru_cache(maxsize=16)

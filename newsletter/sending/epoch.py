@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django.utils import timezone
 
+from newsletter import files
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem, Where
 from newsletter.sending import tally
@@ -125,7 +126,7 @@ def last_mark(config: Config) -> Mark | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _unwritable(path(config), error) from error
+        raise files.unwritable(path(config), error) from error
     for line in reversed(lines):
         if found := _parsed(line):
             return found
@@ -183,19 +184,7 @@ def _append(config: Config, mark: Mark) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        raise _unwritable(file, error) from error
-
-
-def _unwritable(file: Path, error: OSError) -> NewsletterError:
-    return NewsletterError(
-        Problem(
-            "cannot-write",
-            f"Cannot write {file}: {error.strerror or error}",
-            hint="Check that var is a folder, that you may write to it, and that the disk is not full.",
-            where=Where(str(file)),
-        ),
-        exit=Exit.CONFIG,
-    )
+        raise files.unwritable(file, error) from error
 
 
 def accepted(mailing: Mailing) -> int:

@@ -7,7 +7,7 @@ import re
 from newsletter import settings
 from newsletter.config import Config
 from newsletter.mail.tokens import Keyring, Purpose
-from newsletter.sending.models import Delivery
+from newsletter.sending.models import Delivery, UnsubscribeKey
 
 _REMOTE = re.compile(r"[\w.+-]{8,200}")
 
@@ -22,6 +22,18 @@ def delivery_of(message_id: str) -> Delivery | None:
             return None
         return Delivery.objects.filter(token=read[1]).first()
     return by_remote_id(config, local)
+
+
+def unsubscribe_key(stored: bytes) -> UnsubscribeKey | None:
+    """Whom and which lists a `u` token names; None when it is in no record of ours.
+
+    The token of a mail is its delivery's, so that approving writes no second row a person (a third of the freeze).
+    Keys of earlier versions, and those kept when a ledger is thinned out (freezing.keep_unsubscribe_keys), are rows.
+    """
+    if key := UnsubscribeKey.objects.filter(token=stored).first():
+        return key
+    found = Delivery.objects.filter(token=stored).values_list("canonical", "lists").first()
+    return UnsubscribeKey(token=stored, canonical=found[0], lists=sorted(found[1])) if found else None
 
 
 def by_remote_id(config: Config, remote_id: str) -> Delivery | None:

@@ -85,18 +85,22 @@ def freeze_people(mailing: Mailing, lists: Sequence[str], keys: Sequence[str]) -
     return frozen
 
 
-def make_unsubscribe_keys(mailing: Mailing) -> None:
-    """A key for every person and set of lists of this mailing; keys made for earlier mailings are used again."""
+def keep_unsubscribe_keys(mailing: Mailing) -> int:
+    """What must run before deliveries are thrown away: an unsubscribe link never expires, so its token, person and
+    lists are kept in a table of their own. Returns how many were new."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT DISTINCT lists FROM sending_delivery WHERE mailing_id = %s", [mailing.pk])
+        made = 0
         for (lists,) in cursor.fetchall():
             chosen = sorted(loaded(lists))
             cursor.execute(
                 "INSERT INTO sending_unsubscribekey (token, canonical, lists, lists_key)"
-                f" SELECT {dialect.random_token()}, d.canonical, {dialect.as_json('%s')}, %s FROM sending_delivery d"
+                f" SELECT d.token, d.canonical, {dialect.as_json('%s')}, %s FROM sending_delivery d"
                 " WHERE d.mailing_id = %s AND d.lists = %s ON CONFLICT DO NOTHING",
                 [as_json(chosen), lists_key(chosen), mailing.pk, lists],
             )
+            made += int(cursor.rowcount)
+    return made
 
 
 def as_json(value: Any) -> str:

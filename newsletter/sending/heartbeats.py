@@ -39,6 +39,21 @@ def alive() -> list[str]:
         return list(heard.order_by("started").values_list("worker", flat=True))
 
 
+def absent() -> str:
+    """Since when no worker is heard, in words; "" while one is alive."""
+    if alive():
+        return ""
+    with database.problems_of():
+        last = Heartbeat.objects.filter(seen__lt=Now()).order_by("-seen").values_list("seen", flat=True).first()
+    if last is None:
+        return "none is running"
+    minutes = max(1, round((clock() - last).total_seconds() / 60))
+    ago = (
+        f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+    )
+    return f"the last one was heard {ago} ago"
+
+
 def trouble(slug: str) -> str:
     """What a worker says is in the way of this mailing, in words; "" when nothing is."""
     begun = f"{slug}: "

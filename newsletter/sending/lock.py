@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from newsletter.problems import Exit, NewsletterError, Problem, Where
+from newsletter import files
+from newsletter.problems import Exit, NewsletterError, Problem
 
 FILE = "sending.lock"
 
@@ -39,15 +40,7 @@ def sending(var: Path, slug: str, now: datetime) -> Iterator[int]:
         var.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise NewsletterError(
-            Problem(
-                "cannot-write",
-                f"Cannot write {path}: {error.strerror or error}",
-                hint="Check that var is a folder, that you may write to it, and that the disk is not full.",
-                where=Where(str(path)),
-            ),
-            exit=Exit.CONFIG,
-        ) from error
+        raise files.unwritable(path, error) from error
     try:
         if not _taken(handle):
             raise _refusal(holder(var))

@@ -63,7 +63,6 @@ def approve(
             excluded=dict(excluded or {}),
         )
         mailing.frozen = freezing.freeze_people(mailing, audience, freezing.keys_used(renders.values()))
-        freezing.make_unsubscribe_keys(mailing)
         must_be_expected(mailing.frozen, expect)
         mailing.save(update_fields=["frozen"])
     return mailing

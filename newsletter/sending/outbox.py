@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 
 from newsletter.audience import selecting
+from newsletter.audience.models import MailingList
 from newsletter.sending import relay_days, tally
 from newsletter.sending.models import STATES, Delivery, Mailing
 from newsletter.sending.store import Run, Store, loaded
@@ -47,8 +47,7 @@ _RESULT = (
 )
 
 
-@dataclass(frozen=True)
-class Leased:
+class Leased(NamedTuple):
     """One person's row while it is ours: everything needed to build the message and to write the result."""
 
     id: int
@@ -65,8 +64,7 @@ class Leased:
     again: bool = False  # was to be tried again, not waiting for its first attempt
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What became of one attempt, ready to be written down. `tried` counts towards the retry schedule."""
 
     row: Leased
@@ -91,9 +89,11 @@ class Outbox:
         self.mailing = mailing.pk
         self.worker = worker[:40]
         self.started = mailing.started_at
+        self.suppressed_again = 0  # of those the last lease suppressed: who was to be tried again, not waiting
         self.on_the_disk = survives == "power"
         # Who may no longer be mailed, asked twice: when a row is leased and when its body starts (law L4).
-        self.gone = f"(d.subscriber_id IS NULL OR {selecting.gone_since('d')})"
+        lists = MailingList.objects.filter(key__in=mailing.audience).order_by("pk").values_list("pk", flat=True)
+        self.gone = f"(d.subscriber_id IS NULL OR {selecting.gone_since('d', list(lists))})"
         self.why = (
             "CASE WHEN d.subscriber_id IS NULL THEN 'erased since approval' WHEN EXISTS"
             " (SELECT 1 FROM audience_suppression s WHERE s.canonical = d.canonical) THEN 'on the never-mail list'"
@@ -109,32 +109,34 @@ class Outbox:
         Returns the rows and how many were suppressed.
         """
 
+        take = self._lease_sqlite if self.store.is_sqlite else self._lease
+
         def work(run: Run) -> tuple[list[Row], list[Row]]:
-            waiting = self._lease(run, self._pending(), (self.mailing, number), Delivery.State.PENDING)
+            waiting = take(run, self._pending, (self.mailing, number), Delivery.State.PENDING)
             if len(waiting) >= number:
                 return waiting, []
             moment: tuple[Any, ...] = (now,) if now else ()
-            due = self._lease(
-                run, self._deferred(now), (self.mailing, *moment, number - len(waiting)), Delivery.State.DEFERRED
-            )
+            chosen = partial(self._deferred, now)
+            due = take(run, chosen, (self.mailing, *moment, number - len(waiting)), Delivery.State.DEFERRED)
             return waiting, due
 
         waiting, due = self.store.together(work)
+        self.suppressed_again = sum(row[2] == Delivery.State.SUPPRESSED for row in due)
         leased = [(row, False) for row in waiting if row[2] == Delivery.State.LEASED]
         leased += [(row, True) for row in due if row[2] == Delivery.State.LEASED]
-        return self._with_keys(leased), len(waiting) + len(due) - len(leased)
+        return [_leased(row, again) for row, again in leased], len(waiting) + len(due) - len(leased)
 
-    def _pending(self) -> str:
+    def _pending(self, what: str = "id") -> str:
         # INDEXED BY: see models.Delivery.Meta; tests/sending/test_outbox.py holds the query plan.
         return (
-            f"SELECT id FROM sending_delivery {self._by('delivery_pending')}"
-            f" WHERE mailing_id = %s AND state = 'pending' ORDER BY id LIMIT %s{self._skipping}"
+            f"SELECT {what} FROM sending_delivery AS d {self._by('delivery_pending')}"
+            f" WHERE mailing_id = %s AND state = 'pending' ORDER BY id + 0 LIMIT %s{self._skipping}"
         )
 
-    def _deferred(self, now: datetime | None) -> str:
+    def _deferred(self, now: datetime | None, what: str = "id") -> str:
         moment = "%s" if now else self.store.clock()
         return (
-            f"SELECT id FROM sending_delivery {self._by('delivery_deferred')}"
+            f"SELECT {what} FROM sending_delivery AS d {self._by('delivery_deferred')}"
             f" WHERE mailing_id = %s AND state = 'deferred' AND due <= {moment} ORDER BY due LIMIT %s{self._skipping}"
         )
 
@@ -146,11 +148,11 @@ class Outbox:
         """Rows that another worker is taking at this moment are passed over, not waited for."""
         return "" if self.store.is_sqlite else " FOR UPDATE SKIP LOCKED"
 
-    def _lease(self, run: Run, chosen: str, params: Sequence[Any], before: str) -> list[Row]:
-        rows: list[Row] = run(
+    def _lease(self, run: Run, chosen: Callable[[], str], params: Sequence[Any], before: str) -> list[Row]:
+        rows: list[Row] = run.prepared(
             f"UPDATE sending_delivery AS d SET state = CASE WHEN {self.gone} THEN 'suppressed' ELSE 'leased' END,"
             f" reason = '', attempt = attempt + 1, worker = %s, leased_until = {self.store.clock(LEASE)},"
-            f" changed = {self.store.clock()} WHERE id IN ({chosen}) RETURNING {RETURNING}",
+            f" changed = {self.store.clock()} WHERE id IN ({chosen()}) RETURNING {RETURNING}",
             [self.worker, *params],
         ).fetchall()
         gone = [row[0] for row in rows if row[2] == Delivery.State.SUPPRESSED]
@@ -160,40 +162,33 @@ class Outbox:
                 f"UPDATE sending_delivery AS d SET leased_until = NULL, reason = {self.why} WHERE id IN ({marks})",
                 gone,
             )
-        leased = sum(row[2] == Delivery.State.LEASED for row in rows)
+        return self._taken(run, rows, before)
+
+    def _lease_sqlite(self, run: Run, chosen: Callable[..., str], params: Sequence[Any], before: str) -> list[Row]:
+        """The same where there is one writer at a time: nothing comes between reading the rows and taking them, and
+        a row taken by its id costs a third of one in UPDATE … IN … RETURNING."""
+        state = f"CASE WHEN {self.gone} THEN 'suppressed' ELSE 'leased' END"
+        columns = RETURNING.replace('"attempt", "state"', f"attempt + 1, {state}")
+        rows = run.all(chosen(what=columns), self.store.adapted(params))
+        now, until = run.moments(0, LEASE)
+        run.each(
+            "UPDATE sending_delivery SET state = 'leased', reason = '', attempt = attempt + 1, worker = %s,"
+            " leased_until = %s, changed = %s WHERE id = %s",
+            [(self.worker, until, now, row[0]) for row in rows],
+        )
+        if gone := [row[0] for row in rows if row[2] == "suppressed"]:
+            marks = ", ".join(["%s"] * len(gone))
+            run(
+                "UPDATE sending_delivery AS d SET state = 'suppressed', leased_until = NULL,"
+                f" reason = {self.why} WHERE id IN ({marks})",
+                gone,
+            )
+        return self._taken(run, rows, before)
+
+    def _taken(self, run: Run, rows: list[Row], before: str) -> list[Row]:
+        leased = sum(row[2] == "leased" for row in rows)
         self._moved(run, {before: -len(rows), Delivery.State.LEASED: leased, "suppressed": len(rows) - leased})
         return sorted(rows, key=lambda row: int(row[0]))
-
-    def _with_keys(self, rows: list[tuple[Row, bool]]) -> list[Leased]:
-        """The rows as values, each with the stored id of its unsubscribe token (made at approval)."""
-        made = []
-        keys: dict[tuple[str, str], bytes] = {}
-        if rows:
-            marks = ", ".join(["%s"] * len(rows))
-            found = self.store.rows(
-                f"SELECT canonical, lists_key, token FROM sending_unsubscribekey WHERE canonical IN ({marks})",
-                [row[4] for row, _ in rows],
-            )
-            keys = {(canonical, lists_key): bytes(token) for canonical, lists_key, token in found}
-        for (id_, attempt, _, tries, canonical, address, name, language, values, lists, token), again in rows:
-            chosen = _lists(lists)
-            made.append(
-                Leased(
-                    id=id_,
-                    attempt=attempt,
-                    tries=tries,
-                    canonical=canonical,
-                    address=address,
-                    name=name,
-                    language=language,
-                    values={} if values == "{}" else loaded(values),
-                    lists=chosen,
-                    token=bytes(token),
-                    unsubscribe_token=keys.get((canonical, lists_key(chosen)), b""),
-                    again=again,
-                )
-            )
-        return made
 
     def renew(self) -> None:
         """Hold what is ours for longer: a slowed provider keeps rows waiting."""
@@ -231,28 +226,57 @@ class Outbox:
         return self.store.together(work, on_the_disk=bool(starts) and self.on_the_disk)
 
     def _begin(self, run: Run, starts: Sequence[Leased], moves: Counter[str]) -> set[int]:
+        begun = self._begin_sqlite(run, starts) if self.store.is_sqlite else self._begin_postgresql(run, starts)
+        moves["leased"] -= len(begun)
+        moves["inflight"] += len(begun)
+        return begun
+
+    def _begin_sqlite(self, run: Run, starts: Sequence[Leased]) -> set[int]:
+        if not run.all("SELECT 1 FROM sending_mailing WHERE id = %s AND state = 'sending'", [self.mailing]):
+            return set()
+        [now] = run.moments(0)
+        done = run.each(
+            "UPDATE sending_delivery AS d SET state = 'inflight', changed = %s"
+            f" WHERE d.id = %s AND d.attempt = %s AND d.state = 'leased' AND NOT {self.gone}",
+            [(now, row.id, row.attempt) for row in starts],
+        )
+        return {row.id for row, begun in zip(starts, done, strict=True) if begun}
+
+    def _begin_postgresql(self, run: Run, starts: Sequence[Leased]) -> set[int]:
         mine, params = self._mine(starts)
-        rows = run(
+        rows = run.prepared(
             f"UPDATE sending_delivery AS d SET state = 'inflight', changed = {self.store.clock()}"
-            f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
-            f" AND NOT {self.gone}"
-            " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = d.mailing_id AND m.state = 'sending')"
+            f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2"
+            # Not `state = 'leased'`: PostgreSQL then takes the index of all taken rows, dead ones too, not the key.
+            f" AND d.state || '' = 'leased' AND NOT {self.gone}"
+            " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = %s AND m.state = 'sending')"
             " RETURNING id",
-            params,
+            [*params, self.mailing],
         ).fetchall()
-        moves["leased"] -= len(rows)
-        moves["inflight"] += len(rows)
         return {int(row[0]) for row in rows}
 
     def _settle(self, run: Run, results: Sequence[Result], moves: Counter[str]) -> set[int]:
-        values = []
+        keep = self._settle_sqlite if self.store.is_sqlite else self._settle_postgresql
+        kept = keep(run, results)
         for one in results:
-            proof = "answer" if one.state == Delivery.State.ACCEPTED else ""
-            known = (one.row.id, one.row.attempt, "inflight" if one.begun else "leased", str(one.state))
-            said = (one.reason[:300], one.code or None, one.text[:2000], one.remote_id[:200], one.due)
-            values.append((*known, *said, int(one.tried), one.relay[:40], one.provider[:60], proof))
-        table, params = self.store.table("r", _RESULT, values)
-        rows = run(
+            if one.row.id in kept:
+                moves["inflight" if one.begun else "leased"] -= 1
+                moves[one.state] += 1
+        return kept
+
+    def _settle_sqlite(self, run: Run, results: Sequence[Result]) -> set[int]:
+        [now] = run.moments(0)
+        done = run.each(
+            "UPDATE sending_delivery SET state = %s, reason = %s, reply_code = %s, reply_text = %s, remote_id = %s,"
+            " due = %s, tries = tries + %s, relay = %s, provider = %s, proof = %s, leased_until = NULL, changed = %s"
+            " WHERE id = %s AND attempt = %s AND state = %s",
+            [(*_said(one, self.store.time(one.due) if one.due else None), now, *_known(one)) for one in results],
+        )
+        return {one.row.id for one, kept in zip(results, done, strict=True) if kept}
+
+    def _settle_postgresql(self, run: Run, results: Sequence[Result]) -> set[int]:
+        table, params = self.store.table("r", _RESULT, [(*_known(one), *_said(one, one.due)) for one in results])
+        rows = run.prepared(
             "UPDATE sending_delivery AS d SET state = r.column4, reason = r.column5, reply_code = r.column6,"
             " reply_text = r.column7, remote_id = r.column8, due = r.column9, tries = d.tries + r.column10,"
             " relay = r.column11, provider = r.column12, proof = r.column13, leased_until = NULL,"
@@ -260,12 +284,7 @@ class Outbox:
             " WHERE d.id = r.column1 AND d.attempt = r.column2 AND d.state = r.column3 RETURNING id",
             params,
         ).fetchall()
-        kept = {int(row[0]) for row in rows}
-        for one in results:
-            if one.row.id in kept:
-                moves["inflight" if one.begun else "leased"] -= 1
-                moves[one.state] += 1
-        return kept
+        return {int(row[0]) for row in rows}
 
     def _mine(self, rows: Sequence[Leased]) -> tuple[str, list[Any]]:
         return self.store.table("mine", ("bigint", "integer"), [(row.id, row.attempt) for row in rows])
@@ -318,7 +337,12 @@ class Outbox:
         return self.store.together(work)
 
     def _moved(self, run: Run, differences: Mapping[str, int]) -> None:
-        tally.moved_by(run, self.mailing, self.worker, differences)
+        rows = tally.rows_of(self.mailing, self.worker, differences)
+        if self.store.is_sqlite:
+            run.each(tally.MOVE, rows)
+        elif rows:
+            table, params = self.store.table("moved", ("bigint", "text", "text", "bigint"), rows)
+            run.prepared(tally.MOVE.replace("VALUES (%s, %s, %s, %s)", f"SELECT * FROM {table}"), params)
 
     # --- looking -----------------------------------------------------------------------------------------------
 
@@ -355,6 +379,36 @@ class Outbox:
         ):
             found[state] += int(people)
         return found
+
+
+def _known(one: Result) -> tuple[int, int, str]:
+    """What the row must be for this result to be written."""
+    return one.row.id, one.row.attempt, "inflight" if one.begun else "leased"
+
+
+def _said(one: Result, due: Any) -> tuple[Any, ...]:
+    """What is written, in the order of `settle`'s columns."""
+    state = str(one.state)
+    return (
+        state,
+        one.reason[:300],
+        one.code or None,
+        one.text[:2000],
+        one.remote_id[:200],
+        due,
+        int(one.tried),
+        one.relay[:40],
+        one.provider[:60],
+        "answer" if state == "accepted" else "",
+    )
+
+
+def _leased(row: Row, again: bool) -> Leased:
+    """A row of RETURNING. Its token is that of the unsubscribe link too: see finding.unsubscribe_key."""
+    id_, attempt, _, tries, canonical, address, name, language, values, lists, token = row
+    held = {} if values == "{}" else loaded(values)
+    token = bytes(token)
+    return Leased(id_, attempt, tries, canonical, address, name, language, held, _lists(lists), token, token, again)
 
 
 @lru_cache(maxsize=1024)

@@ -11,9 +11,9 @@ from django.db import connection
 
 from newsletter.config import Config
 from newsletter.mail.tokens import new_id
-from newsletter.sending import epoch, mailings, tally
+from newsletter.sending import epoch, logbook, mailings, tally
 from newsletter.sending.mail_log import Evidence
-from newsletter.sending.models import Delivery, LogEntry, Mailing
+from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.settling import MARGIN, adapted
 from newsletter.sending.store import whole
 
@@ -99,13 +99,8 @@ def apply(config: Config, plan: Plan, by: str) -> None:
             differences = {state: people for (which, state), people in moved.items() if which == mailing}
             tally.moved(cursor, mailing, "", differences)
             words = ", ".join(f"{people} {state}" for state, people in differences.items() if people > 0)
-            LogEntry.objects.create(
-                mailing_id=mailing,
-                what="recovered",
-                words=f"after a restored backup: {words or 'nobody changed'}",
-                people=sum(people for people in differences.values() if people > 0),
-                by=by,
-            )
+            changed = sum(people for people in differences.values() if people > 0)
+            logbook.note(mailing, "recovered", f"after a restored backup: {words or 'nobody changed'}", changed, by)
             mailings.finish(Mailing.objects.get(pk=mailing))
         for slug, people in plan.unknown.items():
             _stand_in(slug, people, by)
@@ -125,4 +120,4 @@ def _stand_in(slug: str, people: int, by: str) -> None:
         public_id=new_id(),
         paused_why=f"sent to {people} people or more after the backup that this database comes from",
     )
-    LogEntry.objects.create(mailing=made, what="recovered", words=made.paused_why, people=people, by=by)
+    logbook.note(made, "recovered", made.paused_why, people, by)

@@ -29,6 +29,7 @@ OUTCOMES = {
 }
 HAVE_REASONS = ("failed", "deferred", "expired", "uncertain", "suppressed", "cancelled")
 ON_PURPOSE = ("one-click", "page", "mail")  # channels by which people leave themselves: not an import, not staff
+OTHERS = "Other providers"
 REFUSED = "refused by the mail server"  # what verdicts says where no code tells more
 _SAID = re.compile(r"^(?P<words>.*?) \((?P<said>[^)].*)\)$", re.DOTALL)
 _CODE = re.compile(r"^(?P<code>\d{3})?[ -]*(?P<enhanced>[245]\.\d{1,3}\.\d{1,3})?[ :-]*")
@@ -85,11 +86,11 @@ class Report:
         return sorted(rows, key=lambda row: (order.index(row[0]), -row[3], row[1], row[2]))
 
     def by_provider(self) -> list[tuple[str, dict[str, int]]]:
-        """(provider's name, outcome → people), the one with most people first."""
+        """(provider's name, outcome → people), the one with most people first, those without a name last."""
         found: dict[str, dict[str, int]] = {}
         for cell in self.cells:
             found.setdefault(name(cell.provider), dict.fromkeys(OUTCOMES, 0))[cell.outcome] += cell.people
-        return sorted(found.items(), key=lambda row: (-sum(row[1].values()), row[0]))
+        return sorted(found.items(), key=lambda row: (row[0] == OTHERS, -sum(row[1].values()), row[0]))
 
     def _summed(self, by: Callable[[Cell], tuple[str, str, str]]) -> Counter[tuple[str, str, str]]:
         found: Counter[tuple[str, str, str]] = Counter()
@@ -170,7 +171,8 @@ def _left(mailing: Mailing) -> int:
 
 def name(provider: str) -> str:
     """The provider for a person: "Google"; the small ones together."""
-    return providers.table().name(provider)
+    found = providers.table().name(provider)
+    return OTHERS if found == "others" else found
 
 
 def plain(reason: str, code: int | None = None) -> tuple[str, str]:

@@ -53,6 +53,17 @@ def due(now: datetime) -> list[Mailing]:
     return list(found.order_by("send_at", "pk"))
 
 
+def waiting_for_a_worker() -> list[Mailing]:
+    """The mailings that go on by themselves only where a worker runs: scheduled, left to it, or with people to be
+    tried again. Somebody may be sending one of them by hand; whoever asks looks at the lock as well."""
+    rows = Delivery.objects.filter(mailing=OuterRef("pk"))
+    open_ = Q()
+    for state in (*WAITING, Delivery.State.DEFERRED):
+        open_ |= Q(Exists(rows.filter(state=state)))
+    found = Mailing.objects.filter(Q(state=Mailing.State.APPROVED) | (Q(state=Mailing.State.SENDING) & open_))
+    return list(found.order_by("send_at", "pk"))
+
+
 def too_late(mailing: Mailing, now: datetime, stale: float) -> bool:
     """True when it has not begun and its time passed more than `stale` hours before `now`."""
     if mailing.state != Mailing.State.APPROVED or mailing.send_at is None:

@@ -12,9 +12,9 @@ from django.db import connection
 from django.utils import timezone
 
 from newsletter.config import Config
-from newsletter.sending import mailings, tally
+from newsletter.sending import logbook, mailings, tally
 from newsletter.sending.mail_log import Evidence
-from newsletter.sending.models import Delivery, LogEntry, Mailing
+from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.store import whole
 
 MARGIN = timedelta(seconds=60)  # Postfix writes its two lines within a second; a loaded machine and two clocks more
@@ -178,7 +178,7 @@ def _write(cursor: Any, done: Mapping[tuple[int, str], int], by: str, how: str) 
         everybody = sum(moved.values())
         tally.moved(cursor, mailing, "", {**moved, "uncertain": -everybody})
         said = ", ".join(f"{people} {state}" for state, people in sorted(moved.items()))
-        LogEntry.objects.create(mailing_id=mailing, what="settled", words=f"{how}: {said}", people=everybody, by=by)
+        logbook.note(mailing, "settled", f"{how}: {said}", everybody, by)
         mailings.finish(Mailing.objects.get(pk=mailing))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from newsletter.sending.models import STATES, Tally
 
 Run = Callable[[str, Sequence[Any]], Any]
-_MOVE = (
+MOVE = (
     "INSERT INTO sending_tally (mailing_id, worker, state, people) VALUES (%s, %s, %s, %s)"
     " ON CONFLICT (mailing_id, worker, state) DO UPDATE SET people = sending_tally.people + EXCLUDED.people"
 )
@@ -26,9 +26,13 @@ def moved_by(
     run: Callable[[str, Sequence[Any]], Any], mailing: int, worker: str, differences: Mapping[str, int]
 ) -> None:
     """The same, with whatever runs a statement."""
-    for state, people in sorted(differences.items()):
-        if people:
-            run(_MOVE, [mailing, worker, str(state), people])
+    for row in rows_of(mailing, worker, differences):
+        run(MOVE, row)
+
+
+def rows_of(mailing: int, worker: str, differences: Mapping[str, int]) -> list[list[Any]]:
+    """The parameters of MOVE, one row for each state that changes, in the order in which rows are locked."""
+    return [[mailing, worker, str(state), people] for state, people in sorted(differences.items()) if people]
 
 
 def counts(mailing: int) -> dict[str, int]:

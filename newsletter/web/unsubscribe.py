@@ -14,6 +14,7 @@ from newsletter import settings
 from newsletter.audience import subscribing
 from newsletter.audience.models import Subscriber
 from newsletter.mail.tokens import Purpose
+from newsletter.sending import finding
 from newsletter.sending.models import UnsubscribeKey
 from newsletter.web import links
 from newsletter.web.answers import page, unknown_link
@@ -32,7 +33,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     one_click = request.method == "POST" and is_one_click(request)
     if found and found[0] is Purpose.TEST:
         return test_copy(request, one_click)
-    key = UnsubscribeKey.objects.filter(token=found[1]).first() if found else None
+    key = finding.unsubscribe_key(found[1]) if found else None
     if key is None:
         return HttpResponse("This link is not known here.\n", PLAIN, 404) if one_click else unknown_link(request)
     if one_click:

@@ -16,7 +16,7 @@ from newsletter.audience.models import Subscriber
 from newsletter.sending import laws, mailings
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import Outbox, Result
-from newsletter.sending.store import Store
+from newsletter.sending.store import Run, Store
 from tests.sending.made import a_rendered, an_issue
 from tests.sending.steps import begin, settle
 from tests.workspace import Workspace
@@ -53,7 +53,7 @@ def test_a_lease_takes_people_in_order_and_never_twice(outbox: Outbox) -> None:
 
 def test_the_unsubscribe_key_comes_with_the_row(outbox: Outbox) -> None:
     rows, _ = outbox.lease(2)
-    assert all(len(row.unsubscribe_token) == 9 for row in rows)
+    assert all(row.unsubscribe_token == row.token for row in rows)
     assert rows[0].unsubscribe_token != rows[1].unsubscribe_token
 
 
@@ -130,10 +130,10 @@ def test_a_body_begins_only_when_that_is_on_the_disk(outbox: Outbox) -> None:
     with statements(outbox) as said:
         begin(outbox, row)
         settle(outbox, row, "accepted", code=250)
-    told = [line for line in said if "synchronous" in line or "'inflight'" in line or "r.column4" in line]
+    told = [line for line in said if "synchronous" in line or "UPDATE sending_delivery" in line]
     full, normal = ("=FULL", "=NORMAL") if outbox.store.is_sqlite else ("= on", "= off")
     assert told[0].endswith(full) and "'inflight'" in told[1]
-    assert told[2].endswith(normal) and "r.column4" in told[3]
+    assert told[2].endswith(normal) and "proof = " in told[3]
 
 
 @contextmanager
@@ -145,7 +145,21 @@ def statements(outbox: Outbox) -> Iterator[list[str]]:
         said.append(sql)
         return execute(sql, params, many, context)
 
-    with outbox.store.connection.execute_wrapper(note):
+    if outbox.store.is_sqlite:  # its hot statements go past Django's cursor
+        outbox.store.rows("SELECT 1")
+        held: Any = outbox.store.connection.connection
+        held.set_trace_callback(said.append)
+        yield said
+        held.set_trace_callback(None)
+        return
+    prepared = Run.prepared
+
+    def noted(self: Run, sql: str, params: Any) -> Any:
+        said.append(sql)
+        return prepared(self, sql, params)
+
+    with outbox.store.connection.execute_wrapper(note), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "prepared", noted)
         yield said
 
 

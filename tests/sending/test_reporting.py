@@ -166,3 +166,19 @@ def test_a_report_that_does_not_add_up_says_so(workspace: Workspace) -> None:
     Mailing.objects.filter(pk=mailing.pk).update(frozen=3)
     ran = workspace.run("report")
     assert ran.exit == 5 and "books-do-not-balance" in ran.out
+
+
+def test_while_it_goes_on_it_has_not_taken_its_time_yet(workspace: Workspace) -> None:
+    a_mailing(workspace, [FATES[0], FATES[5]])
+    assert ", began " in (said := workspace.run("report").out) and " s so far" in said and "took" not in said
+
+
+def test_with_only_uncertain_people_left_nothing_is_sent_any_more(workspace: Workspace) -> None:
+    a_mailing(workspace, [FATES[0], FATES[7]])
+    said = workspace.run("report").out
+    assert "Everybody was handed over, began " in said and "took" in said and " s so far" not in said
+
+
+def test_providers_without_a_name_come_last(workspace: Workspace) -> None:
+    report = reporting.make(a_mailing(workspace, [FATES[1], FATES[4], FATES[4], FATES[4], FATES[0]]))
+    assert [who for who, _ in report.by_provider()][-1] == reporting.OTHERS

@@ -11,13 +11,13 @@ from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.sending import laws, mailings, settling
 from newsletter.sending.mail_log import Reader, read_files
 from newsletter.sending.models import Delivery, Mailing
-from tests.sending import postfix
+from tests.postfix import missing, postfix
 from tests.sending.test_settling import uncertain_mailing
 from tests.workspace import Workspace
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.skipif(bool(postfix.missing()), reason=postfix.missing() or "-"),
+    pytest.mark.skipif(bool(missing()), reason=missing() or "-"),
 ]
 
 
@@ -31,7 +31,7 @@ def body(keyring: Keyring, row: Delivery) -> bytes:
 @pytest.mark.parametrize("long_ids", [False, True])
 def test_after_the_dot_is_accepted_and_before_it_is_sent_again(workspace: Workspace, long_ids: bool) -> None:
     keyring = Keyring.load(workspace.root / "var" / "secret.key")
-    with postfix.running(long_ids=long_ids) as mta:
+    with postfix(long_ids=long_ids) as mta:
         mta.wait_for(lambda text: "started" in text)
         mailing = uncertain_mailing(workspace, 30)
         rows = list(Delivery.objects.filter(mailing=mailing).order_by("id"))

@@ -8,7 +8,6 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ def test_a_full_disk_stops_before_the_next_body_and_loses_nobody(
         settled += 1
         if settled == 10:
             run("PRAGMA max_page_count = 1")
-        return original(self, run, [replace(one, text="x" * 2000) for one in results], moves)
+        return original(self, run, [one._replace(text="x" * 2000) for one in results], moves)
 
     monkeypatch.setattr(Outbox, "_settle", growing)
     with Sink() as sink:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from unittest import mock
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -150,11 +151,14 @@ def test_the_front_page_tells_a_stranger_nothing(site: Site) -> None:
     assert answer.status == 200 and "Example Council" in answer.text and "ameera" not in answer.text
 
 
-def test_the_sign_of_life_says_so_when_the_database_is_gone(site: Site) -> None:
+def test_the_sign_of_life_says_so_when_the_database_is_gone(site: Site, request: pytest.FixtureRequest) -> None:
     assert (site.get("/healthz").status, site.get("/healthz").text) == (200, "ok\n")
-    path = site.workspace.root / "var" / "newsletter.db"
-    path.rename(path.with_suffix(".away"))
-    path.mkdir()
+    if site.workspace.url:
+        request.getfixturevalue("cluster").drop(urlsplit(site.workspace.url).path[1:])
+    else:
+        path = site.workspace.root / "var" / "newsletter.db"
+        path.rename(path.with_suffix(".away"))
+        path.mkdir()
     answer = site.get("/healthz")
     assert answer.status == 503 and answer.headers["retry-after"] == "120"
     assert "Something went wrong on our side" in answer.text and "Traceback" not in answer.text
