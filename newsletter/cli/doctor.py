@@ -74,6 +74,7 @@ def findings(output: Output, to: str | None) -> Iterator[Finding]:
     yield from checks.days(config)
     yield from checks.worker(config)
     yield from dkim.dkim(config)
+    yield from checks.refusals(config)
     yield from checks.pages(config)
     if to:
         yield from mail.trial(config, to)

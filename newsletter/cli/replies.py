@@ -14,6 +14,8 @@ import click
 from newsletter.cli import replies_files
 from newsletter.cli.output import Output, count, json_option, print_json, visible
 from newsletter.cli.replies_receive import receive
+from newsletter.cli.replies_reclassify import let_go, reclassify, refused_as_sender, sorted_
+from newsletter.cli.replies_sort import sort_
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
 
 JOINERS = re.compile("([\u200c\u200d])")  # they join letters in Persian, Urdu and emoji, and move no cursor
@@ -25,6 +27,8 @@ def command() -> None:
 
 
 command.add_command(receive)
+for _verb in (sort_, sorted_, reclassify, let_go):
+    command.add_command(_verb)
 
 
 @command.command("list")
@@ -34,8 +38,11 @@ command.add_command(receive)
 def list_(output: Output, everything: bool, as_json: bool) -> int:
     """Who waits for an answer, oldest first."""
     problems = _ready(output)
-    from newsletter.replies import showing
+    from newsletter.replies import bounces, showing
 
+    blocked, latest = bounces.blocked_lately()
+    if blocked:
+        problems.append(refused_as_sender(blocked, latest))
     found, aside = showing.waiting(everything), showing.set_aside()
     if as_json:
         print_json(problems, conversations=found, quarantine=aside)
