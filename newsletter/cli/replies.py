@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from newsletter.cli.output import Output, count, json_option, print_json, visible
+from newsletter.cli.replies_fetch import fetch
 from newsletter.cli.replies_receive import receive
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
 
@@ -23,6 +24,7 @@ def command() -> None:
 
 
 command.add_command(receive)
+command.add_command(fetch)
 
 
 @command.command("list")

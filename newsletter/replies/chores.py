@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from newsletter.config import Config
+from newsletter.replies import fetching
 from newsletter.sending import notices
 
 
@@ -24,4 +25,4 @@ def deliver(config: Config) -> str:
     return f"{sent} single mails sent" if sent else ""
 
 
-CHORES: tuple[Chore, ...] = (Chore("notices", 2.0, deliver),)
+CHORES: tuple[Chore, ...] = (Chore("notices", 2.0, deliver), Chore("mailboxes", 15.0, fetching.in_the_worker))

@@ -25,15 +25,18 @@ TRIES = 2  # a message that twice ended the process that read it goes to quarant
 log = logging.getLogger(__name__)
 
 
-def accept(raw: bytes, recipient: str, sender: str = "", channel: str = "pipe") -> Verdict:
+def accept(raw: bytes, recipient: str, sender: str = "", channel: str = "pipe", source: str = "") -> Verdict:
     """Keep one message for good, then sort it.
 
     `recipient` is the envelope recipient ("" when nobody knows it: then the headers are asked), `sender` the
-    envelope sender ("" = `<>`). Once the bytes are stored nothing is raised any more: what could not be sorted
-    keeps the kind "" and is tried again by `finish_unread`. Raises django.db.Error when storing failed, and then
-    the mail server must keep the message.
+    envelope sender ("" = `<>`). `source` is the message's place in a mailbox that is looked into again and again
+    (`inbox:INBOX:17:4711`): the same bytes from the same place are one arrival, however often they are fetched.
+
+    Once the bytes are stored nothing is raised any more: what could not be sorted keeps the kind "" and is tried
+    again by `finish_unread`. Raises django.db.Error when storing failed, and then the mail server must keep the
+    message.
     """
-    stored = store(raw, recipient, sender, channel)
+    stored = store(raw, recipient, sender, channel, source)
     if stored.kind == Kind.DUPLICATE:
         original = stored.duplicate_of
         if original is not None and original.kind == Kind.UNREAD:
@@ -42,18 +45,28 @@ def accept(raw: bytes, recipient: str, sender: str = "", channel: str = "pipe") 
     return _sort_or_leave(stored)
 
 
-def store(raw: bytes, recipient: str, sender: str, channel: str) -> Raw:
+def store(raw: bytes, recipient: str, sender: str, channel: str, source: str = "") -> Raw:
     """The message on the disk, in a transaction of its own; the same message again becomes a duplicate."""
     sha256 = hashlib.sha256(raw).hexdigest()
-    envelope = {"recipient": storable(recipient, 320), "sender": storable(envelope_sender(sender), 320)}
+    source = storable(source, 200)
+    if source and (there := Raw.objects.filter(source=source, channel=channel, sha256=sha256).first()):
+        return there
+    envelope = {
+        "source": source,
+        "recipient": storable(recipient, 320),
+        "sender": storable(envelope_sender(sender), 320),
+    }
     _to_the_disk(True)
     try:
         try:
             with transaction.atomic(durable=True):
+                if not recipient and Raw.objects.exclude(kind=Kind.DUPLICATE).filter(sha256=sha256).exists():
+                    raise IntegrityError("the same bytes, by a way that knew the recipient")
                 return Raw.objects.create(sha256=sha256, channel=channel, data=raw, size=len(raw), **envelope)
         except IntegrityError:
             with transaction.atomic(durable=True):
-                first = Raw.objects.exclude(kind=Kind.DUPLICATE).get(sha256=sha256, recipient=envelope["recipient"])
+                same = Raw.objects.exclude(kind=Kind.DUPLICATE).filter(sha256=sha256)
+                first = (same.filter(recipient=envelope["recipient"]) if recipient else same.order_by("id"))[0]
                 return Raw.objects.create(
                     sha256=sha256,
                     channel=channel,
