@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
-from email.parser import BytesParser
+from email.parser import BytesFeedParser
 from email.policy import Compat32
 
 from newsletter.mail import header_reading as reading
@@ -19,6 +19,7 @@ MOST_PARTS, DEEPEST = 500, 40
 MOST_LINES_BY_LEVELS = 5_000_000
 MOST_TEXT = 1_000_000  # letters
 MOST_ATTACHMENTS = 100
+PIECE = 65_536  # bytes that the parser gets at once
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,19 @@ def read(raw: bytes) -> Incoming:
     if not faults:
         try:
             policy = _Limited(headers_left=iter(range(MOST_HEADERS * 40)))  # type: ignore[call-arg]
-            body.take(BytesParser(policy=policy).parsebytes(raw))
+            body.take(_parsed(raw, policy))
         except Exception:
             # RecursionError, LookupError, our own limit: the headers are read already, the raw bytes are kept.
             faults.append("unreadable")
     return _message(headers, body, faults + body.faults)
+
+
+def _parsed(raw: bytes, policy: Compat32) -> Message:
+    """The parts of a message. In pieces: parsebytes() makes a second text of four bytes a letter (200 MB for 50)."""
+    parser = BytesFeedParser(policy=policy)
+    for start in range(0, len(raw), PIECE):
+        parser.feed(raw[start : start + PIECE])
+    return parser.close()
 
 
 class _Limited(Compat32):

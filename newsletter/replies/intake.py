@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 
-from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from newsletter import settings
 from newsletter.problems import NewsletterError
@@ -115,15 +114,19 @@ def _sort(raw: Raw) -> Verdict:
     raw.refresh_from_db(fields=["kind", "reason", "attempts"])  # somebody else may have had the turn before us
     if raw.kind != Kind.UNREAD:
         return sorting.verdict_of(raw)
-    if raw.attempts >= TRIES:
-        return sorting.quarantine(raw, "reading it failed twice")
-    Raw.objects.filter(pk=raw.pk).update(attempts=F("attempts") + 1)
-    try:
-        return sorting.sort(raw, reading.read(bytes(raw.data)))
-    except NewsletterError:
-        # A lost key or a locked database says nothing about the message: do not count it as a failed reading.
+    why = "ended the process that did it, twice"
+    while raw.attempts < TRIES:
+        raw.attempts += 1
         Raw.objects.filter(pk=raw.pk).update(attempts=raw.attempts)
-        raise
+        try:
+            return sorting.sort(raw, reading.read(bytes(raw.data)))
+        except reading.Unreadable as error:
+            why = str(error)
+        except (NewsletterError, OperationalError, InterfaceError):
+            # A lost key or a locked database says nothing about the message: do not count it as a failed reading.
+            Raw.objects.filter(pk=raw.pk).update(attempts=raw.attempts - 1)
+            raise
+    return sorting.quarantine(raw, f"reading it {why}")
 
 
 def _to_the_disk(fully: bool) -> None:
