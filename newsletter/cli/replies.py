@@ -13,6 +13,7 @@ import click
 from newsletter.cli.output import Output, count, json_option, print_json, visible
 from newsletter.cli.replies_fetch import fetch
 from newsletter.cli.replies_receive import receive
+from newsletter.cli.replies_serve import serve
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
 
 JOINERS = re.compile("([\u200c\u200d])")  # they join letters in Persian, Urdu and emoji, and move no cursor
@@ -25,6 +26,7 @@ def command() -> None:
 
 command.add_command(receive)
 command.add_command(fetch)
+command.add_command(serve)
 
 
 @command.command("list")
