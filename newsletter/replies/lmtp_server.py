@@ -60,13 +60,14 @@ class Server:
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        with self._lock:
-            still = dict(self._open)
-        for connection in still:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RD)
-        for thread in (*still.values(), *self._threads):
-            thread.join(ENDING)
+        for _ in range(2):  # the second time for a connection that came in meanwhile
+            with self._lock:
+                still = dict(self._open)
+            for connection in still:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RD)
+            for thread in (*still.values(), *self._threads):
+                thread.join(ENDING)
         if "/" in self.place:
             Path(self.place).unlink(missing_ok=True)
 
@@ -90,7 +91,7 @@ class Server:
             thread = threading.Thread(target=self._speak, args=(connection,), name="lmtp", daemon=True)
             with self._lock:
                 self._open[connection] = thread
-            thread.start()
+                thread.start()
 
     def _speak(self, connection: socket.socket) -> None:
         try:

@@ -12,7 +12,7 @@ from newsletter import settings
 from newsletter.audience import subscribing
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Keyring, Purpose
-from newsletter.replies import conversations, signs
+from newsletter.replies import caps, conversations, signs
 from newsletter.replies.identifying import Copy, by_message_id, identify
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.storing import storable
@@ -50,7 +50,9 @@ def sort(raw: Raw, incoming: Incoming) -> Verdict:
         if kind == Kind.UNSUBSCRIBE:
             kind, reason = leave(copy)
         conversation_id = None
-        if kind == Kind.PERSON:
+        if kind == Kind.PERSON and (too_many := caps.too_many(raw, incoming)):
+            kind, reason = Kind.QUARANTINE, too_many
+        elif kind == Kind.PERSON:
             kind, reason, conversation_id = conversations.attach(raw, incoming, copy)
         settle(raw, kind, reason)
         if raw.delivery is not None and not ours:  # what came back had arrived: nobody is uncertain any more
