@@ -113,13 +113,8 @@ def _sort_or_leave(raw: Raw, wait: float = reading.PATIENCE) -> Verdict:
 
 
 def _sort(raw: Raw) -> Verdict:
-    raw.refresh_from_db(fields=["kind", "reason", "attempts"])  # somebody else may have had the turn before us
-    if raw.kind != Kind.UNREAD:
-        return sorting.verdict_of(raw)
     why = "ended the process that did it, twice"
-    while raw.attempts < TRIES:
-        raw.attempts += 1
-        Raw.objects.filter(pk=raw.pk).update(attempts=raw.attempts)
+    while _counted(raw):
         try:
             return sorting.sort(raw, reading.read(bytes(raw.data)))
         except reading.Unreadable as error:
@@ -128,7 +123,21 @@ def _sort(raw: Raw) -> Verdict:
             # A lost key or a locked database says nothing about the message: do not count it as a failed reading.
             Raw.objects.filter(pk=raw.pk).update(attempts=raw.attempts - 1)
             raise
+    if raw.kind != Kind.UNREAD:
+        return sorting.verdict_of(raw)
     return sorting.quarantine(raw, f"reading it {why}")
+
+
+def _counted(raw: Raw) -> bool:
+    """Count one more try; False when there were enough, or when somebody else sorted it before our turn came."""
+    mine = Raw.objects.filter(pk=raw.pk, kind=Kind.UNREAD, attempts=raw.attempts)
+    if not mine.filter(attempts__lt=TRIES).update(attempts=raw.attempts + 1):
+        raw.refresh_from_db(fields=["kind", "reason", "attempts"])
+        if raw.kind != Kind.UNREAD or raw.attempts >= TRIES:
+            return False
+        return _counted(raw)
+    raw.attempts += 1
+    return True
 
 
 def _to_the_disk(fully: bool) -> None:

@@ -42,9 +42,9 @@ def sort(raw: Raw, incoming: Incoming) -> Verdict:
     copy = identify(incoming, raw.recipient, config, keyring)
     ours = by_message_id([incoming.message_id], config, keyring).purpose is not None
     with transaction.atomic():
-        raw = Raw.objects.select_for_update().get(pk=raw.pk)
-        if raw.kind != Kind.UNREAD:
-            return verdict_of(raw)
+        # Only the kind: the message itself (up to 50 MB) need not come out of the database once more.
+        if Raw.objects.select_for_update().values_list("kind", flat=True).get(pk=raw.pk) != Kind.UNREAD:
+            return verdict_of(Raw.objects.defer("data").get(pk=raw.pk))
         raw.delivery = delivery_of(copy)
         kind, reason = kind_of(incoming, copy, raw, ours)
         if kind == Kind.UNSUBSCRIBE:
