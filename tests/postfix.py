@@ -58,6 +58,7 @@ verify unix - - n - 1 verify
 proxymap unix - - n - - proxymap
 smtp unix - - n - - smtp
 relay unix - - n - - smtp
+lmtp unix - - n - - lmtp
 showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
@@ -92,8 +93,11 @@ class Postfix:
 
 
 @contextmanager
-def postfix(next_hop: int) -> Iterator[Postfix]:
-    """A running Postfix that hands everything to the SMTP server on `next_hop` of this computer."""
+def postfix(next_hop: int, main: str = "", master: str = "") -> Iterator[Postfix]:
+    """A running Postfix that hands everything to the SMTP server on `next_hop` of this computer.
+
+    `main` and `master` are more lines for its two files; `{folder}` in them is the folder of this Postfix.
+    """
     if not POSTFIX:
         pytest.skip("no Postfix on this machine: it comes with the system's package postfix")
     if os.geteuid() != 0:
@@ -106,8 +110,10 @@ def postfix(next_hop: int) -> Iterator[Postfix]:
         for name in ("etc", "queue", "data"):
             (folder / name).mkdir()
         shutil.chown(folder / "data", "postfix")
-        (folder / "etc" / "main.cf").write_text(MAIN.format(folder=folder, next_hop=next_hop))
-        (folder / "etc" / "master.cf").write_text(MASTER.format(port=port))
+        more = main.replace("{folder}", str(folder))
+        (folder / "etc" / "main.cf").write_text(MAIN.format(folder=folder, next_hop=next_hop) + more)
+        more = master.replace("{folder}", str(folder))
+        (folder / "etc" / "master.cf").write_text(MASTER.format(port=port) + more)
         _control(folder, "start")
         try:
             yield Postfix(port, folder)
