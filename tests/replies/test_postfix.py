@@ -30,6 +30,7 @@ transport_maps = inline:{{ reply.council.example={way}, bounce.council.example={
 lmtp_destination_concurrency_limit = 5
 newsletter_destination_recipient_limit = 1
 smtputf8_enable = no
+fast_flush_domains =
 """
 PIPE = """\
 newsletter unix - n n - 4 pipe
@@ -73,7 +74,7 @@ def test_by_lmtp_answers_and_bounces_come_in_and_a_refusal_is_told_to_the_writer
             )
             hop.until_empty()
         returned = back.mails[0] if back.mails else None
-    assert kinds() == {sent.reply: "person", other.bounce: "bounce", sent.leave: "unsubscribe"}
+        assert kinds() == {sent.reply: "person", other.bounce: "bounce", sent.leave: "unsubscribe"}
     assert Message.objects.get().full_text == "Help me\n.\n..\nplease"
     assert list(back.copies()) == ["jo@home.example"] and "press reply" in str(returned)
 

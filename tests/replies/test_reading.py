@@ -185,3 +185,13 @@ def test_a_locked_database_is_no_fault_of_the_message(post: Post) -> None:
     from newsletter.replies.models import Raw
 
     assert Raw.objects.filter(kind="person").count() == 1
+
+
+def test_the_worker_sorts_what_was_left_unread(post: Post) -> None:
+    from newsletter.replies import chores, intake
+    from newsletter.replies.models import Raw
+
+    sent = post.sent_to()
+    intake.store(mail(sent.reply), sent.reply, "ameera@example.net", "lmtp")  # and then its process was killed
+    assert chores.unread(post.workspace.config) == ""
+    assert Raw.objects.get().kind == "person"
