@@ -17,6 +17,7 @@ KINDS: dict[str, str] = {"maildir": "newsletter.replies.maildir:fetch"}
 IN_THE_WORKER = ("maildir",)  # kinds that are quick enough to be looked at between two mailings
 WORKERS_SHARE = 200  # messages of one mailbox in one look of the worker: 4 s at 50 a second, then mailings go on
 HEAD = 65_536  # bytes in which the envelope is searched
+_said: dict[str, tuple[str, ...]] = {}  # by mailbox: the troubles of the worker's last look
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,10 @@ def fetch(config: Config, key: str, on_progress: OnProgress = lambda fetched: Tr
 
 
 def in_the_worker(config: Config) -> str:
-    """One look into each mailbox that the worker reads; what is wrong with one does not keep it from the next."""
+    """One look into each mailbox that the worker reads; what is wrong with one does not keep it from the next.
+
+    Gives back what is new in words: a trouble that lasts is said once, not every 15 seconds.
+    """
     words = []
     for key in keys(config):
         if config.mailboxes[key].kind not in IN_THE_WORKER:
@@ -69,11 +73,11 @@ def in_the_worker(config: Config) -> str:
         try:
             found = fetch(config, key, lambda so_far: so_far.taken + so_far.duplicates < WORKERS_SHARE)
         except NewsletterError as error:
-            words.append(f"{key}: {error}")
-            continue
+            found = Fetched(trouble=(str(error),))
         if found.taken:
             words.append(f"{key}: {found.taken} taken in")
-        words += [f"{key}: {trouble}" for trouble in found.trouble]
+        words += [f"{key}: {trouble}" for trouble in found.trouble if trouble not in _said.get(key, ())]
+        _said[key] = found.trouble
     return "; ".join(words)
 
 

@@ -175,3 +175,14 @@ def test_the_worker_looks_into_it(post: Post, maildir: Path) -> None:
     put(maildir, "1.M1.host", mail(post.sent_to().reply))
     assert fetching.in_the_worker(post.workspace.config) == "inbox: 1 taken in"
     assert counts() == (1, 0)
+
+
+def test_the_worker_says_a_trouble_once(post: Post, maildir: Path) -> None:
+    from newsletter.replies import fetching
+
+    (maildir / "new" / "1.folder").mkdir()
+    assert "1.folder" in fetching.in_the_worker(post.workspace.config)
+    assert fetching.in_the_worker(post.workspace.config) == ""
+    (maildir / "new" / "2.folder").mkdir()
+    said = fetching.in_the_worker(post.workspace.config)
+    assert "2.folder" in said and "1.folder" not in said
