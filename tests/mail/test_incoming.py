@@ -179,7 +179,7 @@ HOSTILE = {
     "100,000 levels of div": (b"Content-Type: text/html\n\n" + b"<div>" * 100_000 + b"x", ""),
     "entities": (b"Content-Type: text/html\n\n" + b"&amp" * 200_000, ""),
     "2 MB of text": (b"Content-Type: text/plain\n\n" + b"word " * 400_000, "text-cut"),
-    "50 MB and more": (b"Subject: big\n\n" + bytes(50_000_001), "too-big"),
+    "50 MB and more": (b"Subject: big\n\n" + bytes(50 * 1024 * 1024), "too-big"),
     "nothing": (b"", ""),
     "zeros": (bytes(1000), ""),
     "no boundary": (b"Content-Type: multipart/mixed\n\nhello", ""),
