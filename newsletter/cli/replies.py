@@ -13,10 +13,13 @@ import click
 
 from newsletter.cli import replies_files
 from newsletter.cli.output import Output, count, json_option, print_json, visible
+from newsletter.cli.replies_balance import balance, ready
+from newsletter.cli.replies_fetch import fetch
 from newsletter.cli.replies_receive import receive
 from newsletter.cli.replies_reclassify import let_go, reclassify, refused_as_sender, sorted_
+from newsletter.cli.replies_serve import serve
 from newsletter.cli.replies_sort import sort_
-from newsletter.problems import Exit, NewsletterError, Problem, Severity
+from newsletter.problems import Exit, NewsletterError, Problem
 
 JOINERS = re.compile("([\u200c\u200d])")  # they join letters in Persian, Urdu and emoji, and move no cursor
 
@@ -29,6 +32,9 @@ def command() -> None:
 command.add_command(receive)
 for _verb in (sort_, sorted_, reclassify, let_go):
     command.add_command(_verb)
+command.add_command(fetch)
+command.add_command(balance)
+command.add_command(serve)
 
 
 @command.command("list")
@@ -37,7 +43,7 @@ for _verb in (sort_, sorted_, reclassify, let_go):
 @click.pass_obj
 def list_(output: Output, everything: bool, as_json: bool) -> int:
     """Who waits for an answer, oldest first."""
-    problems = _ready(output)
+    problems = ready(output)
     from newsletter.replies import bounces, showing
 
     blocked, latest = bounces.blocked_lately()
@@ -67,7 +73,8 @@ def list_(output: Output, everything: bool, as_json: bool) -> int:
     if aside:
         output.say()
         output.say(
-            f"{count(len(aside), 'message')} could not be read and {'waits' if len(aside) == 1 else 'wait'} for a look:"
+            f"{count(len(aside), 'message')} could not be read, or came too often, and "
+            f"{'waits' if len(aside) == 1 else 'wait'} for a look:"
         )
         output.table(
             ("No.", "From", "Why"),
@@ -95,7 +102,7 @@ def show(output: Output, name: str, full: bool, folder: Path | None, save: bool,
 
     NUMBER is the one that `newsletter replies list` shows; q12 is a message that could not be read.
     """
-    problems = _ready(output)
+    problems = ready(output)
     from newsletter.replies import showing
 
     if re.fullmatch(r"q\d{1,18}", name):
@@ -179,53 +186,6 @@ def _show_set_aside(output: Output, name: str, save: bool, as_json: bool) -> int
     else:
         output.next(f"newsletter replies show {name} --raw", "write the raw message to a file")
     return Exit.FINE
-
-
-@command.command()
-@json_option
-@click.pass_obj
-def balance(output: Output, as_json: bool) -> int:
-    """Check that nothing was lost: received = what became of it. Exit 5 when it does not add up."""
-    problems = _ready(output)
-    from newsletter import replies
-
-    found = replies.balance()
-    if not found["adds_up"]:
-        hint = "Keep the database as it is, make a copy of it, and report this: it should be impossible."
-        problems.append(Problem("replies-do-not-add-up", "What was received is not the sum of what became of it", hint))
-    if as_json:
-        print_json(problems, **found)
-    else:
-        words = {
-            "person": "from people",
-            "auto": "automatic",
-            "bounce": "bounces",
-            "complaint": "complaints",
-            "unsubscribe": "asked to leave",
-            "duplicate": "came twice",
-            "quarantine": "could not be read",
-            "unread": "not read yet",
-        }
-        output.facts([("received", found["received"]), *((f"  {words[key]}", found[key]) for key in words)])
-        output.problems(problems)
-        if found["adds_up"]:
-            output.done("Nothing is lost: it adds up.")
-    return Exit.FINE if found["adds_up"] else Exit.FAILURES
-
-
-def _ready(output: Output) -> list[Problem]:
-    """Open the database and finish what an interrupted run left unread; what stays unread is said."""
-    from newsletter.audience import database
-
-    database.ready(output.config())
-    from newsletter.replies import intake
-
-    left = intake.finish_unread()
-    if not left:
-        return []
-    hint = "They are safe. `newsletter doctor` checks the key file; they are read as soon as it is right."
-    message = f"{count(left, 'message')} came in and could not be sorted yet"
-    return [Problem("replies-unread", message, hint, severity=Severity.WARNING, affected=left)]
 
 
 def _name(found: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from newsletter.config import Config
+from newsletter.replies import fetching, intake
 from newsletter.sending import notices
 
 
@@ -24,4 +25,13 @@ def deliver(config: Config) -> str:
     return f"{sent} single mails sent" if sent else ""
 
 
-CHORES: tuple[Chore, ...] = (Chore("notices", 2.0, deliver),)
+def unread(config: Config) -> str:
+    """Sort what came in and could not be sorted then: the key was away, or whoever took it in was killed."""
+    return f"{left} messages came in and cannot be sorted yet" if (left := intake.finish_unread()) else ""
+
+
+CHORES: tuple[Chore, ...] = (
+    Chore("notices", 2.0, deliver),
+    Chore("mailboxes", 15.0, fetching.in_the_worker),
+    Chore("unread", 60.0, unread),
+)

@@ -14,10 +14,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from newsletter import settings
-from newsletter.mail import attachments, file_names
+from newsletter.mail import file_names
 from newsletter.mail.attachments import File
 from newsletter.mail.incoming import Incoming
 from newsletter.problems import Exit, NewsletterError, Problem, Where
+from newsletter.replies import reading
 from newsletter.replies.models import Attachment, Message
 from newsletter.replies.storing import storable
 
@@ -29,8 +30,12 @@ _ready = threading.local()  # .of: the hash of the raw message whose files are l
 
 
 def files_of(raw: bytes) -> tuple[File, ...]:
-    """The files of a raw message. The one place where hostile bytes are taken apart here: run it in a child."""
-    return attachments.extract(raw)
+    """The files of a raw message, taken apart in the child. Files that cannot be read never cost the words."""
+    try:
+        found: tuple[File, ...] = reading.run("files", raw)
+    except reading.Unreadable as error:
+        return (File("files", "application/octet-stream", 0, refused=f"They could not be read: it {error}"),)
+    return found
 
 
 def prepare(raw: bytes, incoming: Incoming) -> None:

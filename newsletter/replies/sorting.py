@@ -13,7 +13,7 @@ from newsletter.mail import sorting as rules
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.sorting import Facts, Sorted
 from newsletter.mail.tokens import Keyring, Purpose
-from newsletter.replies import acting, conversations, page
+from newsletter.replies import acting, caps, conversations, page, reading
 from newsletter.replies.identifying import Copy, by_message_id, identify, returned, token_in
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.storing import storable
@@ -47,7 +47,7 @@ def sort(raw: Raw, incoming: Incoming) -> Verdict:
     delivery, notice = mail_of(copy)
     facts = facts_of(raw, incoming, copy, delivery, notice, config, keyring)
     # Not while a transaction is held: it may take seconds.
-    found = WRITTEN if raw.channel == page.CHANNEL else rules.sort(bytes(raw.data), incoming, facts)
+    found = WRITTEN if raw.channel == page.CHANNEL else read_again(raw, incoming, facts)
     with transaction.atomic():
         # Only the kind: the message itself (up to 50 MB) need not come out of the database once more.
         if Raw.objects.select_for_update().values_list("kind", flat=True).get(pk=raw.pk) != Kind.UNREAD:
@@ -58,6 +58,15 @@ def sort(raw: Raw, incoming: Incoming) -> Verdict:
         if raw.delivery is not None and found.detail != "loop":  # what came back had arrived: nobody is uncertain
             settling.by_return(raw.delivery.pk, "bounce" if kind in (Kind.BOUNCE, Kind.COMPLAINT) else "reply")
     return Verdict(kind, reason, raw.pk, conversation_id)
+
+
+def read_again(raw: Raw, incoming: Incoming, facts: Facts) -> Sorted:
+    """The rules' verdict, from the child; where the rules themselves give up, a person looks."""
+    try:
+        found: Sorted = reading.run("sort", bytes(raw.data), read=incoming, facts=facts)
+    except reading.Unreadable as error:
+        return Sorted(rules.Kind.PERSON, f"sorting it {error}", detail="unreadable")
+    return found
 
 
 def settled(
@@ -83,6 +92,8 @@ def settled(
             why = acting.left(raw, incoming, copy)
             if why:
                 return Kind.UNSUBSCRIBE, why, None
+    if too_many := caps.too_many(raw, incoming):
+        return Kind.QUARANTINE, too_many, None
     kind, reason, conversation_id = conversations.attach(raw, incoming, copy)
     if kind == Kind.PERSON and found.kind in (rules.Kind.ASK, rules.Kind.UNSUBSCRIBE):
         acting.suggest_leaving(conversation_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 from datetime import timedelta
 from pathlib import Path
 from unittest import mock
@@ -58,6 +59,29 @@ def test_every_fault_of_ours_leaves_the_message_with_the_mail_server(post: Post,
         ran = receive(post, raw, *more)
     assert ran.exit == 75
     assert "Traceback" not in ran.err + ran.out and ran.err
+
+
+@pytest.mark.parametrize("trouble", ["an option of the group", "an import", "the report of a bug", "a closed pipe"])
+def test_what_goes_wrong_around_the_command_leaves_the_message_with_the_mail_server(post: Post, trouble: str) -> None:
+    from newsletter.cli import output, replies_receive
+    from newsletter.replies import intake
+
+    raw = mail(post.sent_to().reply)
+    if trouble == "an option of the group":
+        assert post.workspace.run("--colour", "replies", "receive", stdin=raw).exit == 75
+    elif trouble == "an import":
+        with mock.patch.dict(sys.modules, {"newsletter.cli.replies": None}):
+            assert receive(post, raw).exit == 75
+    elif trouble == "the report of a bug":
+        full = mock.patch.object(output.Output, "config", side_effect=MemoryError)
+        with full, mock.patch.object(replies_receive, "_not_kept", side_effect=OSError(28, "No space left on device")):
+            assert receive(post, raw).exit == 75
+    else:
+        with (
+            mock.patch.object(intake, "store", side_effect=RuntimeError),
+            mock.patch.object(replies_receive.click, "echo", side_effect=BrokenPipeError),
+        ):
+            assert receive(post, raw).exit == 75
 
 
 def test_a_full_disk_leaves_the_message_with_the_mail_server(post: Post) -> None:
