@@ -33,7 +33,7 @@ def show(output: Output, name: str, full: bool, save: bool, copy: bool, with_log
     """
     problems = ready(output)
     config = output.config()
-    from newsletter.replies import desk, showing, who
+    from newsletter.replies import answering, desk, showing, who
 
     if re.fullmatch(r"q\d{1,18}", name):
         return _show_set_aside(output, name, save, as_json)
@@ -45,6 +45,7 @@ def show(output: Output, name: str, full: bool, save: bool, copy: bool, with_log
         )
     by = who.reader(config, as_)
     desk.seen(found["id"], by, found["version"])
+    found["looking"] = [{"staff": key, "when": when} for key, when in answering.looking(found["id"], by)]
     paths = showing.save_raw(one["raw"] for one in found["messages"] if one["raw"]) if save else []
     copies = [showing.save_copy(found["id"])] if copy else []
     lines = showing.log(found["id"]) if with_log else []
@@ -114,6 +115,8 @@ def _facts(output: Output, config: Config, found: dict[str, Any]) -> list[tuple[
     rows.append(("State", ", ".join(filter(None, state))))
     with_ = [who.called(config, key) for key in (found["assignee"], found["team"]) if key]
     rows.append(("With", ", ".join(with_) or "nobody yet"))
+    for one in found["looking"]:
+        rows.append(("Look out", f"{who.called(config, one['staff'])} opened it {one['when']}"))
     if found["tags"]:
         rows.append(("Tags", line(", ".join(found["tags"]))))
     for key, words in (("held", "nothing of it is erased"), ("sensitive", "neutral subject, nothing quoted")):

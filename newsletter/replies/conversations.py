@@ -21,7 +21,7 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
     somebody else, and nobody is shown the words of another.
     """
     writer = canonical(incoming.from_address)
-    answered = notice_of(raw, incoming, copy)
+    answered = raw.answers = notice_of(raw, incoming, copy)
     conversation = existing(raw, incoming, copy, writer, answered)
     words = reading.of(incoming, bytes(raw.data), raw.delivery)
     if conversation is not None:
