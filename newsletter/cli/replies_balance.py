@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from newsletter.cli.output import Output, count, json_option, print_json
-from newsletter.problems import Exit, Problem, Severity
+from newsletter.cli.output import Output, json_option, print_json
+from newsletter.cli.replies_words import ready
+from newsletter.problems import Exit, Problem
 
 WORDS = {
     "person": "from people",
@@ -47,18 +48,3 @@ def balance(output: Output, by: str | None, as_json: bool) -> int:
     if found["adds_up"]:
         output.done("Nothing is lost: it adds up.")
     return Exit.FINE if found["adds_up"] else Exit.FAILURES
-
-
-def ready(output: Output) -> list[Problem]:
-    """Open the database and finish what an interrupted run left unread; what stays unread is said."""
-    from newsletter.audience import database
-
-    database.ready(output.config())
-    from newsletter.replies import intake
-
-    left = intake.finish_unread()
-    if not left:
-        return []
-    hint = "They are safe. `newsletter doctor` checks the key file; they are read as soon as it is right."
-    message = f"{count(left, 'message')} came in and could not be sorted yet"
-    return [Problem("replies-unread", message, hint, severity=Severity.WARNING, affected=left)]

@@ -8,6 +8,7 @@ from datetime import date
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from newsletter.config import working_hours
 from newsletter.config.shape import BUILT_IN_FIELDS, Config
 from newsletter.problems import did_you_mean
 
@@ -24,6 +25,7 @@ def check(config: Config, report: Report) -> None:
     _mail(config, report)
     _dkim(config, report)
     _replies(config, report)
+    _desk(config, report)
     for path, value in (
         (("catch", "smtp"), config.catch.smtp),
         (("catch", "web"), config.catch.web),
@@ -123,6 +125,34 @@ def _replies(config: Config, report: Report) -> None:
             hint = did_you_mean(one.sender, config.senders)
             message = f"[emergency.{key}] sender is none of [senders]: {one.sender!r}"
             report("bad-value", message, hint, ("emergency", key, "sender"))
+
+
+def _desk(config: Config, report: Report) -> None:
+    """The clock of the answers, and the teams that colleagues say they work in."""
+    replies = config.replies
+    if replies.calendar:
+        try:
+            working_hours.parse(replies.calendar)
+        except ValueError as error:
+            hint = 'For example calendar = "Mon-Fri 09:00-17:00"; empty: every hour counts.'
+            report("bad-value", f"[replies] calendar: {error}", hint, ("replies", "calendar"))
+    for day in replies.holidays:
+        if not _is_day(day):
+            hint = 'Write it like holidays = ["2026-12-25", "2026-12-28"].'
+            report("bad-value", f"[replies] holidays: {day!r} is not a day", hint, ("replies", "holidays"))
+    for key, colleague in config.staff.items():
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,39}", key):
+            hint = "Use small letters, digits, . - and _, as in jo or j.smith."
+            report("bad-value", f"A colleague cannot be called [staff.{key}]", hint, ("staff", key))
+        for team in colleague.teams:
+            if team not in config.teams:
+                hint = did_you_mean(team, config.teams) or f"Add [teams.{team}], or take it out here."
+                report("bad-value", f"[staff.{key}] is in a team that there is not: {team!r}", hint,
+                       ("staff", key, "teams"))  # fmt: skip
+    for key in config.teams:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,39}", key) or key in config.staff:
+            hint = "Use small letters, digits, . - and _, and no name that a colleague has."
+            report("bad-value", f"A team cannot be called [teams.{key}]", hint, ("teams", key))
 
 
 def _is_day(text: str) -> bool:

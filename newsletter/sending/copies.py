@@ -15,6 +15,7 @@ from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Rendered, Variant
 from newsletter.sending import links, message
 from newsletter.sending.models import Delivery, Mailing
+from newsletter.sending.outbox import Leased
 
 _PICTURE = re.compile(r'<img\b[^>]{0,2000}?\balt="([^"<>]{1,500})"[^>]{0,2000}>')
 
@@ -42,6 +43,26 @@ def personal(delivery: Delivery) -> str:
 
     html = merge.join(variant.html, filled(merge.join(variant.subject, filled(""))))
     return _pictures_by_address(html, rendered, config)
+
+
+def as_sent(delivery: Delivery) -> bytes:
+    """The whole mail that this person was sent, byte for byte: it is built anew from what approval froze."""
+    config = settings.current()
+    composer = message.Composer.of(config, Keyring.load(config.var / "secret.key"), delivery.mailing)
+    row = Leased(
+        delivery.pk,
+        delivery.attempt,
+        delivery.tries,
+        delivery.canonical,
+        delivery.address,
+        delivery.name,
+        delivery.language,
+        delivery.values,
+        tuple(delivery.lists),
+        bytes(delivery.token),
+        bytes(delivery.token),
+    )
+    return composer.compose(row).data
 
 
 def public(mailing: Mailing, language: str = "") -> str:
