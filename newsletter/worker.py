@@ -19,6 +19,7 @@ from django.db import DatabaseError, close_old_connections
 from newsletter.config import Config
 from newsletter.problems import NewsletterError
 from newsletter.replies.chores import CHORES
+from newsletter.replies.listening import Listening
 from newsletter.sending import carrier, heartbeats, lock, logbook, mailings, schedules
 from newsletter.sending.drain import Ended, How, Progress, drain
 from newsletter.sending.models import Mailing
@@ -68,13 +69,18 @@ class Worker:
 
     def run(self) -> None:
         """Work until `ending` is set; what is in flight then is finished. Raises what opening the database raises."""
-        with self.beating:
-            self.tell(Event("started", "The worker is ready", facts={"worker": self.beating.worker}))
-            while not self.ending.is_set():
-                did = self._one_round()
-                self._chores()
-                if not did:
-                    self.ending.wait(LOOK)
+        listening = Listening(self.config, self.monotonic)
+        try:
+            with self.beating:
+                self.tell(Event("started", "The worker is ready", facts={"worker": self.beating.worker}))
+                while not self.ending.is_set():
+                    self._listen(listening)
+                    did = self._one_round()
+                    self._chores()
+                    if not did:
+                        self.ending.wait(LOOK)
+        finally:
+            listening.close()
         self.tell(Event("stopped", "The worker has ended; whoever waits goes on waiting"))
 
     def once(self) -> bool:
@@ -84,6 +90,12 @@ class Worker:
                 pass
             self._chores()
         return not self.troubles
+
+    def _listen(self, listening: Listening) -> None:
+        """Take in answers by LMTP, where that is configured; the servers have threads of their own."""
+        for what, words in zip(("chore", "trouble"), listening.ensure(), strict=True):
+            for one in words:
+                self.tell(Event(what, one, facts={"chore": "lmtp"}))
 
     def _chores(self) -> None:
         """The regular work of the replies; what fails is said, and tried again at its next turn."""

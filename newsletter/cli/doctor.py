@@ -76,6 +76,7 @@ def findings(output: Output, to: str | None) -> Iterator[Finding]:
     yield from checks.worker(config)
     yield from replies.looking(config)
     yield from dkim.dkim(config)
+    yield from checks.refusals(config)
     yield from checks.pages(config)
     if to:
         yield from mail.trial(config, to)

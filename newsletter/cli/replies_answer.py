@@ -126,8 +126,7 @@ def _many(output: Output, config: Config, by: Colleague, numbers: list[int], wor
     from newsletter.replies import answering, answering_many, listing
 
     if tag:
-        wanted = listing.Filter(tag=tag, issue=issue)
-        numbers = [*numbers, *(one["id"] for one in listing.page(config, wanted, 1, 5000).rows)]
+        numbers = [*numbers, *listing.numbers(listing.Filter(tag=tag, issue=issue))]
     many = answering_many.plan(config, numbers, by, words)
     if many.plans:
         output.say("The first of them:")

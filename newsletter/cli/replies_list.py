@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
+from newsletter.cli.replies_reclassify import refused_as_sender
 from newsletter.cli.replies_words import as_option, clock, cut, line, name_of, ready
 from newsletter.problems import Exit
 
@@ -45,7 +46,7 @@ def list_(output: Output, everything: bool, mine: bool, free: bool, team: str, i
     """
     problems = ready(output)
     config = output.config()
-    from newsletter.replies import listing, showing, who
+    from newsletter.replies import bounces, listing, showing, who
 
     if by_issue:
         return _by_issue(output, as_json)
@@ -60,6 +61,9 @@ def list_(output: Output, everything: bool, mine: bool, free: bool, team: str, i
         unassigned=free,
         look_first=look_first,
     )
+    blocked, latest = bounces.blocked_lately()
+    if blocked:
+        problems.append(refused_as_sender(blocked, latest))
     found = listing.page(config, wanted, page_number, size)
     aside = showing.set_aside()
     if as_json:
@@ -108,7 +112,8 @@ def _aside(output: Output, aside: list[dict[str, Any]]) -> None:
         return
     output.say()
     output.say(
-        f"{count(len(aside), 'message')} could not be read and {'waits' if len(aside) == 1 else 'wait'} for a look:"
+        f"{count(len(aside), 'message')} could not be read, or came too often, and "
+        f"{'waits' if len(aside) == 1 else 'wait'} for a look:"
     )
     output.table(
         ("No.", "From", "Why"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli import replies_files
 from newsletter.cli.output import Output, json_option, print_json, visible
 from newsletter.cli.replies_words import as_option, clock, line, name_of, paragraphs, ready
 from newsletter.problems import Exit, NewsletterError, Problem
@@ -20,20 +21,28 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", metavar="NUMBER")
 @click.option("--full", is_flag=True, help="Everything they sent, with the quoted text.")
+@click.option(
+    "--save-files",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write copies of the files into this folder.",
+)
 @click.option("--raw", "save", is_flag=True, help="Write the raw messages to var/raw/ and say where.")
 @click.option("--copy", is_flag=True, help="Write exactly the mail that they were sent to var/copies/.")
 @click.option("--log", "with_log", is_flag=True, help="What was done with it, by whom and when.")
 @as_option
 @json_option
 @click.pass_obj
-def show(output: Output, name: str, full: bool, save: bool, copy: bool, with_log: bool, as_: str, as_json: bool) -> int:
+def show(output: Output, name: str, full: bool, folder: Path | None, save: bool, copy: bool, with_log: bool, as_: str,
+         as_json: bool) -> int:  # fmt: skip
     """One conversation: what they wrote, who they are and how sure that is, and what was done. Reading it is logged.
 
     NUMBER is the one that `newsletter replies list` shows; q12 is a message that could not be read.
     """
     problems = ready(output)
     config = output.config()
-    from newsletter.replies import desk, showing, who
+    from newsletter.replies import answering, desk, showing, who
 
     if re.fullmatch(r"q\d{1,18}", name):
         return _show_set_aside(output, name, save, as_json)
@@ -45,21 +54,28 @@ def show(output: Output, name: str, full: bool, save: bool, copy: bool, with_log
         )
     by = who.reader(config, as_)
     desk.seen(found["id"], by, found["version"])
+    found["looking"] = [{"staff": key, "when": when} for key, when in answering.looking(found["id"], by)]
     paths = showing.save_raw(one["raw"] for one in found["messages"] if one["raw"]) if save else []
     copies = [showing.save_copy(found["id"])] if copy else []
+    files, failed = showing.save_files(found["id"], folder) if folder else ([], [])
+    problems += failed
+    code = Exit.FAILURES if failed else Exit.FINE
     lines = showing.log(found["id"]) if with_log else []
     if as_json:
-        more = {"copy": str(copies[0]) if copies else None, "log": lines} if copy or with_log else {}
+        more: dict[str, Any] = {"copy": str(copies[0]) if copies else None, "log": lines} if copy or with_log else {}
+        more["saved_files"] = [str(path) for path in files]
         print_json(problems, conversation=found, raw_files=[str(path) for path in paths], **more)
-        return Exit.FINE
+        return code
     _say(output, config, found, full)
     for one in lines:
         by_name = who.called(config, one["by"])
         output.say(f"    {showing.clock(one['at'])}  {by_name} {one['what']} {line(one['words'])}".rstrip())
-    _files(output, paths, copies)
+    _files(output, paths, copies, files)
     _what_next(output, config, found, full)
+    if not folder and any(not file["refused"] for message in found["messages"] for file in message["files"]):
+        output.next(f"newsletter replies show {found['id']} --save-files DIR", "copies of the files")
     output.problems(problems)
-    return Exit.FINE
+    return code
 
 
 def _say(output: Output, config: Config, found: dict[str, Any], full: bool) -> None:
@@ -82,6 +98,7 @@ def _say(output: Output, config: Config, found: dict[str, Any], full: bool) -> N
         output.say()
         output.say(output.style(f"{showing.clock(one['at'])}  {line(head)}{line(became)}", dim=True))
         output.say(paragraphs(one["full_text"] if full else one["new_words"], width) or "    (no words)")
+        replies_files.say(output, one, full)
     output.say()
     output.facts(_facts(output, config, found))
 
@@ -114,6 +131,8 @@ def _facts(output: Output, config: Config, found: dict[str, Any]) -> list[tuple[
     rows.append(("State", ", ".join(filter(None, state))))
     with_ = [who.called(config, key) for key in (found["assignee"], found["team"]) if key]
     rows.append(("With", ", ".join(with_) or "nobody yet"))
+    for one in found["looking"]:
+        rows.append(("Look out", f"{who.called(config, one['staff'])} opened it {one['when']}"))
     if found["tags"]:
         rows.append(("Tags", line(", ".join(found["tags"]))))
     for key, words in (("held", "nothing of it is erased"), ("sensitive", "neutral subject, nothing quoted")):
@@ -127,11 +146,13 @@ def _facts(output: Output, config: Config, found: dict[str, Any]) -> list[tuple[
     return [*rows, ("Reference", f"{found['reference']}, version {found['version']}")]
 
 
-def _files(output: Output, paths: list[Path], copies: list[Path | None]) -> None:
+def _files(output: Output, paths: list[Path], copies: list[Path | None], files: list[Path]) -> None:
     for path in paths:
         output.say(f"  Raw       {path}")
     for copied in copies:
         output.say(f"  Copy      {copied or 'none is known: nothing shows which mail this answers'}")
+    for path in files:
+        output.say(f"  File      {path}")
 
 
 def _what_next(output: Output, config: Config, found: dict[str, Any], full: bool) -> None:
@@ -141,7 +162,7 @@ def _what_next(output: Output, config: Config, found: dict[str, Any], full: bool
     elif address := found["from"]["address"]:
         output.say(f"  Answer    from your own mail program, to {visible(address)}")
     theirs = [one for one in found["messages"] if one["kind"] == "person"]
-    if not full and any(one["full_text"].strip() != one["new_words"].strip() for one in theirs):
+    if not full and any(one["quoted_hidden"] for one in theirs):
         output.next(f"newsletter replies show {found['id']} --full", "with the text they quoted")
 
 

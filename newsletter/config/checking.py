@@ -24,6 +24,7 @@ def check(config: Config, report: Report) -> None:
     _people(config, report)
     _mail(config, report)
     _dkim(config, report)
+    _replies(config, report)
     _desk(config, report)
     checking_rules.check(config, report)
     for path, value in (
@@ -108,11 +109,28 @@ def _mail(config: Config, report: Report) -> None:
             report("bad-value", message, 'Write it like warm_up = "2026-11-24".', ("relays", key, "warm_up"))
 
 
+def _replies(config: Config, report: Report) -> None:
+    """Nothing may answer people by itself before it can tell them what to do in an emergency (REPLIES, safety)."""
+    replies, languages = config.replies, {one.language or config.site.language for one in config.emergency.values()}
+    short = {language.split("-")[0].lower() for language in languages}
+    spoken = config.site.language.split("-")[0].lower() in short
+    if replies.acknowledge and config.mail.transport == "smtp" and not spoken:
+        hint = 'Add [emergency.words] with text = "In danger now? Call 999. …", in each language that you write in.'
+        message = f"Emergency words in the site's language ({config.site.language}) are missing"
+        report("no-emergency-words", message, hint, ("replies", "acknowledge"))
+    if not 1 <= replies.hours <= 24 * 31:
+        message = f"[replies] hours cannot be {replies.hours}"
+        report("bad-value", message, "From 1 to 744; 72 is what public bodies promise.", ("replies", "hours"))
+    for key, one in config.emergency.items():
+        if one.sender and one.sender not in config.senders:
+            hint = did_you_mean(one.sender, config.senders)
+            message = f"[emergency.{key}] sender is none of [senders]: {one.sender!r}"
+            report("bad-value", message, hint, ("emergency", key, "sender"))
+
+
 def _desk(config: Config, report: Report) -> None:
     """The clock of the answers, and the teams that colleagues say they work in."""
     replies = config.replies
-    if not 1 <= replies.hours <= 10_000:
-        report("bad-value", f"[replies] hours cannot be {replies.hours}", "72 is three days.", ("replies", "hours"))
     if replies.calendar:
         try:
             working_hours.parse(replies.calendar)

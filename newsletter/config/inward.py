@@ -25,6 +25,9 @@ class Replies:
     tidy: bool = described("The worker erases, every day, what is older than keep_months.", False)
     duty: str = described("Address that is told when nobody else claims what should be looked at first.")
     look_first: bool = described("Use the built-in English words (danger, self-harm, abuse, children).", False)
+    scanner: str = described(
+        "Command that looks at each file, whose path is added at its end; exit 0 = clean, 1 = refused; empty = none."
+    )
     canary: bool = described("Send a mail to ourselves through every intake, every 15 minutes.", False)
 
 
@@ -75,6 +78,13 @@ class Rule:
     team: str = described("Team that gets the conversation.")
     look_first: bool = described("Look at it first: an immediate notice that climbs until somebody claims it.", False)
     tag: str = described("Tag that is put on the conversation.")
+
+
+@dataclass(frozen=True)
+class Emergency:
+    text: str = described("What to do in an emergency; stands above every box and in every thanks.", required=True)
+    language: str = described("Its language; empty = the site's.")
+    sender: str = described("Only for messages of this sender (a key of [senders]); empty = for all.")
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,8 @@ def plan(
     nothing-to-answer, choose-recipient, not-on-this-message, not-safe-to-write, never-written-to.
     """
     found = conversation(number)
+    if found.merged_into_id is not None:
+        raise desk.merged_away(found)
     expected = _expected(found, by, version)
     answered = recipients.answered(found, message)
     envelope = recipients.envelope(answered, config)
@@ -183,18 +185,20 @@ def _warnings(
     said = []
     if choice.why:
         said.append(f"It goes to {address} only: {choice.why}")
+    if not found.verified:
+        said.append("Nothing shows that they answer a message of ours: whoever wrote may use another's address")
     if not wrote_it:
         said.append("That is not who wrote the message, so nothing of it is quoted")
     if found.safe_to_write in UNSAFE:
         said.append("They said that it may not be safe to write to them")
     if found.sensitive:
         said.append("Sensitive: the subject says nothing, and nothing is quoted")
-    said += [f"{name} opened it {when}" for name, when in looking(found, by)]
+    said += [f"{name} opened it {when}" for name, when in looking(found.pk, by)]
     return tuple(said)
 
 
-def looking(found: Conversation, by: Colleague) -> list[tuple[str, str]]:
+def looking(number: int, by: Colleague) -> list[tuple[str, str]]:
     """Who else has opened it in the last quarter of an hour, and how long ago."""
     now = timezone.now()
-    recent = Look.objects.filter(conversation=found, at__gte=now - PRESENT).exclude(staff=by.key)
+    recent = Look.objects.filter(conversation=number, at__gte=now - PRESENT).exclude(staff=by.key)
     return [(look.staff, f"{clock.span(now - look.at)} ago") for look in recent.order_by("-at")]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from newsletter.config import Config
-from newsletter.replies import climbing, clock, desk, returns, tidying
+from newsletter.replies import climbing, clock, desk, fetching, intake, returns, tidying
 from newsletter.sending import notices
 
 
@@ -23,6 +23,11 @@ def deliver(config: Config) -> str:
     """Carry queued answers, acknowledgements and notices."""
     sent = notices.deliver(config)
     return f"{sent} single mails sent" if sent else ""
+
+
+def unread(config: Config) -> str:
+    """Sort what came in and could not be sorted then: the key was away, or whoever took it in was killed."""
+    return f"{left} messages came in and cannot be sorted yet" if (left := intake.finish_unread()) else ""
 
 
 def desk_in_order(config: Config) -> str:
@@ -49,5 +54,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("look first", 5.0, look_first),
     Chore("notices", 2.0, deliver),
     Chore("desk", 5.0, desk_in_order),
+    Chore("mailboxes", 15.0, fetching.in_the_worker),
+    Chore("unread", 60.0, unread),
     Chore("tidy", 24 * 3600.0, tidy),
 )

@@ -6,7 +6,7 @@ from newsletter import settings
 from newsletter.mail import addresses
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose
-from newsletter.replies import arriving, enclosures, journal, states, teams, telling
+from newsletter.replies import arriving, doubles, enclosures, journal, states, teams, telling
 from newsletter.replies import words as reading
 from newsletter.replies.identifying import Copy, Identified
 from newsletter.replies.models import Conversation, Kind, Message, Raw
@@ -21,11 +21,11 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
     somebody else, and nobody is shown the words of another.
     """
     writer = canonical(incoming.from_address)
-    answered = notice_of(raw, incoming, copy)
+    answered = raw.answers = notice_of(raw, incoming, copy)
     conversation = existing(raw, incoming, copy, writer, answered)
     words = reading.of(incoming, bytes(raw.data), raw.delivery)
     if conversation is not None:
-        again = repeated(conversation, incoming, words.new)
+        again = repeated(conversation, incoming, words.new) or doubles.same_words(conversation, raw, words.new)
         if again is not None:
             raw.duplicate_of = again.raw
             return Kind.DUPLICATE, "the same message again", conversation.pk

@@ -31,8 +31,7 @@ def changing(number: int, by: Colleague | None, version: int | None = None) -> I
     with transaction.atomic():
         found = held(number)
         if found.merged_into_id is not None:
-            hint = f"`newsletter replies show {found.merged_into_id}` shows both; `merge {number} --undo` parts them."
-            raise _refused("merged-away", f"{number} was merged into {found.merged_into_id}", hint)
+            raise merged_away(found)
         before = found.version
         if version is not None and version != before:
             raise moved(found, version)
@@ -41,6 +40,13 @@ def changing(number: int, by: Colleague | None, version: int | None = None) -> I
         found.save()
         if by:
             Look.objects.filter(conversation=found, staff=by.key, version=before).update(version=found.version)
+
+
+def merged_away(found: Conversation) -> NewsletterError:
+    """It is part of another one, which is shown and answered instead."""
+    into = found.merged_into_id
+    hint = f"`newsletter replies show {into}` shows both; `merge {found.pk} --undo` parts them."
+    return _refused("merged-away", f"{found.pk} was merged into {into}", hint)
 
 
 def held(number: int) -> Conversation:

@@ -63,6 +63,12 @@ def page(config: Config, wanted: Filter, number: int = 1, size: int = PAGE, now:
     return Page([rows[pk] for pk in numbers if pk in rows], total, number, size)
 
 
+def numbers(wanted: Filter) -> list[int]:
+    """Every conversation of a filter, whoever has waited longest first."""
+    found = narrowed(wanted, timezone.now()).order_by("waiting_since", "id")
+    return list(found.values_list("pk", flat=True))
+
+
 def counted(found: QuerySet[Conversation]) -> int:
     """How many, without reading more than MOST_COUNTED index entries."""
     return found.order_by().values("pk")[:MOST_COUNTED].count()

@@ -74,7 +74,10 @@ class Raw(models.Model):
                 name="one_raw_per_message",
             )
         ]
-        indexes = [models.Index(fields=["id"], condition=Q(kind=Kind.UNREAD), name="raw_unread")]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(kind=Kind.UNREAD), name="raw_unread"),
+            models.Index(fields=["source"], condition=~Q(source=""), name="raw_source"),
+        ]
 
 
 class Conversation(models.Model):

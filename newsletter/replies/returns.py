@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from newsletter.replies import clock, desk, journal
 from newsletter.replies.models import Bounce, Message
 from newsletter.replies.states import Event
@@ -37,10 +39,15 @@ def look() -> int:
 
 def _came_back(message: Message, why: str) -> int:
     """Once for each of our mails: a note for colleagues, the conversation open, the clock as if never answered."""
+    with transaction.atomic():
+        if not Message.objects.filter(pk=message.pk, trouble="").update(on_its_way=False, trouble=why[:300]):
+            return 0  # another process has just said it
+        _say(message, why)
+    return 1
+
+
+def _say(message: Message, why: str) -> None:
     with desk.changing(desk.root(message.conversation_id), None) as found:
-        first = Message.objects.filter(pk=message.pk, trouble="").update(on_its_way=False, trouble=why[:300])
-        if not first:
-            return 0
         what = "forward" if message.kind == Message.Kind.FORWARD else "answer"
         Message.objects.create(
             conversation=found,
@@ -53,4 +60,3 @@ def _came_back(message: Message, why: str) -> int:
             desk.step(found, Event.FAILED)
             if found.waiting_since is not None:
                 clock.again(found)  # what was counted as answered was not
-    return 1

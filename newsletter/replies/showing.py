@@ -14,9 +14,10 @@ from newsletter import settings
 from newsletter.audience.models import Subscriber, Subscription
 from newsletter.config import Config
 from newsletter.files import write_atomically
+from newsletter.problems import Problem
 from newsletter.replies import clock as deadline
-from newsletter.replies import recipients
-from newsletter.replies.models import Conversation, DeskEntry, Kind, Message, Raw
+from newsletter.replies import enclosures, recipients
+from newsletter.replies.models import Attachment, Conversation, DeskEntry, Kind, Message, Raw
 from newsletter.sending import copies
 
 State = Conversation.State
@@ -37,7 +38,11 @@ def conversation(number: int) -> dict[str, Any] | None:
     found = with_facts().filter(pk=number).first()
     if found is None:
         return None
-    rows = Message.objects.filter(conversation__in=recipients.family(found)).select_related("raw", "notice")
+    rows = (
+        Message.objects.filter(conversation__in=recipients.family(found))
+        .select_related("raw", "notice")
+        .prefetch_related("attachments")
+    )
     messages = [
         {
             "id": message.pk,
@@ -50,6 +55,10 @@ def conversation(number: int) -> dict[str, Any] | None:
             "message_id": message.message_id,
             "new_words": message.new_words,
             "full_text": message.full_text,
+            "quoted_hidden": message.full_text.split() != message.new_words.split(),
+            "html": message.html,
+            "html_blocked": message.html_blocked,
+            "files": [file_facts(file) for file in message.attachments.all()],
             "raw": message.raw_id,
             "reason": message.raw.reason if message.raw else "",
             "sent": message.notice.state if message.notice else None,
@@ -87,6 +96,24 @@ def log(number: int) -> list[dict[str, Any]]:
     found = Conversation.objects.get(pk=number)
     rows = DeskEntry.objects.filter(conversation__in=recipients.family(found)).order_by("id")
     return [dict(row) for row in rows.values("at", "by", "what", "words", "conversation", "version")]
+
+
+def file_facts(file: Attachment) -> dict[str, Any]:
+    """What is known of a file that came along; its bytes are written out by `enclosures.save`."""
+    return {
+        "id": file.pk,
+        "name": file.name,
+        "type": file.content_type,
+        "size": file.size,
+        "sha256": file.sha256,
+        "refused": file.refused,
+    }
+
+
+def save_files(number: int, folder: Path) -> tuple[list[Path], list[Problem]]:
+    """Copies of every file of one conversation, in `folder`, under safe names; and those that could not be written."""
+    kept = Attachment.objects.filter(message__conversation=number, refused="").order_by("message__at", "id")
+    return enclosures.save(kept, folder)
 
 
 def has_left(person: Subscriber | None) -> str:

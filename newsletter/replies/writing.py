@@ -74,11 +74,12 @@ def quoted(message: Message) -> str:
 
 def fields(conversation: Conversation, message: Message, config: Config) -> dict[str, str]:
     """The values that a saved answer may hold. The name is what they wrote themselves, never that of the copy."""
-    team = config.teams.get(conversation.team)
+    team = config.teams.get(conversation.team) if not conversation.sensitive else None
+    issue = conversation.mailing.settings.get("subject", "") if conversation.mailing else ""
     return {
         "name": message.from_name,
         "reference": conversation.reference,
-        "issue": conversation.mailing.settings.get("subject", "") if conversation.mailing else "",
+        "issue": "" if conversation.sensitive else issue,
         "team": team.title if team else config.site.name,
     }
 

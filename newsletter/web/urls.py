@@ -6,11 +6,13 @@ from newsletter.web.about import health, home, no_icon, not_found, robots, well_
 from newsletter.web.copies import view
 from newsletter.web.files import published
 from newsletter.web.methods import reading_only
+from newsletter.web.reply import reply
 from newsletter.web.unsubscribe import unsubscribe
 
 urlpatterns = [
     path("", reading_only(home)),
     re_path(r"^u/(?P<token>[^/]{1,200})/?$", unsubscribe),
+    re_path(r"^r/(?P<token>[^/]{0,200})/?$", reply),
     re_path(r"^v/(?P<token>[^/]{1,200})/?$", reading_only(view)),
     re_path(r"^i/(?P<sha256>[0-9a-f]{64})\.(?P<extension>[a-z]{3,4})$", reading_only(published)),
     path(".well-known/newsletter", reading_only(well_known)),

@@ -192,3 +192,31 @@ def test_the_report_adds_up_over_everything_that_can_become_of_a_reply(desk: Des
     assert (whole.in_time, whole.late, whole.overdue, whole.unanswered, whole.in_hand) == (1, 1, 1, 1, 1)
     assert whole.percent == 33.3 and found.teams["asb"].percent == 100.0
     assert whole.as_json()["median_hours"] == 41.0
+
+
+def test_replies_to_a_sensitive_issue_are_sensitive_from_the_start(desk: Desk) -> None:
+    desk.post.mailing.settings = {"sensitive": True}  # type: ignore[attr-defined]
+    desk.post.mailing.save()  # type: ignore[attr-defined]
+    assert desk.asks().sensitive
+
+
+def test_a_hold_of_either_part_holds_both(desk: Desk) -> None:
+    sent, other = desk.post.sent_to(), desk.post.sent_to("home@example.net")
+    one, two = desk.writes(sent), desk.writes(other)
+    verbs.hold(two.pk, desk.jo, True)
+    assert merging.merge(two.pk, one.pk, desk.jo).held
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('[staff.jo]\nname = "Jo"\naddress = "jo@x.example"\nteams = ["abs"]\n[teams.asb]\ntitle = "A"', "mean asb?"),
+        ('[staff."Jo M"]\nname = "Jo"\naddress = "jo@x.example"', "A colleague cannot be called"),
+        ('[staff.asb]\nname = "A"\naddress = "a@x.example"\n[teams.asb]\ntitle = "ASB"', "A team cannot be called"),
+    ],
+)  # fmt: skip
+def test_a_desk_that_cannot_be_is_said(desk: Desk, wrong: str, said: str) -> None:
+    with pytest.raises(NewsletterError) as caught:
+        desk.post.workspace.toml(wrong)
+    problem = caught.value.problems[0]
+    assert said in f"{problem.message} {problem.hint}"

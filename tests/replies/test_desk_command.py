@@ -158,6 +158,13 @@ def test_every_view_is_logged_with_the_name_of_who_looked(desk: Desk) -> None:
     assert list(DeskEntry.objects.filter(what="seen").values_list("by", flat=True)) == ["jo", "sam"]
 
 
+def test_show_says_who_else_has_just_opened_it(desk: Desk) -> None:
+    desk.asks()
+    run(desk, "show", "1", by="sam")
+    assert "Sam Okafor opened it 1 minute ago" in run(desk, "show", "1").out
+    assert "Jo Malik opened it" in run(desk, "answer", "1", "--text", "Yes", "--yes", by="sam").out
+
+
 def test_what_was_in_between_two_looks_of_a_reader_is_not_taken_as_read(desk: Desk) -> None:
     """The version remembered is that of the page that was shown, not of the moment at which it was noted."""
     from newsletter.replies import desk as verbs

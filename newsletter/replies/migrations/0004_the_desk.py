@@ -42,7 +42,7 @@ def begin_to_wait(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("replies", "0002_desk")]
+    dependencies = [("replies", "0003_intake_sources")]
 
     operations = [
         migrations.AddField("deskentry", "version", models.PositiveIntegerField(default=0)),
