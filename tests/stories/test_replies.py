@@ -146,7 +146,8 @@ def test_a_victim_answers_from_a_copy_that_a_neighbour_passed_on(post: Post, off
     assert "number 9" not in shown and "cy@example.net" not in shown
 
 
-STORM = [pytest.param(300, id="300"), pytest.param(10_000, id="10000", marks=pytest.mark.integration)]
+LARGE = (pytest.mark.integration, pytest.mark.timeout(900))  # 10,000 messages, each read in the killable child
+STORM = [pytest.param(300, id="300"), pytest.param(10_000, id="10000", marks=LARGE)]
 
 
 @pytest.mark.parametrize("people", STORM)
