@@ -14,7 +14,9 @@ from newsletter.cli.output import Output, count, json_option, print_json, visibl
 from newsletter.cli.replies_balance import balance, ready
 from newsletter.cli.replies_fetch import fetch
 from newsletter.cli.replies_receive import receive
+from newsletter.cli.replies_reclassify import let_go, reclassify, refused_as_sender, sorted_
 from newsletter.cli.replies_serve import serve
+from newsletter.cli.replies_sort import sort_
 from newsletter.problems import Exit, NewsletterError, Problem
 
 JOINERS = re.compile("([\u200c\u200d])")  # they join letters in Persian, Urdu and emoji, and move no cursor
@@ -26,9 +28,8 @@ def command() -> None:
 
 
 command.add_command(receive)
-command.add_command(fetch)
-command.add_command(balance)
-command.add_command(serve)
+for _verb in (fetch, balance, serve, sort_, sorted_, reclassify, let_go):
+    command.add_command(_verb)
 
 
 @command.command("list")
@@ -38,8 +39,11 @@ command.add_command(serve)
 def list_(output: Output, everything: bool, as_json: bool) -> int:
     """Who waits for an answer, oldest first."""
     problems = ready(output)
-    from newsletter.replies import showing
+    from newsletter.replies import bounces, showing
 
+    blocked, latest = bounces.blocked_lately()
+    if blocked:
+        problems.append(refused_as_sender(blocked, latest))
     found, aside = showing.waiting(everything), showing.set_aside()
     if as_json:
         print_json(problems, conversations=found, quarantine=aside)

@@ -5,8 +5,10 @@ A token proves that the writer holds a copy of that mail (mail can be forwarded)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from newsletter.config import Config
 from newsletter.mail import tokens
@@ -16,6 +18,7 @@ from newsletter.replies.models import Conversation
 from newsletter.sending import finding
 
 Identified = Conversation.Identified
+MOST_RETURNED = 400_000  # bytes of a report that are searched for what came back
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,24 @@ def by_message_id(message_ids: Iterable[str], config: Config, keyring: Keyring) 
         delivery = finding.by_remote_id(config, message_id.strip("<> ").rpartition("@")[0])
         if delivery:
             return Copy(Purpose.MESSAGE_ID, bytes(delivery.token), how=Identified.MESSAGE_ID)
+    return Copy()
+
+
+_SIGNED = re.compile(rb"(?<![A-Za-z2-7])([A-Za-z2-7]{32})(?=@)")
+_NAMES_A_MAIL = (Purpose.MESSAGE_ID, Purpose.BOUNCE, Purpose.REPLY)
+
+
+def returned(raw: bytes, keyring: Keyring) -> Copy:
+    """The mail of ours that a bounce or complaint carries back: the first signed name in its returned headers.
+
+    It proves that whoever sent this holds a copy of that mail, as every recipient does; so it never suppresses by
+    itself, where a bounce address of our own would.
+    """
+    found = dict.fromkeys(match[1] for match in islice(_SIGNED.finditer(raw[:MOST_RETURNED]), 50))
+    for token in found:
+        read = keyring.read(token.decode("ascii"))
+        if read and read[0] in _NAMES_A_MAIL:
+            return Copy(*read, how=Identified.MESSAGE_ID)
     return Copy()
 
 
