@@ -16,6 +16,7 @@ from newsletter.cli.replies_fetch import fetch
 from newsletter.cli.replies_receive import receive
 from newsletter.cli.replies_reclassify import let_go, reclassify, refused_as_sender, sorted_
 from newsletter.cli.replies_serve import serve
+from newsletter.cli.replies_silence import silence
 from newsletter.cli.replies_sort import sort_
 from newsletter.problems import Exit, NewsletterError, Problem
 
@@ -41,6 +42,7 @@ def list_(output: Output, everything: bool, as_json: bool) -> int:
     problems = ready(output)
     from newsletter.replies import bounces, showing
 
+    problems += silence()
     blocked, latest = bounces.blocked_lately()
     if blocked:
         problems.append(refused_as_sender(blocked, latest))

@@ -35,12 +35,14 @@ def signed(
 
     mail, base = config.mail, config.base_url
     leave = make(Purpose.UNSUBSCRIBE, unsubscribe_token)
+    # One mailbox for all that comes back: there is no address that could carry a token, so none is promised.
+    shared = config.replies.mailbox if config.replies.mode == "shared" else ""
     return Links(
-        reply_address=address("reply", make(Purpose.REPLY, token), mail.reply_domain, mail.separator),
-        envelope_sender=address("bounce", make(Purpose.BOUNCE, token), mail.bounce_domain, mail.separator),
+        reply_address=shared or address("reply", make(Purpose.REPLY, token), mail.reply_domain, mail.separator),
+        envelope_sender=shared or address("bounce", make(Purpose.BOUNCE, token), mail.bounce_domain, mail.separator),
         message_id=f"{make(Purpose.MESSAGE_ID, token)}@{mail.reply_domain}",
         unsubscribe_url=f"{base}/u/{leave}",
-        unsubscribe_address=address("unsubscribe", leave, mail.reply_domain, mail.separator),
+        unsubscribe_address="" if shared else address("unsubscribe", leave, mail.reply_domain, mail.separator),
         view_url=f"{base}/v/{make(Purpose.VIEW, token)}",
         share_url=f"{base}/v/{make(Purpose.VIEW, public_id)}",
     )
