@@ -81,3 +81,22 @@ class SavedAnswer:
     title: str = described("What staff call it.", required=True)
     text: str = described("The answer; {name}, {reference}, {issue} and {team} are filled in.", required=True)
     language: str = described("Its language; empty = the site's.")
+
+
+@dataclass(frozen=True)
+class Hook:
+    provider: str = described(
+        "The service that calls us; its web address here is /hooks/KEY/.",
+        required=True,
+        choices=("amazon-ses", "postmark", "mailgun", "sendgrid"),
+    )
+    secret: str = described("What proves its calls; only from the environment.", secret=True)
+    secret_file: str = described(
+        "File with what proves its calls: mailgun the signing key, the others user:password for the address."
+    )
+    public_key: str = described("sendgrid: the verification key of its signed event webhook.")
+    topics: tuple[str, ...] = described("amazon-ses: the SNS topics (ARN) that may call; others are refused.", ())
+
+    def proof(self) -> str:
+        """The secret, from the environment or from `secret_file`; see describing.secret_of."""
+        return secret_of(self.secret, self.secret_file, "hooks")

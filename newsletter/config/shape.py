@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from newsletter.config.describing import described, secret_of
-from newsletter.config.inward import Mailbox, Replies, Rule, SavedAnswer, Staff, Team
+from newsletter.config.inward import Hook, Mailbox, Replies, Rule, SavedAnswer, Staff, Team
 from newsletter.problems import Where
 
 FILE = "newsletter.toml"
@@ -167,6 +167,7 @@ TABLES: Mapping[str, type] = MappingProxyType(
         "staff": Staff,
         "rules": Rule,
         "answers": SavedAnswer,
+        "hooks": Hook,
     }
 )
 BUILT_IN_FIELDS: Mapping[str, FieldConfig] = MappingProxyType(
@@ -203,6 +204,7 @@ class Config:
     staff: Mapping[str, Staff]
     rules: Mapping[str, Rule]
     answers: Mapping[str, SavedAnswer]
+    hooks: Mapping[str, Hook]
     themes: Mapping[str, Mapping[str, Any]]  # checked against theme.toml by rendering.themes
     origins: Mapping[str, str]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesFeedParser
 from email.policy import Compat32
+from itertools import islice
 
 from newsletter.mail import header_reading as reading
 from newsletter.mail.charsets import decode, one_line
@@ -19,6 +21,8 @@ MOST_PARTS, DEEPEST = 500, 40
 MOST_LINES_BY_LEVELS = 5_000_000
 MOST_TEXT = 1_000_000  # letters
 MOST_ATTACHMENTS = 100
+MOST_LINKS = 200
+_HREF = re.compile(r"""href\s{0,9}=\s{0,9}["']?([^"'\s<>]{1,500})""", re.IGNORECASE)
 PIECE = 65_536  # bytes that the parser gets at once
 
 
@@ -53,6 +57,7 @@ class Incoming:
     parts: tuple[str, ...] = ()  # content types of all parts, in order
     text: str = ""
     text_from_html: bool = False
+    links: tuple[str, ...] = ()  # where links in the HTML lead, as they stand there
     attachments: tuple[Attachment, ...] = ()
     faults: tuple[str, ...] = ()
 
@@ -187,6 +192,7 @@ def _message(headers: list[tuple[str, str]], body: _Body, faults: list[str]) -> 
         parts=tuple(body.parts),
         text=text,
         text_from_html=from_html,
+        links=tuple(islice((match[1] for one in body.html for match in _HREF.finditer(one)), MOST_LINKS)),
         attachments=tuple(body.attachments),
         faults=tuple(dict.fromkeys(faults)),
     )

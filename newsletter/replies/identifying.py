@@ -59,7 +59,7 @@ def identify(incoming: Incoming, recipient: str, config: Config, keyring: Keyrin
         return forged
     found = by_message_id((*incoming.in_reply_to, *reversed(incoming.references)), config, keyring)
     if found.purpose is None:
-        found = by_quotation(incoming.text, keyring)
+        found = by_quotation("\n".join((incoming.text, *incoming.links)), keyring)
     if found.purpose is None and config.replies.mode == "shared":
         found = by_address(incoming.from_address)
     return found

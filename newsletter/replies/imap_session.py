@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from imapclient import IMAPClient, SocketTimeout
-from imapclient.exceptions import CapabilityError, IMAPClientError, LoginError
+from imapclient.exceptions import CapabilityError, IMAPClientAbortError, IMAPClientError, LoginError
 
 from newsletter.config.inward import Mailbox
 from newsletter.problems import Exit, NewsletterError, Problem
@@ -84,9 +84,9 @@ def _log_in(key: str, mailbox: Mailbox, client: IMAPClient) -> None:
             client.oauth2_login(mailbox.user, secret)
         else:
             client.login(mailbox.user, secret)
+    except IMAPClientAbortError:
+        raise
     except IMAPClientError as error:
-        if isinstance(error, IMAPClientError.abort):  # type: ignore[attr-defined]
-            raise
         raise LoginError(said(error)) from error
 
 

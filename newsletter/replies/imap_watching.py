@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from django.db import DatabaseError, close_old_connections, connection
 from imapclient import IMAPClient
+from imapclient.exceptions import IMAPClientAbortError
 
 from newsletter.audience import database
 from newsletter.config import Config
@@ -116,9 +117,16 @@ class Watching:
         client.idle()
         self._idle.add(key)
         try:
+            silent = 0
             while not self._ending.is_set() and time.monotonic() < limit:
-                if any(b"EXISTS" in answer for answer in client.idle_check(timeout=SLICE)):
+                began = time.monotonic()
+                answers = client.idle_check(timeout=SLICE)
+                if any(b"EXISTS" in answer for answer in answers):
                     break
+                # The library takes a lost connection for an empty answer, at once and for ever.
+                silent = silent + 1 if not answers and time.monotonic() - began < SLICE / 2 else 0
+                if silent >= 5 or any(b"BYE" in answer for answer in answers):
+                    raise IMAPClientAbortError("the server hung up")
         finally:
             self._idle.discard(key)
         client.idle_done()
