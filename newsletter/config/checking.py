@@ -127,9 +127,14 @@ def _inward(config: Config, report: Report) -> None:
                 if not getattr(mailbox, name):
                     report("missing-key", f"[mailboxes.{key}] needs ‘{name}’", "", ("mailboxes", key))
     for key, hook in config.hooks.items():
-        if not hook.secret_file and not hook.secret and not hook.public_key:
-            hint = f"Write the secret into a file and name it as secret_file, or set NEWSLETTER_HOOKS__{key.upper()}__SECRET."
-            report("hook-without-secret", f"[hooks.{key}] has no secret: anybody could report bounces", hint, ("hooks", key))
+        if hook.provider == "amazon-ses" and not hook.topics:
+            message = f"[hooks.{key}] names no topics: anybody with an account at Amazon could report bounces"
+            report("hook-without-secret", message, 'topics = ["arn:aws:sns:…"], as SNS shows it.', ("hooks", key))
+        elif hook.provider != "amazon-ses" and not (hook.secret_file or hook.secret or hook.public_key):
+            variable = f"NEWSLETTER_HOOKS__{key.upper()}__SECRET"
+            hint = f"Write the secret into a file and name it as secret_file, or set {variable}."
+            message = f"[hooks.{key}] has no secret: anybody could report bounces"
+            report("hook-without-secret", message, hint, ("hooks", key))
 
 
 def _dkim(config: Config, report: Report) -> None:

@@ -16,7 +16,9 @@ class Replies:
         "token",
         ("token", "shared"),
     )
-    mailbox: str = described("With mode = shared: the address of the mailbox that all answers go to.")
+    mailbox: str = described(
+        "Address of the mailbox for answers: all go to it (shared), or to its plus addresses (token)."
+    )
     hours: int = described("Hours in which an answer is promised.", 72)
     calendar: str = described('Working hours that count, such as "Mon-Fri 09:00-17:00"; empty = every hour counts.')
     holidays: tuple[str, ...] = described("Days that do not count (2026-12-25).", ())
@@ -41,6 +43,7 @@ class Mailbox:
     auth: str = described("imap: how to log in.", "password", ("password", "xoauth2"))
     folders: tuple[str, ...] = described("imap: the folders that are read.", ("INBOX", "Junk"))
     done: str = described("imap: folder that taken mail is moved to; empty = it stays where it is.")
+    address: str = described("The mailbox's own address, where it is not the reply domain's; canaries go there.")
     path: str = described("maildir: the folder that holds new, cur and tmp.")
     listen: str = described("lmtp: where we listen: host:port, or a path for a unix socket.", "127.0.0.1:8024")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from newsletter.config import Config
-from newsletter.replies import fetching
+from newsletter.replies import canary, fetching
 from newsletter.sending import notices
 
 
@@ -25,4 +25,8 @@ def deliver(config: Config) -> str:
     return f"{sent} single mails sent" if sent else ""
 
 
-CHORES: tuple[Chore, ...] = (Chore("notices", 2.0, deliver), Chore("mailboxes", 15.0, fetching.in_the_worker))
+CHORES: tuple[Chore, ...] = (
+    Chore("notices", 2.0, deliver),
+    Chore("mailboxes", 15.0, fetching.in_the_worker),
+    Chore("canary", 30.0, canary.look),  # it is due every 15 minutes; a look costs one question to the database
+)

@@ -135,7 +135,8 @@ def returned(raw: bytes, keyring: Keyring) -> Copy:
 
 def token_in(address: str, config: Config) -> str | None:
     """The part of an address of ours that is shaped like a token, or None."""
-    for domain in dict.fromkeys((config.mail.reply_domain, config.mail.bounce_domain)):
+    own = config.replies.mailbox.rpartition("@")[2]  # plus addresses of one mailbox
+    for domain in dict.fromkeys((config.mail.reply_domain, config.mail.bounce_domain, *filter(None, (own,)))):
         token = tokens.in_address(address, domain, config.mail.separator)
         if token:
             return token

@@ -35,17 +35,27 @@ def signed(
 
     mail, base = config.mail, config.base_url
     leave = make(Purpose.UNSUBSCRIBE, unsubscribe_token)
-    # One mailbox for all that comes back: there is no address that could carry a token, so none is promised.
-    shared = config.replies.mailbox if config.replies.mode == "shared" else ""
     return Links(
-        reply_address=shared or address("reply", make(Purpose.REPLY, token), mail.reply_domain, mail.separator),
-        envelope_sender=shared or address("bounce", make(Purpose.BOUNCE, token), mail.bounce_domain, mail.separator),
+        reply_address=way_back(config, "reply", make(Purpose.REPLY, token), mail.reply_domain),
+        envelope_sender=way_back(config, "bounce", make(Purpose.BOUNCE, token), mail.bounce_domain),
         message_id=f"{make(Purpose.MESSAGE_ID, token)}@{mail.reply_domain}",
         unsubscribe_url=f"{base}/u/{leave}",
-        unsubscribe_address="" if shared else address("unsubscribe", leave, mail.reply_domain, mail.separator),
+        unsubscribe_address=""  # an address that cannot say whose wish it is would be an empty promise
+        if config.replies.mode == "shared"
+        else way_back(config, "unsubscribe", leave, mail.reply_domain),
         view_url=f"{base}/v/{make(Purpose.VIEW, token)}",
         share_url=f"{base}/v/{make(Purpose.VIEW, public_id)}",
     )
+
+
+def way_back(config: Config, prefix: str, token: str, domain: str) -> str:
+    """An address that brings mail back to us: signed; a plus address of our mailbox where [replies] names one; or
+    with one shared mailbox that mailbox itself, which can carry no token."""
+    mailbox = config.replies.mailbox
+    if mailbox and config.replies.mode == "shared":
+        return mailbox
+    local, _, own = mailbox.rpartition("@")
+    return address(local or prefix, token, own or domain, config.mail.separator)
 
 
 def values(links: Links, settings: Mapping[str, Any], lists: Sequence[str], subject: str) -> dict[str, str]:

@@ -30,6 +30,8 @@ class Server:
         from django.core.handlers.wsgi import WSGIHandler
         from waitress.server import create_server
 
+        from newsletter.replies import hooks
+
         # Django would log the addresses of faulty requests, and an address here holds a person's token.
         logging.getLogger("django.request").setLevel(logging.CRITICAL)
         # "Task queue depth is 1" only says that a request waits for a moment; nobody at the terminal can use it.
@@ -47,7 +49,7 @@ class Server:
             cleanup_interval=10,
             asyncore_use_poll=True,  # select() ends at file 1,024
             ident=None,
-            max_request_body_size=BIGGEST_REQUEST,
+            max_request_body_size=hooks.BIGGEST if config.hooks else BIGGEST_REQUEST,
             max_request_header_size=32 * 1024,
             clear_untrusted_proxy_headers=True,
         )
