@@ -19,7 +19,7 @@ import pytest
 from imapclient import IMAPClient
 
 DOVECOT = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-USER, PASSWORD = "news@council.example", "right-password"  # noqa: S105
+USER, PASSWORD = "news@council.example", "right-password"
 CONF = """\
 base_dir = {root}/run
 state_dir = {root}/state
@@ -131,7 +131,9 @@ def running(certificate: tuple[Path, Path] | None = None, junk: str = "Junk") ->
         junk=junk,
     )
     (root / "conf").write_text(conf)
-    process = subprocess.Popen([DOVECOT, "-F", "-c", root / "conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [DOVECOT, "-F", "-c", root / "conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         _until_it_answers(server)
         yield server

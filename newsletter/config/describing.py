@@ -29,11 +29,12 @@ def secret_of(password: str, password_file: str, section: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         whose = {"relays": "relay", "hooks": "webhook"}.get(section, "mailbox")
+        name = "secret_file" if section == "hooks" else "password_file"
         raise NewsletterError(
             Problem(
                 "no-password-file",
                 f"The {whose}'s password file {password_file} cannot be read: {reason}",
-                hint=f"[{section}] {'secret_file' if section == 'hooks' else 'password_file'} names a file that holds the password and nothing else.",
+                hint=f"[{section}] {name} names a file that holds the password and nothing else.",
                 where=Where(password_file),
             ),
             exit=Exit.CONFIG,

@@ -124,7 +124,9 @@ def missing_words() -> list[str]:
     for name in intakes(config):
         latest = Canary.objects.filter(intake=name).order_by("-sent").first()
         if latest is None or now - latest.sent > QUIET:
-            found.append(f"{name}: no test mail was sent lately, so nobody looks whether answers arrive (is the worker up?)")
+            found.append(
+                f"{name}: no test mail was sent lately, so nobody looks whether answers arrive (is the worker up?)"
+            )
         elif missing(name, now):
             found.append(f"{name}: {words_of(name, now)}")
     return found

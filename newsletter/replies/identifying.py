@@ -1,4 +1,4 @@
-"""Whose copy is being answered: the signed token in the address, else the signed Message-ID, else a quoted link of ours.
+"""Whose copy is being answered: the signed token in the address, else the signed Message-ID, else a quoted link.
 
 A token proves that the writer holds a copy of that mail (mail can be forwarded), never who they are.
 """

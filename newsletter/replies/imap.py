@@ -102,9 +102,7 @@ def there(client: IMAPClient, wanted: str) -> str | None:
     return str(found) if found else None
 
 
-def _folder(
-    key: str, name: str, done: str, client: IMAPClient, fetched: Fetched, on_progress: OnProgress
-) -> Fetched:
+def _folder(key: str, name: str, done: str, client: IMAPClient, fetched: Fetched, on_progress: OnProgress) -> Fetched:
     """Take in what one folder has above the last number read. The number moves on only behind what is on our disk."""
     move = bool(done) and name != done
     facts = client.select_folder(name, readonly=not move)
@@ -212,8 +210,10 @@ def _move(client: IMAPClient, folder: Folder, uids: list[int]) -> None:
     if not folder.done:
         return
     sources = {folder.source(uid): uid for uid in uids}
-    rows = Raw.objects.filter(channel="imap", source__in=sources).exclude(kind=Kind.UNREAD).only(
-        "source", "kind", "detail", "delivery_id", "answers_id"
+    rows = (
+        Raw.objects.filter(channel="imap", source__in=sources)
+        .exclude(kind=Kind.UNREAD)
+        .only("source", "kind", "detail", "delivery_id", "answers_id")
     )
     ours = [
         sources[row.source]

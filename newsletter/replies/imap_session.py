@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import CapabilityError, IMAPClientAbortError, IMAPClientError, LoginError
@@ -110,10 +110,8 @@ def _close(client: IMAPClient) -> None:
     try:
         client.logout()
     except (IMAPClientError, OSError, EOFError):
-        try:
+        with suppress(IMAPClientError, OSError, EOFError):
             client.shutdown()
-        except (IMAPClientError, OSError, EOFError):
-            pass
 
 
 def _problem(code: str, key: str, text: str, hint: str) -> NewsletterError:

@@ -139,9 +139,12 @@ def test_the_alarm_goes_through_a_second_relay_at_once(desk: Post) -> None:
 
     mail = desk.workspace.root / "second"
     with Catcher(mail, "127.0.0.1", 0) as catcher:
-        relays = f'[relays.first]\nhost = "127.0.0.1"\nport = 1\n[relays.second]\nhost = "127.0.0.1"\nport = {catcher.port}\n'
+        first, second = (f'host = "127.0.0.1"\nport = {port}\n' for port in (1, catcher.port))
+        relays = f"[relays.first]\n{first}[relays.second]\n{second}"
         base = (desk.workspace.root / "newsletter.toml").read_text()
-        base = base.replace("[mail]", '[mail]\ntransport = "smtp"').replace("[site]", '[site]\nurl = "https://n.example"')
+        base = base.replace("[mail]", '[mail]\ntransport = "smtp"').replace(
+            "[site]", '[site]\nurl = "https://n.example"'
+        )
         desk.workspace.toml(relays, base.split("[database]")[0])
         for quarters in range(3):
             look(desk, quarters)

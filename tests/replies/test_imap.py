@@ -110,7 +110,9 @@ def test_the_junk_folder_is_found_under_the_name_that_the_server_gives_it(post: 
 def test_taken_mail_moves_to_the_done_folder_and_what_we_do_not_know_stays(post: Post, server: Dovecot) -> None:
     sent = post.sent_to()
     use(post, server.port, 'done = "Done"')
-    server.put(letter(sent), mail("news@council.example", "Your invoice", "Shop <shop@example.com>", "Invoice", "<i@s>"))
+    server.put(
+        letter(sent), mail("news@council.example", "Your invoice", "Shop <shop@example.com>", "Invoice", "<i@s>")
+    )
     assert fetch(post).taken == 2
     assert len(server.names("INBOX")) == 1 and len(server.names("Done")) == 1
     assert fetch(post).taken == 0
@@ -198,7 +200,9 @@ def test_killed_in_the_middle_each_message_comes_once(post: Post, server: Doveco
     server.put(*(letter(person, n) for n, person in enumerate(people)))
     command = [sys.executable, "-m", "newsletter", "-C", str(post.workspace.root), "replies", "fetch"]
     root = Path(__file__).resolve().parents[2]
-    process = subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.DEVNULL
+    )
     until(lambda: Raw.objects.count() >= 10)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

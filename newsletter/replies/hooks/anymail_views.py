@@ -49,5 +49,5 @@ def request_of(call: Call) -> HttpRequest:
     if not call.is_json:
         for name, value in call.form.items():
             post[name] = value.decode("utf-8", "replace")
-    request.POST = post  # type: ignore[assignment]
+    request.POST = post
     return request
