@@ -31,6 +31,7 @@ def command(output: Output, to: str | None, plus: str | None, as_json: bool) -> 
 
     Connects to the relay and the mailboxes and logs in; sends nothing unless you say --to or --plus. Exit 1 when
     something must be fixed.
+
     \b
     Example:
       newsletter doctor

@@ -272,6 +272,37 @@ def test_the_watcher_hears_of_a_message_at_once_and_survives_a_cut(post: Post, s
     assert counts() == (2, 0)
 
 
+def test_a_password_that_expires_at_night_is_told_once_and_the_watcher_goes_on_when_it_is_right(
+    post: Post, server: Dovecot
+) -> None:
+    from newsletter.replies.imap_watching import Watching
+    from newsletter.replies.models import Raw
+
+    sent = post.sent_to()
+    use(post, server.port)
+    post.workspace.write("imap.password", "of yesterday\n")
+    watching = Watching(post.workspace.config)
+    told: list[str] = []
+    trouble: list[str] = []
+
+    def told_of(words: str) -> bool:
+        happened, wrong = watching.ensure()
+        told.extend(happened)
+        trouble.extend(wrong)
+        return any(words in one for one in (*told, *trouble))
+
+    with mock.patch("newsletter.replies.imap_watching.FIRST_PAUSE", 0.05):
+        try:
+            until(lambda: told_of("refused the login"))
+            server.put(letter(sent))
+            post.workspace.write("imap.password", dovecot.PASSWORD + "\n")
+            until(lambda: told_of("can be read again"))
+            until(lambda: Raw.objects.count() == 1)
+        finally:
+            watching.close()
+    assert len(trouble) == 1
+
+
 def until(seen: Callable[[], bool]) -> None:
     """Until it is so; what is waited for happens in another process or thread."""
     for _ in range(1600):

@@ -44,10 +44,10 @@ def request_of(call: Call) -> HttpRequest:
     request.META["CONTENT_TYPE"] = call.headers.get("content-type", "")
     request.content_type = request.META["CONTENT_TYPE"].partition(";")[0].strip().lower()
     request.content_params = {}
-    request._body = call.body  # type: ignore[attr-defined]
+    request._body = call.body
     post = QueryDict(mutable=True, encoding="utf-8")
     if not call.is_json:
         for name, value in call.form.items():
             post[name] = value.decode("utf-8", "replace")
-    request.POST = post
+    request.POST = post  # type: ignore[assignment]
     return request
