@@ -24,7 +24,7 @@ from newsletter.audience import database
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem
 from newsletter.replies import intake, sorting
-from newsletter.replies.fetching import Fetched, OnProgress, return_path
+from newsletter.replies.fetching import HEAD, Fetched, OnProgress, return_path
 from newsletter.replies.imap_session import opened, said
 from newsletter.replies.models import Kind, MailboxState, Raw
 from newsletter.replies.sorting import Verdict
@@ -161,7 +161,7 @@ def _contents(client: IMAPClient, folder: Folder, batch: dict[int, int]) -> Iter
     whole = [uid for uid in wanted if batch[uid] <= intake.BIGGEST]
     yield from _asked(client, whole, b"BODY[]", "BODY.PEEK[]")
     heads = [uid for uid in wanted if batch[uid] > intake.BIGGEST]
-    yield from _asked(client, heads, b"BODY[HEADER]", "BODY.PEEK[HEADER]")
+    yield from _asked(client, heads, b"BODY[HEADER]<0>", f"BODY.PEEK[HEADER]<0.{HEAD}>")
 
 
 def _asked(client: IMAPClient, uids: list[int], key: bytes, what: str) -> Iterator[tuple[int, bytes | None]]:
@@ -253,10 +253,16 @@ def well(key: str, folder: str) -> None:
     MailboxState.objects.update_or_create(mailbox=key, folder=folder, defaults=facts)
 
 
-def troubles() -> list[str]:
+def troubles(config: Config) -> list[str]:
     """What keeps mailboxes from being read now, one sentence each; `doctor` and `replies list` show it."""
-    rows = MailboxState.objects.exclude(trouble="").order_by("mailbox", "folder")
-    return [
-        f"{row.trouble}; {f'last read {timezone.localtime(row.seen):%d %b %Y %H:%M}' if row.seen else 'never read yet'}"
-        for row in rows
-    ]
+    found = []
+    for row in MailboxState.objects.exclude(trouble="").order_by("mailbox", "folder"):
+        mailbox = config.mailboxes.get(row.mailbox)
+        if mailbox is None or mailbox.kind != "imap":
+            continue  # newsletter.toml no longer speaks of it
+        if row.folder not in (WHOLE, *mailbox.folders) and "junk" not in map(str.lower, mailbox.folders):
+            continue
+        since = f"last read {timezone.localtime(row.seen):%d %b %Y %H:%M}" if row.seen else "never read yet"
+        where = "" if row.folder == WHOLE else f"Mailbox {row.mailbox}: "
+        found.append(f"{where}{row.trouble}; {since}")
+    return found

@@ -251,6 +251,41 @@ def test_a_server_without_starttls_gets_no_password(post: Post, server: Dovecot)
     assert told.value.problems[0].code == "imap-tls"
 
 
+def test_a_token_from_a_file_logs_in_and_one_that_has_expired_is_told(post: Post, server: Dovecot) -> None:
+    sent = post.sent_to()
+    use(post, server.port, 'auth = "xoauth2"')
+    server.put(letter(sent))
+    post.workspace.write("imap.password", dovecot.token(-60))
+    with pytest.raises(NewsletterError) as told:
+        fetch(post)
+    assert told.value.problems[0].code == "imap-login"
+    post.workspace.write("imap.password", dovecot.token(3600) + "\n")
+    assert fetch(post).taken == 1
+
+
+def test_encrypted_it_reads_and_a_certificate_of_nobody_gets_no_password(
+    post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = post.sent_to()
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    made = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout {key} -out {certificate}"
+    subprocess.run([*made.split(), "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    with dovecot.running((certificate, key)) as server:
+        for port, tls in ((server.tls_port, "implicit"), (server.port, "starttls")):
+            use(post, port)
+            text = (post.workspace.root / "newsletter.toml").read_text().replace('"127.0.0.1"', '"localhost"')
+            post.workspace.write("newsletter.toml", text.replace('tls = "none"', f'tls = "{tls}"'))
+            post.workspace.ready()
+            monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+            with pytest.raises(NewsletterError) as told:
+                fetch(post)
+            assert told.value.problems[0].code == "imap-certificate"
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            with server.client() as client:
+                client.append("INBOX", letter(sent, port))
+            assert fetch(post).taken == 1
+
+
 def test_the_watcher_hears_of_a_message_at_once_and_survives_a_cut(post: Post, server: Dovecot) -> None:
     from newsletter.replies.imap_watching import Watching
     from newsletter.replies.models import Raw
