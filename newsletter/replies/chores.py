@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from newsletter.config import Config
-from newsletter.replies import clock, desk, fetching, intake, returns
+from newsletter.replies import canary, clock, desk, fetching, intake, returns
 from newsletter.sending import notices
 
 
@@ -44,4 +44,5 @@ CHORES: tuple[Chore, ...] = (
     Chore("desk", 5.0, desk_in_order),
     Chore("mailboxes", 15.0, fetching.in_the_worker),
     Chore("unread", 60.0, unread),
+    Chore("canary", 30.0, canary.look),  # it is due every 15 minutes; a look costs one question to the database
 )
