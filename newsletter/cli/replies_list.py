@@ -8,6 +8,7 @@ import click
 
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
 from newsletter.cli.replies_reclassify import refused_as_sender
+from newsletter.cli.replies_silence import silence
 from newsletter.cli.replies_words import as_option, clock, cut, line, name_of, ready
 from newsletter.problems import Exit
 
@@ -61,6 +62,7 @@ def list_(output: Output, everything: bool, mine: bool, free: bool, team: str, i
         unassigned=free,
         look_first=look_first,
     )
+    problems += silence()
     blocked, latest = bounces.blocked_lately()
     if blocked:
         problems.append(refused_as_sender(blocked, latest))

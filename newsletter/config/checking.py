@@ -27,6 +27,7 @@ def check(config: Config, report: Report) -> None:
     _replies(config, report)
     _desk(config, report)
     checking_rules.check(config, report)
+    _inward(config, report)
     for path, value in (
         (("catch", "smtp"), config.catch.smtp),
         (("catch", "web"), config.catch.web),
@@ -161,6 +162,31 @@ def _is_day(text: str) -> bool:
         return bool(date.fromisoformat(text))
     except ValueError:
         return False
+
+
+def _inward(config: Config, report: Report) -> None:
+    """The way back: one shared mailbox needs its address, a mailbox its server, a webhook what proves its sender."""
+    local, _, domain = config.replies.mailbox.rpartition("@")
+    if config.replies.mode == "shared" and not (local and DOMAIN.fullmatch(domain)):
+        message = '[replies] mode = "shared" needs the address of the mailbox'
+        report("bad-value", message, 'For example mailbox = "news@example.org".', ("replies", "mailbox"))
+    for key, mailbox in config.mailboxes.items():
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", key):
+            hint = "Use at most 40 small letters, digits, - and _, as in inbox."
+            report("bad-value", f"A mailbox cannot be called {key!r}", hint, ("mailboxes", key))
+        if mailbox.kind == "imap":
+            for name in ("host", "user"):
+                if not getattr(mailbox, name):
+                    report("missing-key", f"[mailboxes.{key}] needs ‘{name}’", "", ("mailboxes", key))
+    for key, hook in config.hooks.items():
+        if hook.provider == "amazon-ses" and not hook.topics:
+            message = f"[hooks.{key}] names no topics: anybody with an account at Amazon could report bounces"
+            report("hook-without-secret", message, 'topics = ["arn:aws:sns:…"], as SNS shows it.', ("hooks", key))
+        elif hook.provider != "amazon-ses" and not (hook.secret_file or hook.secret or hook.public_key):
+            variable = f"NEWSLETTER_HOOKS__{key.upper()}__SECRET"
+            hint = f"Write the secret into a file and name it as secret_file, or set {variable}."
+            message = f"[hooks.{key}] has no secret: anybody could report bounces"
+            report("hook-without-secret", message, hint, ("hooks", key))
 
 
 def _dkim(config: Config, report: Report) -> None:

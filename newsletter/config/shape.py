@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from newsletter.config.describing import described, secret_of
-from newsletter.config.inward import Emergency, Mailbox, Replies, Rule, SavedAnswer, Staff, Team
+from newsletter.config.inward import Emergency, Hook, Mailbox, Replies, Rule, SavedAnswer, Staff, Team
 from newsletter.problems import Where
 
 FILE = "newsletter.toml"
@@ -173,6 +173,7 @@ TABLES: Mapping[str, type] = MappingProxyType(
         "rules": Rule,
         "answers": SavedAnswer,
         "emergency": Emergency,
+        "hooks": Hook,
     }
 )
 BUILT_IN_FIELDS: Mapping[str, FieldConfig] = MappingProxyType(
@@ -210,6 +211,7 @@ class Config:
     rules: Mapping[str, Rule]
     answers: Mapping[str, SavedAnswer]
     emergency: Mapping[str, Emergency]
+    hooks: Mapping[str, Hook]
     themes: Mapping[str, Mapping[str, Any]]  # checked against theme.toml by rendering.themes
     origins: Mapping[str, str]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesFeedParser
 from email.policy import Compat32
+from itertools import islice
 
 from newsletter.mail import header_reading as reading
 from newsletter.mail.charsets import decode, one_line
@@ -21,6 +22,8 @@ MOST_LINES_BY_LEVELS = 5_000_000
 MOST_TEXT = 1_000_000  # letters
 MOST_ATTACHMENTS = 100
 _INLINE_PICTURE = re.compile(rb"data:image/[^\"'<>\s]{500,}", re.IGNORECASE)
+MOST_LINKS = 200
+_HREF = re.compile(r"""href\s{0,9}=\s{0,9}["']?([^"'\s<>]{1,500})""", re.IGNORECASE)
 PIECE = 65_536  # bytes that the parser gets at once
 
 
@@ -56,6 +59,7 @@ class Incoming:
     text: str = ""
     text_from_html: bool = False
     html: str = ""  # as written by the stranger: for mail.html_clean only; "" when there is none, or it was cut
+    links: tuple[str, ...] = ()  # where links in the HTML lead, as they stand there
     attachments: tuple[Attachment, ...] = ()
     faults: tuple[str, ...] = ()
 
@@ -201,6 +205,7 @@ def _message(headers: list[tuple[str, str]], body: _Body, faults: list[str]) -> 
         text=text,
         text_from_html=from_html,
         html="" if "text-cut" in body.faults else "\n".join(body.html[:20])[: MOST_TEXT + 1],
+        links=tuple(islice((match[1] for one in body.html for match in _HREF.finditer(one)), MOST_LINKS)),
         attachments=tuple(body.attachments),
         faults=tuple(dict.fromkeys(faults)),
     )

@@ -21,11 +21,11 @@ from newsletter import settings
 from newsletter.config import Config
 from newsletter.mail import addresses, outgoing
 from newsletter.mail.incoming import Incoming
-from newsletter.mail.tokens import Purpose, address, new_id
+from newsletter.mail.tokens import Purpose, new_id
 from newsletter.problems import NewsletterError
 from newsletter.replies import emergency, page
 from newsletter.replies.models import Conversation, DeskEntry, Message
-from newsletter.sending import keys, notices
+from newsletter.sending import keys, links, notices
 from newsletter.sending.models import Notice
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def send(
     text.append(words["automatic"].format(site=config.site.name))
     token = new_id()
     keyring = keys.keyring(config)
-    domain, separator = config.mail.reply_domain, config.mail.separator
+    domain = config.mail.reply_domain
     message_id = f"{keyring.make(Purpose.MESSAGE_ID, token)}@{domain}"
     thread = (
         [one for one in (*incoming.references[-20:], incoming.message_id) if PLAIN.fullmatch(one)] if incoming else []
@@ -155,7 +155,7 @@ def send(
     person = outgoing.Person(
         to=to,
         message_id=message_id,
-        reply_to=address("reply", keyring.make(Purpose.REPLY, token), domain, separator),
+        reply_to=links.way_back(config, "reply", keyring.make(Purpose.REPLY, token), domain),
     )
     once = f"ack:{issue_of(conversation)}:{message.pk if message else conversation.reference}"
     notice = notices.queue(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from newsletter.config import Config
-from newsletter.replies import climbing, clock, desk, fetching, intake, returns, tidying
+from newsletter.replies import canary, climbing, clock, desk, fetching, intake, returns, tidying
 from newsletter.sending import notices
 
 
@@ -57,4 +57,5 @@ CHORES: tuple[Chore, ...] = (
     Chore("mailboxes", 15.0, fetching.in_the_worker),
     Chore("unread", 60.0, unread),
     Chore("tidy", 24 * 3600.0, tidy),
+    Chore("canary", 30.0, canary.look),  # it is due every 15 minutes; a look costs one question to the database
 )

@@ -64,7 +64,7 @@ def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notic
         mailing_id=delivery.mailing_id if delivery else None,  # by number: the mailing itself is 200 KB of JSON
         delivery=delivery,
         subscriber_id=delivery.subscriber_id if delivery and wrote_it else None,
-        verified=delivery is not None,
+        verified=delivery is not None and copy.how is not Identified.ADDRESS,  # anybody can write a From
         identified=how(raw, copy),
         someone_else=delivery is not None and not wrote_it,
         writer=storable(writer, 320),
@@ -185,6 +185,8 @@ def reason_of(conversation: Conversation, copy: Copy) -> str:
         return "answers a test copy"
     if delivery is None:
         return "sender not verified: the reply address was not made by us" if copy.forged else "sender not verified"
+    if copy.how is Identified.ADDRESS:
+        return "matched by address: the latest issue that went there"
     if conversation.someone_else:
         return f"from someone else, via {delivery.address}"
     return f"answers the copy sent to {delivery.address}"

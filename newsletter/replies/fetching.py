@@ -13,7 +13,7 @@ from newsletter.replies.models import Kind
 from newsletter.replies.sorting import Verdict
 
 # Kind of mailbox → module:function with the signature of `fetch` below; imported when it is needed.
-KINDS: dict[str, str] = {"maildir": "newsletter.replies.maildir:fetch"}
+KINDS: dict[str, str] = {"maildir": "newsletter.replies.maildir:fetch", "imap": "newsletter.replies.imap:fetch"}
 IN_THE_WORKER = ("maildir",)  # kinds that are quick enough to be looked at between two mailings
 WORKERS_SHARE = 200  # messages of one mailbox in one look of the worker: 4 s at 50 a second, then mailings go on
 HEAD = 65_536  # bytes in which the envelope is searched

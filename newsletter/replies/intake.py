@@ -55,7 +55,7 @@ def store(raw: bytes, recipient: str, sender: str, channel: str, source: str = "
         "recipient": storable(recipient, 320),
         "sender": storable(envelope_sender(sender), 320),
     }
-    _to_the_disk(True)
+    to_the_disk(True)
     try:
         try:
             with transaction.atomic(durable=True):
@@ -80,7 +80,7 @@ def store(raw: bytes, recipient: str, sender: str, channel: str, source: str = "
                     **envelope,
                 )
     finally:
-        _to_the_disk(False)
+        to_the_disk(False)
 
 
 def envelope_sender(sender: str) -> str:
@@ -145,7 +145,7 @@ def _counted(raw: Raw) -> bool:
     return True
 
 
-def _to_the_disk(fully: bool) -> None:
+def to_the_disk(fully: bool) -> None:
     """SQLite: wait for the disk at this commit, so that an acknowledged message also survives a power cut."""
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         with connection.cursor() as cursor:

@@ -96,6 +96,8 @@ class Conversation(models.Model):
 
         TOKEN = "token", "by the reply address"
         MESSAGE_ID = "message-id", "by the message it answers"
+        QUOTED = "quoted", "by a link in what they quoted"
+        ADDRESS = "address", "matched by address"
         TEST = "test", "an answer to a test copy"
         NOBODY = "", "sender not verified"
 

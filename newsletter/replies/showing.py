@@ -163,12 +163,14 @@ def who(found: Conversation) -> str:
     """How sure we are of the writer, in words that promise no more than is known."""
     if found.identified == Conversation.Identified.TEST:
         return "An answer to a test copy"
+    if found.identified == Conversation.Identified.ADDRESS:
+        return "Matched by address: they get our messages, but nothing shows that they wrote this"
     if not found.verified:
         return "Sender not verified: nothing shows that this answers a message of ours"
     if found.someone_else:
         copy = f"the copy sent to {found.delivery.address}" if found.delivery else "a copy sent to somebody"
         return f"From someone else, via {copy}. It may have been forwarded: do not show them that person's details"
-    sure = "reply address" if found.identified == Conversation.Identified.TOKEN else "message it answers"
+    sure = {"token": "reply address", "quoted": "copy they quoted"}.get(found.identified, "message it answers")
     return f"The {sure} is theirs, and the sender's address matches"
 
 

@@ -53,15 +53,27 @@ def made(config: Config, tokens: Tokens) -> Links:
     """The links that carry these tokens."""
     mail, base = config.mail, config.base_url
     return Links(
-        reply_address=address("reply", tokens.reply, mail.reply_domain, mail.separator),
-        envelope_sender=address("bounce", tokens.bounce, mail.bounce_domain, mail.separator),
+        reply_address=way_back(config, "reply", tokens.reply, mail.reply_domain),
+        envelope_sender=way_back(config, "bounce", tokens.bounce, mail.bounce_domain),
         message_id=f"{tokens.message_id}@{mail.reply_domain}",
         reply_url=f"{base}/r/{tokens.reply}",
         unsubscribe_url=f"{base}/u/{tokens.unsubscribe}",
-        unsubscribe_address=address("unsubscribe", tokens.unsubscribe, mail.reply_domain, mail.separator),
+        unsubscribe_address=""  # an address that cannot say whose wish it is would be an empty promise
+        if config.replies.mode == "shared"
+        else way_back(config, "unsubscribe", tokens.unsubscribe, mail.reply_domain),
         view_url=f"{base}/v/{tokens.view}",
         share_url=f"{base}/v/{tokens.share}",
     )
+
+
+def way_back(config: Config, prefix: str, token: str, domain: str) -> str:
+    """An address that brings mail back to us: signed; a plus address of our mailbox where [replies] names one; or
+    with one shared mailbox that mailbox itself, which can carry no token."""
+    mailbox = config.replies.mailbox
+    if mailbox and config.replies.mode == "shared":
+        return mailbox
+    local, _, own = mailbox.rpartition("@")
+    return address(local or prefix, token, own or domain, config.mail.separator)
 
 
 def values(links: Links, settings: Mapping[str, Any], lists: Sequence[str], subject: str) -> dict[str, str]:

@@ -41,7 +41,7 @@ class Server:
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         host, port = place(listen or config.web.listen)
         bound = bind(host, port)
-        roomy = type("Channel", (HTTPChannel,), {"parser_class": _parser_for_replies()})
+        roomy = type("Channel", (HTTPChannel,), {"parser_class": _parser_with_room(config)})
         self._map: dict[int, Any] = {}
         self._waitress = create_server(
             WSGIHandler(),
@@ -84,16 +84,22 @@ class Server:
         wasyncore.close_all(self._map)
 
 
-def _parser_for_replies() -> type:
-    """waitress's parser with a larger limit for the reply page alone: waitress has one limit for every address."""
+def _parser_with_room(config: Config) -> type:
+    """waitress's parser with larger limits for the reply page and for mail services that bring whole mails; waitress
+    itself has one limit for every address."""
     from waitress.parser import HTTPRequestParser
+
+    from newsletter.replies import hooks
+
+    room = {"/r/": BIGGEST_REPLY, **({"/hooks/": hooks.BIGGEST} if config.hooks else {})}
 
     class Parser(HTTPRequestParser):  # type: ignore[misc]
         def parse_header(self, header_plus: bytes) -> None:
             super().parse_header(header_plus)
-            if self.path.startswith("/r/") and self.command == "POST":
+            most = next((size for path, size in room.items() if self.path.startswith(path)), 0)
+            if most and self.command == "POST":
                 roomy = copy.copy(vars(self)["adj"])
-                roomy.max_request_body_size = BIGGEST_REPLY
+                roomy.max_request_body_size = most
                 self.adj = roomy
 
     return Parser

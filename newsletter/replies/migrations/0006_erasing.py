@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("replies", "0004_the_desk"),
+        ("replies", "0005_shared_mailbox"),
     ]
 
     operations = [
