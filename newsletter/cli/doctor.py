@@ -63,7 +63,7 @@ def findings(output: Output, to: str | None, plus: str | None = None) -> Iterato
     """Everything that is looked at, in order; without readable settings only the machine is."""
     from newsletter.cli import doctor_checks as checks
     from newsletter.cli import doctor_dkim as dkim
-    from newsletter.cli import doctor_looking as replies
+    from newsletter.cli import doctor_looking
     from newsletter.cli import doctor_mail as mail
     from newsletter.cli import doctor_replies as replies
 
@@ -78,7 +78,7 @@ def findings(output: Output, to: str | None, plus: str | None = None) -> Iterato
     yield from mail.transport(config)
     yield from checks.days(config)
     yield from checks.worker(config)
-    yield from replies.looking(config)
+    yield from doctor_looking.looking(config)
     yield from dkim.dkim(config)
     yield from checks.refusals(config)
     yield from checks.pages(config)
