@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.utils import timezone
 
 from newsletter.sending import relay_days, tally
-from newsletter.sending.models import STATES, Delivery, Mailing
+from newsletter.sending.models import OF_MAILING, STATES, Delivery, Mailing
 from newsletter.sending.store import Run, Store, loaded
 from newsletter.sending.taking import LEASE, Row, Taken, Taker
 
@@ -194,12 +194,15 @@ class Outbox:
         kept: set[int] = set()
         later = [one for one in results if one.state == "deferred"]
         # `due` has an index, so it is written for those who have one and for nobody else.
-        for rows, due in (([one for one in results if one.state != "deferred"] if later else results, ""), (later, "due = %s, ")):
+        for rows, due in (
+            ([one for one in results if one.state != "deferred"] if later else results, ""),
+            (later, "due = %s, "),
+        ):
             done = run.each(
                 f"UPDATE sending_delivery SET {due}state = %s, reason = %s, reply_code = %s, reply_text = %s,"
                 " remote_id = %s, tries = tries + %s, relay = %s, provider = %s, proof = %s, leased_until = NULL,"
                 " changed = %s WHERE id = %s AND attempt = %s AND state = %s",
-                [(*([self.store.time(one.due)] if due else ()), *_said(one), now, *_known(one)) for one in rows],
+                [(*([self.store.time(one.due)] if one.due and due else ()), *_said(one), now, *_known(one)) for one in rows],
             )
             kept.update(one.row.id for one, did in zip(rows, done, strict=True) if did)
         return kept
@@ -261,11 +264,11 @@ class Outbox:
             found = Counter(
                 state
                 for (state,) in run(
-                    f"UPDATE sending_delivery{self.taker.not_indexed} SET attempt = attempt + 1, leased_until = NULL,"
+                    f"UPDATE sending_delivery SET attempt = attempt + 1, leased_until = NULL,"
                     " state = CASE state WHEN 'leased' THEN 'pending' ELSE 'uncertain' END,"
                     " reason = CASE state WHEN 'leased' THEN reason ELSE"
                     " 'sending broke off while this message was being handed over; it may have arrived' END"
-                    " WHERE id >= %s AND id <= %s AND mailing_id = %s AND state IN ('leased', 'inflight')"
+                    f" WHERE {OF_MAILING} AND state IN ('leased', 'inflight')"
                     f"{whose} RETURNING state",
                     [self.taker.first, self.taker.last, self.mailing, *more],
                 ).fetchall()

@@ -23,8 +23,6 @@ SELECT mailing_id, '', state, COUNT(*) FROM sending_delivery GROUP BY mailing_id
 """
 
 
-
-
 def room_for_updates(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """PostgreSQL: space in each page for the next versions of its rows, so that they need no index (HOT).
 
