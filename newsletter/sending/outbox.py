@@ -125,10 +125,8 @@ class Outbox:
         """
 
         def work(run: Run) -> tuple[set[int], set[int]]:
-            moves: Counter[str] = Counter()
-            kept = self._settle(run, results, moves) if results else set()
-            begun = self._begin(run, starts, moves) if starts else set()
-            self._moved(run, moves)
+            write = self._write_sqlite if self.store.is_sqlite else self._write_postgresql
+            begun, kept = write(run, starts, results) if starts or results else (set(), set())
             for relay, people in (days or {}).items():
                 relay_days.add(SimpleNamespace(execute=run), relay, people, relay_days.today())
             return begun, kept
@@ -143,11 +141,18 @@ class Outbox:
                 self.taker.back.add(one.row.id)
         return begun, kept
 
-    def _begin(self, run: Run, starts: Sequence[Leased], moves: Counter[str]) -> set[int]:
-        begun = self._begin_sqlite(run, starts) if self.store.is_sqlite else self._begin_postgresql(run, starts)
+    def _write_sqlite(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
+        moves: Counter[str] = Counter()
+        kept = self._settle_sqlite(run, results) if results else set()
+        begun = self._begin_sqlite(run, starts) if starts else set()
+        for one in results:
+            if one.row.id in kept:
+                moves["inflight" if one.begun else "leased"] -= 1
+                moves[one.state] += 1
         moves["leased"] -= len(begun)
         moves["inflight"] += len(begun)
-        return begun
+        self._moved(run, moves)
+        return begun, kept
 
     def _begin_sqlite(self, run: Run, starts: Sequence[Leased]) -> set[int]:
         if not run.all("SELECT 1 FROM sending_mailing WHERE id = %s AND state = 'sending'", [self.mailing]):
@@ -168,27 +173,6 @@ class Outbox:
             begun.update(row.id for row, did in zip(rows, done, strict=True) if did)
         return begun
 
-    def _begin_postgresql(self, run: Run, starts: Sequence[Leased]) -> set[int]:
-        mine, params = self._mine(starts)
-        rows = run.prepared(
-            f"UPDATE sending_delivery AS d SET state = 'inflight', changed = {self.store.clock()}"
-            f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2"
-            f" AND d.state = 'leased' AND NOT {self.gone}"
-            " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = %s AND m.state = 'sending')"
-            " RETURNING id",
-            [*params, self.mailing],
-        ).fetchall()
-        return {int(row[0]) for row in rows}
-
-    def _settle(self, run: Run, results: Sequence[Result], moves: Counter[str]) -> set[int]:
-        keep = self._settle_sqlite if self.store.is_sqlite else self._settle_postgresql
-        kept = keep(run, results)
-        for one in results:
-            if one.row.id in kept:
-                moves["inflight" if one.begun else "leased"] -= 1
-                moves[one.state] += 1
-        return kept
-
     def _settle_sqlite(self, run: Run, results: Sequence[Result]) -> set[int]:
         [now] = run.moments(0)
         kept: set[int] = set()
@@ -202,23 +186,43 @@ class Outbox:
                 f"UPDATE sending_delivery SET {due}state = %s, reason = %s, reply_code = %s, reply_text = %s,"
                 " remote_id = %s, tries = tries + %s, relay = %s, provider = %s, proof = %s, leased_until = NULL,"
                 " changed = %s WHERE id = %s AND attempt = %s AND state = %s",
-                [(*([self.store.time(one.due)] if one.due and due else ()), *_said(one), now, *_known(one)) for one in rows],
+                [
+                    (*([self.store.time(one.due)] if one.due and due else ()), *_said(one), now, *_known(one))
+                    for one in rows
+                ],
             )
             kept.update(one.row.id for one, did in zip(rows, done, strict=True) if did)
         return kept
 
-    def _settle_postgresql(self, run: Run, results: Sequence[Result]) -> set[int]:
+    def _write_postgresql(
+        self, run: Run, starts: Sequence[Leased], results: Sequence[Result]
+    ) -> tuple[set[int], set[int]]:
+        """All of it in one statement, the tally too: each more would be a round trip for the whole group."""
+        settled = {one.row.id for one in results}
+        begins = [(row.id, row.attempt) for row in starts if row.id not in settled]  # a row changes once a statement
         said = [(*_known(one), *_said(one), one.due if one.state == "deferred" else None) for one in results]
-        table, params = self.store.table("r", _RESULT, said)
+        table, answers = self.store.table("r", _RESULT, said)
+        mine, bodies = self.store.table("mine", ("bigint", "integer"), begins)
         rows = run.prepared(
-            "UPDATE sending_delivery AS d SET state = r.column4, reason = r.column5, reply_code = r.column6,"
-            " reply_text = r.column7, remote_id = r.column8, tries = d.tries + r.column9, relay = r.column10,"
-            " provider = r.column11, proof = r.column12, due = r.column13, leased_until = NULL,"
+            "WITH kept AS (UPDATE sending_delivery AS d SET state = r.column4, reason = r.column5,"
+            " reply_code = r.column6, reply_text = r.column7, remote_id = r.column8, tries = d.tries + r.column9,"
+            " relay = r.column10, provider = r.column11, proof = r.column12, due = r.column13, leased_until = NULL,"
             f" changed = {self.store.clock()} FROM {table}"
-            " WHERE d.id = r.column1 AND d.attempt = r.column2 AND d.state = r.column3 RETURNING id",
-            params,
+            " WHERE d.id = r.column1 AND d.attempt = r.column2 AND d.state = r.column3"
+            " RETURNING d.id, r.column3 AS before, d.state AS after),"
+            f" begun AS (UPDATE sending_delivery AS d SET state = 'inflight', changed = {self.store.clock()}"
+            f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
+            f" AND NOT {self.gone}"
+            " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = %s AND m.state = 'sending') RETURNING d.id),"
+            " moves (state, people) AS (SELECT before, -1 FROM kept UNION ALL SELECT after, 1 FROM kept"
+            " UNION ALL SELECT 'leased', -1 FROM begun UNION ALL SELECT 'inflight', 1 FROM begun),"
+            " told AS (INSERT INTO sending_tally (mailing_id, worker, state, people)"
+            " SELECT CAST(%s AS bigint), CAST(%s AS text), state, SUM(people) FROM moves GROUP BY state"
+            f" HAVING SUM(people) <> 0 ORDER BY state {tally.ADD})"
+            " SELECT id, true FROM kept UNION ALL SELECT id, false FROM begun",
+            [*answers, *bodies, self.mailing, self.mailing, self.worker],
         ).fetchall()
-        return {int(row[0]) for row in rows}
+        return {int(id_) for id_, old in rows if not old}, {int(id_) for id_, old in rows if old}
 
     def _mine(self, rows: Sequence[Leased]) -> tuple[str, list[Any]]:
         return self.store.table("mine", ("bigint", "integer"), [(row.id, row.attempt) for row in rows])

@@ -18,6 +18,7 @@ Row = tuple[Any, ...]
 Sql = Callable[[str], str]  # which columns → the SELECT of the rows to take
 
 LEASE = 1800  # seconds; longer than any answer is waited for (600), and renewed while rows wait; others look at it
+WIDEST = 65_536  # ids looked at by one statement
 SWEEP = 1.0  # seconds between two walks over the whole mailing for people whom another sender gave back
 
 COLUMNS = (
@@ -95,13 +96,17 @@ class Taker:
         self.back -= taken.asked
 
     def _walk(self, run: Run, mark: int, number: int, waiting: list[Row]) -> int:
-        """Add whoever waits behind `mark`, until there are `number`; returns how far everybody was looked at."""
-        wanted = number - len(waiting)
-        if wanted <= 0 or mark >= self.last:
-            return mark
-        rows = self._lease(run, self.waiting, (mark, self.last, self.mailing, wanted), walked=True)
-        waiting += rows
-        return int(rows[-1][0]) if len(rows) == wanted else self.last
+        """Add whoever waits behind `mark`, until there are `number`; returns how far everybody was looked at.
+
+        By windows of ids: PostgreSQL without statistics reads and sorts all that it may, 19,000 rows for 500."""
+        window = 2 * number
+        while (wanted := number - len(waiting)) > 0 and mark < self.last:
+            until = min(mark + window, self.last)
+            rows = self._lease(run, self.waiting, (mark, until, self.mailing, wanted), walked=True)
+            waiting += rows
+            mark = int(rows[-1][0]) if len(rows) == wanted else until
+            window = min(2 * window, WIDEST)
+        return mark
 
     def waiting(self, what: str = "id") -> str:
         """SQL: by the primary key. `+ 0`, else both databases may take (mailing, canonical): a jump a row."""

@@ -28,7 +28,7 @@ def room_for_updates(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None
 
     A row is written three times while its page is full of others that are, too."""
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute("ALTER TABLE sending_delivery SET (fillfactor = 60)")
+        schema_editor.execute("ALTER TABLE sending_delivery SET (fillfactor = 45)")
 
 
 class Migration(migrations.Migration):
