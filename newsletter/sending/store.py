@@ -106,7 +106,7 @@ class Store:
         self.lock = threading.Lock()
         self.committing = False  # a COMMIT was sent; when the connection breaks now, nobody knows whether it happened
         self.closed = 0  # times
-        self.fully = False  # what settings.py starts with: a commit does not wait for the disk
+        self.fully: bool | None = None  # whether a commit waits for the disk; None: as the database starts
 
     def close(self) -> None:
         """Give the connection up."""
@@ -165,7 +165,7 @@ class Store:
             return False
         with self.lock:
             self.connection.close()
-            self.fully = False
+            self.fully = None
         return True
 
     def _once(self, work: Callable[[Run], T], on_the_disk: bool) -> T:
