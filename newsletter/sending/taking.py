@@ -86,7 +86,7 @@ class Taker:
         mark = self._walk(run, mark, number, waiting)
         due = self._again(run, number - len(waiting), now) if len(waiting) < number else []
         found, looked = len(waiting) + len(due), time.monotonic()
-        if found < number and (not found or looked - swept >= SWEEP) and self._somebody_waits(run):
+        if found < number and (not found or looked - swept >= SWEEP) and self._waiting(run) > len(waiting):
             mark, swept = self._walk(run, self.first - 1, number - len(due), waiting), looked
         return Taken(waiting, due, mark, frozenset(back), swept, run.version())
 
@@ -138,7 +138,7 @@ class Taker:
 
         def sql(what: str) -> str:
             return (
-                f"SELECT {what} FROM sending_delivery AS d WHERE {chosen} AND mailing_id = %s AND state = 'pending'"
+                f"SELECT {what} FROM sending_delivery AS d WHERE {chosen} AND mailing_id + 0 = %s AND state = 'pending'"
                 f" ORDER BY id{self._skipping}"
             )
 
@@ -152,11 +152,10 @@ class Taker:
 
         return self._lease(run, sql, (self.mailing, *moment, number))
 
-    def _somebody_waits(self, run: Run) -> bool:
-        rows = run(
-            "SELECT SUM(people) FROM sending_tally WHERE mailing_id = %s AND state = 'pending'", [self.mailing]
-        ).fetchone()
-        return bool(rows and rows[0] and rows[0] > 0)
+    def _waiting(self, run: Run) -> int:
+        """How many waited before this lease, by the tally, in which what it took is not yet written."""
+        rows = run("SELECT SUM(people) FROM sending_tally WHERE mailing_id = %s AND state = 'pending'", [self.mailing])
+        return int(rows.fetchone()[0] or 0)
 
     def _lease(self, run: Run, sql: Sql, params: Sequence[Any], *, walked: bool = False) -> list[Row]:
         if self.store.is_sqlite:

@@ -173,7 +173,7 @@ def test_every_statement_of_a_mail_goes_by_a_key(both: tuple[Outbox, Outbox], mo
     ours.lease(100)
     ours.renew()
     sqlite = ours.store.is_sqlite
-    hot = dict((sql, params) for sql, params in said if "sending_delivery" in sql)
+    hot = {sql: params for sql, params in said if "sending_delivery" in sql}
     assert len(hot) >= 6
     with connection.cursor() as cursor:
         if not sqlite:
