@@ -125,8 +125,7 @@ class Outbox:
         """
 
         def work(run: Run) -> tuple[set[int], set[int]]:
-            write = self._write_sqlite if self.store.is_sqlite else self._write_postgresql
-            begun, kept = write(run, starts, results) if starts or results else (set(), set())
+            begun, kept = self._put(run, starts, results) if starts or results else (set(), set())
             for relay, people in (days or {}).items():
                 relay_days.add(SimpleNamespace(execute=run), relay, people, relay_days.today())
             return begun, kept
@@ -143,8 +142,8 @@ class Outbox:
 
     def _write_sqlite(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
         moves: Counter[str] = Counter()
-        kept = self._settle_sqlite(run, results) if results else set()
-        begun = self._begin_sqlite(run, starts) if starts else set()
+        kept = self._settle(run, results) if results else set()
+        begun = self._begin(run, starts) if starts else set()
         for one in results:
             if one.row.id in kept:
                 moves["inflight" if one.begun else "leased"] -= 1
@@ -154,7 +153,7 @@ class Outbox:
         self._moved(run, moves)
         return begun, kept
 
-    def _begin_sqlite(self, run: Run, starts: Sequence[Leased]) -> set[int]:
+    def _begin(self, run: Run, starts: Sequence[Leased]) -> set[int]:
         if not run.all("SELECT 1 FROM sending_mailing WHERE id = %s AND state = 'sending'", [self.mailing]):
             return set()
         [now] = run.moments(0)
@@ -173,7 +172,7 @@ class Outbox:
             begun.update(row.id for row, did in zip(rows, done, strict=True) if did)
         return begun
 
-    def _settle_sqlite(self, run: Run, results: Sequence[Result]) -> set[int]:
+    def _settle(self, run: Run, results: Sequence[Result]) -> set[int]:
         [now] = run.moments(0)
         kept: set[int] = set()
         later = [one for one in results if one.state == "deferred"]
@@ -194,9 +193,7 @@ class Outbox:
             kept.update(one.row.id for one, did in zip(rows, done, strict=True) if did)
         return kept
 
-    def _write_postgresql(
-        self, run: Run, starts: Sequence[Leased], results: Sequence[Result]
-    ) -> tuple[set[int], set[int]]:
+    def _put_at_once(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
         """All of it in one statement, the tally too: each more would be a round trip for the whole group."""
         settled = {one.row.id for one in results}
         begins = [(row.id, row.attempt) for row in starts if row.id not in settled]  # a row changes once a statement
