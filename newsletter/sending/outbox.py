@@ -140,7 +140,9 @@ class Outbox:
                 self.taker.back.add(one.row.id)
         return begun, kept
 
-    def _write_sqlite(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
+    def _put(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
+        if not self.store.is_sqlite:
+            return self._put_at_once(run, starts, results)
         moves: Counter[str] = Counter()
         kept = self._settle(run, results) if results else set()
         begun = self._begin(run, starts) if starts else set()
