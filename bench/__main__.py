@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def main() -> int:
-    """`python -m bench [--quick] [name …]`. Exit 1 when a row misses its aim, or when nothing was measured.
+    """`python -m bench [--quick] [--part PART] [name …]`. Exit 1 when a row misses its aim or nothing was measured.
 
     Each module's run() returns rows: what, ours, other, ratio, aim (texts) and ok; `skipped`: why it could not run.
     `python -m bench soak …` is the long run by itself.
@@ -23,6 +23,16 @@ def main() -> int:
         return soak.main(wanted[1:])
     quick = "--quick" in wanted
     wanted = [name for name in wanted if name != "--quick"]
+    part = ""
+    if "--part" in wanted:  # of send: mail, dkim or ledger
+        at = wanted.index("--part")
+        part = "".join(wanted[at + 1 : at + 2])
+        del wanted[at : at + 2]
+        from bench.race import PARTS
+
+        if part not in PARTS or wanted != ["send"]:
+            print(f"--part is one of {', '.join(PARTS)}, and only `send` has parts.")
+            return 2
     missed = measured = 0
     for path in sorted(Path(__file__).parent.glob("*_bench.py")):
         name = path.stem.removesuffix("_bench")
@@ -30,7 +40,8 @@ def main() -> int:
             continue
         print(f"\n{name}\n    {'':<62} {'ours':>11} {'other':>11} {'ratio':>9}  aim", flush=True)
         run = importlib.import_module(f"bench.{path.stem}").run
-        for row in run(quick=True) if quick and "quick" in inspect.signature(run).parameters else run():
+        more = {"quick": True} if quick and "quick" in inspect.signature(run).parameters else {}
+        for row in run(**more, **({"part": part} if part else {})):
             measured += not row.get("skipped")
             missed += not row["ok"]
             sign = "–" if row.get("skipped") else "✓" if row["ok"] else "✗"

@@ -17,8 +17,26 @@ from bench.senders import dkim_signing
 
 DELAY = 0.020  # seconds of the late sink's answers: a relay in another town
 SESSIONS = 10
-FULL = {"ours": 5000, "mail": 5000, "late": 2000, "material": 500, "people": 1_000_000, "rows": 200_000, "few": 1000}
+FULL = {
+    "ours": 10_000,
+    "mail": 10_000,
+    "late": 2000,
+    "material": 500,
+    "people": 1_000_000,
+    "rows": 200_000,
+    "few": 1000,
+}
 QUICK = {"ours": 1500, "mail": 1500, "late": 800, "material": 200, "people": 50_000, "rows": 20_000, "few": 1000}
+# A run can be made in pieces of a few minutes; whoever is compared is in one piece.
+PARTS = {
+    "mail": (
+        *("smtp-source", "ours", "ours, power", "nodemailer", "django", "smtplib", "aiosmtplib", "listmonk"),
+        *("smtp-source, late", "ours, late", "ours, approve"),
+    ),
+    "dkim": ("dkim rates", "dkim 1, null", "dkim 2, null", "dkim 1, sink", "dkim 2, sink"),
+    "ledger": ("ledger", "postgres"),
+}
+EVERYBODY = tuple(name for names in PARTS.values() for name in names)
 HERE = Path(__file__).resolve().parent
 
 
@@ -34,12 +52,12 @@ class Race:
     size: int = 0
     npm: str = ""
     postgres: str = ""
-    dkim: bool = False
+    wanted: tuple[str, ...] = EVERYBODY
     why_not: dict[str, str] = field(default_factory=dict)  # contender → why it cannot run here
 
     def contenders(self) -> dict[str, Callable[[], Measured]]:
         """In the order of one round."""
-        few = self.count["ours"] // 5
+        few = min(self.count["ours"] // 5, 1000)
         found = {
             "smtp-source": lambda: self.source(self.sink),
             "ours": lambda: self.ours("kill", self.sink),
@@ -60,7 +78,7 @@ class Race:
             "ledger": self.ledger,
             "postgres": self.on_postgres,
         }
-        return {name: run for name, run in found.items() if name not in self.why_not}
+        return {name: found[name] for name in self.wanted if name not in self.why_not}
 
     def source(self, port: int, messages: int = 0) -> Measured:
         messages = messages or self.count["mail"]
@@ -77,10 +95,11 @@ class Race:
 
     def sealed(self, workers: int) -> Measured:
         """Into the null sink, which looks whether the mails were signed at all."""
-        before = self.null.mails()[1]
+        before, used = self.null.mails()[1], self.null.cpu()
         done = self.ours("kill", self.null.port, signed=workers)
         if self.null.mails()[1] - before != done.messages:
             raise Failed("the mails went out without a seal, although [dkim] asks for one")
+        done.said["sink"] = self.null.cpu() - used
         return done
 
     @contextmanager
@@ -108,7 +127,7 @@ class Race:
 
     def listmonk(self) -> Measured:
         """In a database of its own on our server, unless LISTMONK_db__… names another."""
-        people, url = self.count["ours"] // 5, servers.another(self.postgres)
+        people, url = min(self.count["ours"] // 5, 1000), servers.another(self.postgres)
         return measuring.run(python("bench.senders.listmonk", self.folder / "ours", self.sink, url, people), people)
 
     def ledger(self) -> Measured:
@@ -132,42 +151,33 @@ def sign(root: Path) -> None:
 
 
 @contextmanager
-def ready(quick: bool, say: Callable[[str], None]) -> Iterator[Race]:
-    """Make the workspaces, start the sinks, fetch nodemailer; all gone when the block ends."""
+def ready(quick: bool, say: Callable[[str], None], wanted: tuple[str, ...] = EVERYBODY) -> Iterator[Race]:
+    """Make the workspaces, start the sinks, fetch nodemailer; all gone when the block ends. `wanted`: who runs."""
     count = QUICK if quick else FULL
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="newsletter-bench-")))
         sink, null = stack.enter_context(servers.smtp_sink()), stack.enter_context(servers.null_sink())
         late = stack.enter_context(servers.null_sink(delay=DELAY))
-        race = Race(folder, count, sink, null, late.port)
-        for which in ("ours", "late", "few", "people"):
+        race = Race(folder, count, sink, null, late.port, wanted=wanted)
+        needed = {"late": "ours, late", "few": "ours, approve", "people": "ledger"}
+        for which in ("ours", *(which for which, name in needed.items() if name in wanted)):
             say(f"{count[which]:,} made-up people are imported")
             more = ["--material", count["material"]] if which == "ours" else []
             more += ["--wait"] if which in ("few", "people") else []
             (folder / which).mkdir()
             made = measuring.run(python("bench.senders.prepare", folder / which, count[which], *more), count[which])
             race.size = int(made.said["size"])
-        race.npm = nodemailer(race, folder)
-        race.dkim = has_dkim()
-        if not race.dkim:
-            race.why_not.update(dict.fromkeys(["dkim rates", *DKIM], "there is no [dkim] in this version"))
+        if "nodemailer" in wanted:
+            race.npm = nodemailer(race, folder)
         if not os.environ.get("LISTMONK_BIN"):
             race.why_not["listmonk"] = "LISTMONK_BIN names no listmonk"
         try:
-            race.postgres = stack.enter_context(servers.postgres())
+            if {"postgres", "listmonk"} & set(race.contenders()):
+                race.postgres = stack.enter_context(servers.postgres())
         except (FileNotFoundError, subprocess.CalledProcessError) as error:
             race.why_not["postgres"] = str(error)
             race.why_not.setdefault("listmonk", f"it needs PostgreSQL: {error}")
         yield race
-
-
-DKIM = tuple(f"dkim {workers}, {where}" for workers in (1, 2) for where in ("null", "sink"))
-
-
-def has_dkim() -> bool:
-    from newsletter.config import shape
-
-    return "dkim" in shape.SECTIONS
 
 
 def nodemailer(race: Race, folder: Path) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bench import race, report, servers
+from bench import gathered, race, report, servers
 from bench.measuring import Failed, Measured
 
 ROUNDS, QUICK_ROUNDS = 3, 1
@@ -78,6 +78,17 @@ def dkim_words(found: Found) -> str:
     )
 
 
+def two_words(found: Found) -> str:
+    """The bound on a machine of two cores: both workers and the sink share them."""
+    names = ("dkim 2, null", "dkim 1, null")
+    steady = " ÷ ".join(f"{found[name].said['steady']:,.0f}" for name in names)
+    each = ", ".join(
+        f"{found[name].cpu_each_thousand:.2f} + {1000 * found[name].said['sink'] / found[name].messages:.2f} s"
+        for name in names
+    )
+    return f"{steady} a second; whole runs {rates(found, *names)}; CPU for 1,000, senders + sink: {each}"
+
+
 def table(count: dict[str, int]) -> list[Row]:
     """The rows of the issue, in its order."""
     return [*beside_others(), *signed(), *ledger(count["people"])]
@@ -121,7 +132,14 @@ def signed() -> list[Row]:
     return [
         Row("RSA-2048 DKIM ÷ bare sign rate", *said("dkim rates", "ours", "bare"), 0.7, 0.8, told=dkim_words),
         Row("RSA-2048 DKIM ÷ dkimpy", *said("dkim rates", "ours", "dkimpy"), 15, 20, told=dkim_words),
-        by_rate("two workers ÷ one with DKIM, into a null sink", "dkim 2, null", "dkim 1, null", 1.5, 1.8),
+        Row(
+            "two workers ÷ one with DKIM, into a null sink; their rate when all have started",
+            ("dkim 2, null", "dkim 1, null"),
+            lambda found: found["dkim 2, null"].said["steady"] / found["dkim 1, null"].said["steady"],
+            1.5,
+            1.8,
+            told=two_words,
+        ),
         by_rate("the same into smtp-sink (printed, not asked for)", "dkim 2, sink", "dkim 1, sink", 0, 0),
     ]
 
@@ -159,18 +177,24 @@ def ledger(people: int) -> list[Row]:
     ]
 
 
-def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Race, write docs/benchmarks.md, and return the rows for `python -m bench`."""
+def run(quick: bool = False, part: str = "") -> list[dict[str, Any]]:
+    """Race, write docs/benchmarks.md, and return the rows for `python -m bench`.
+
+    `part`: only those of race.PARTS; what the other parts have found stays, and the page is written from all of it.
+    """
     if not servers.program("smtp-sink"):
         print("  Postfix's smtp-sink and smtp-source are not installed here: `make system`.")
         return []
-    began = time.monotonic()
-    with race.ready(quick, lambda words: print(f"  … {words}", file=sys.stderr, flush=True)) as ready:
+    began, wanted = time.monotonic(), race.PARTS[part] if part else race.EVERYBODY
+    with race.ready(quick, lambda words: print(f"  … {words}", file=sys.stderr, flush=True), wanted) as ready:
         rounds, why_not = raced(ready, QUICK_ROUNDS if quick else ROUNDS)
-        rows = [judged(row, rounds, why_not) for row in table(ready.count)]
+        rows = [row for row in table(ready.count) if set(row.needs) <= set(wanted)]
+        judgements = [judged(row, rounds, why_not) for row in rows]
         if not quick:  # one round is no median
-            write(rows, rounds, why_not, ready, time.monotonic() - began)
-    return rows
+            words = f"{report.machine()} Took {(time.monotonic() - began) / 60:.1f} minutes."
+            kept = gathered.add(part, wanted, rounds, why_not, words, ready.size)
+            write([judged(row, kept.rounds, kept.why_not) for row in table(ready.count)], kept)
+    return judgements
 
 
 def raced(ready: race.Race, rounds: int) -> tuple[list[Found], dict[str, str]]:
@@ -198,7 +222,8 @@ def raced(ready: race.Race, rounds: int) -> tuple[list[Found], dict[str, str]]:
 
 def judged(row: Row, rounds: list[Found], why_not: dict[str, str]) -> dict[str, Any]:
     """One row as `python -m bench` prints it, with what the report needs beside."""
-    reason = next((why_not[name] for name in row.needs if name in why_not), "")
+    complete = [found for found in rounds if all(name in found for name in row.needs)]
+    reason = next((why_not[name] for name in row.needs if name in why_not), "" if complete else "not run yet")
     sign = "≤" if row.less else "≥"
     limit = f"{sign} {row.words(row.must)}" if row.must else "–"
     aim = f"{sign} {row.words(row.aim)}" if row.aim else "–"
@@ -212,10 +237,9 @@ def judged(row: Row, rounds: list[Found], why_not: dict[str, str]) -> dict[str, 
     }
     if reason:
         return {**line, "ours": "–", "other": "–", "ratio": "not run", "aim": reason, "ok": True}
-    rounds = [found for found in rounds if all(name in found for name in row.needs)]
-    values = [row.value(found) for found in rounds]
+    values = [row.value(found) for found in complete]
     measured = statistics.median(values)
-    middle = rounds[min(range(len(values)), key=lambda at: abs(values[at] - measured))]
+    middle = complete[min(range(len(values)), key=lambda at: abs(values[at] - measured))]
     mine, other = row.needs[0], row.needs[1] if len(row.needs) > 1 else ""
     spread = f" ({min(values):.3g}–{max(values):.3g})" if len(values) > 1 else " (once)"
     return {
@@ -230,9 +254,7 @@ def judged(row: Row, rounds: list[Found], why_not: dict[str, str]) -> dict[str, 
     }
 
 
-def write(
-    rows: list[dict[str, Any]], rounds: list[Found], why_not: dict[str, str], ready: race.Race, seconds: float
-) -> None:
+def write(rows: list[dict[str, Any]], kept: gathered.Gathered) -> None:
     lines = []
     for row in rows:
         if row["skipped"]:
@@ -244,8 +266,8 @@ def write(
             (row["what"], row["must"], row["better"], measured, verdict + (f"; {row['told']}" if row["told"] else ""))
         )
     each = []
-    for name in ready.contenders():
-        runs = [found[name] for found in rounds if name in found]
+    for name in race.EVERYBODY:
+        runs = [found[name] for found in kept.rounds if name in found]
         if not runs or name in ("dkim rates", "ledger", "postgres"):
             continue
         middle = [
@@ -254,11 +276,11 @@ def write(
         ]
         cells = (f"{runs[0].messages:,}", f"{middle[0]:,.0f}", f"{middle[1]:.3f}", f"{middle[2]:.0f} MiB")
         each.append((name, *cells))
+    machines = "\n".join(f"- {part or 'everybody'}: {words}" for part, words in kept.machines.items())
     report.write(
         "send",
-        f"## Sending\n\n{report.machine()} Took {seconds / 60:.0f} minutes; {len(rounds)} rounds, "
-        f"everybody once in each; median (smallest–largest). A mail has {ready.size:,} "
-        f"bytes; everything is on one machine, sink included.\n\n"
+        f"## Sending\n\n{machines}\n\n{len(kept.rounds)} rounds, everybody of a part once in each; median "
+        f"(smallest–largest). A mail has {kept.size:,} bytes; everything is on one machine, sink included.\n\n"
         + report.table(("measured", "must", "aim", "found", ""), lines)
         + "\nEach by itself, medians; *late* = a sink whose answers take 20 ms, *null* = one that only counts:\n\n"
         + report.table(("sender", "mails a run", "a second", "CPU s for 1,000", "memory"), each),

@@ -50,6 +50,11 @@ class NullSink:
         assert self.process.stdout is not None
         return self.process.stdout.readline()
 
+    def cpu(self) -> float:
+        """User and system seconds so far."""
+        facts = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(facts[11]) + int(facts[12])) / os.sysconf("SC_CLK_TCK")
+
     def mails(self, word: str = "?") -> tuple[int, int]:
         """How many it has taken, and how many were sealed; with the word `write` it has then written its file."""
         assert self.process.stdin is not None

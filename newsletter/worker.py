@@ -18,7 +18,10 @@ from django.db import DatabaseError, close_old_connections
 
 from newsletter.config import Config
 from newsletter.problems import NewsletterError
+from newsletter.replies import fetching
 from newsletter.replies.chores import CHORES
+from newsletter.replies.imap_watching import Watching
+from newsletter.replies.listening import Listening
 from newsletter.sending import carrier, heartbeats, lock, logbook, mailings, schedules
 from newsletter.sending.drain import Ended, How, Progress, drain
 from newsletter.sending.models import Mailing
@@ -68,13 +71,19 @@ class Worker:
 
     def run(self) -> None:
         """Work until `ending` is set; what is in flight then is finished. Raises what opening the database raises."""
-        with self.beating:
-            self.tell(Event("started", "The worker is ready", facts={"worker": self.beating.worker}))
-            while not self.ending.is_set():
-                did = self._one_round()
-                self._chores()
-                if not did:
-                    self.ending.wait(LOOK)
+        listening, watching = Listening(self.config, self.monotonic), Watching(self.config)
+        try:
+            with self.beating:
+                self.tell(Event("started", "The worker is ready", facts={"worker": self.beating.worker}))
+                while not self.ending.is_set():
+                    self._listen(listening, watching)
+                    did = self._one_round()
+                    self._chores()
+                    if not did:
+                        self.ending.wait(LOOK)
+        finally:
+            listening.close()
+            watching.close()
         self.tell(Event("stopped", "The worker has ended; whoever waits goes on waiting"))
 
     def once(self) -> bool:
@@ -82,8 +91,27 @@ class Worker:
         with self.beating:
             while not self.ending.is_set() and self._one_round():
                 pass
+            self._look_into_mailboxes()
             self._chores()
         return not self.troubles
+
+    def _listen(self, listening: Listening, watching: Watching) -> None:
+        """Take in answers by LMTP and IMAP, where that is configured; both have threads of their own."""
+        for way, words in (("lmtp", listening.ensure()), ("imap", watching.ensure())):
+            for what, said in zip(("chore", "trouble"), words, strict=True):
+                for one in said:
+                    self.tell(Event(what, one, facts={"chore": way}))
+
+    def _look_into_mailboxes(self) -> None:
+        """One look into each IMAP mailbox, for who runs the worker from cron."""
+        for key, mailbox in self.config.mailboxes.items():
+            if mailbox.kind != "imap" or self.ending.is_set():
+                continue
+            try:
+                if taken := fetching.fetch(self.config, key).taken:
+                    self.tell(Event("chore", f"{key}: {taken} taken in", facts={"chore": "imap"}))
+            except NewsletterError as error:
+                self.tell(Event("trouble", str(error), facts={"chore": "imap"}))
 
     def _chores(self) -> None:
         """The regular work of the replies; what fails is said, and tried again at its next turn."""

@@ -18,7 +18,7 @@ from tests.workspace import (  # noqa: F401 (fixtures for every test)
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-CORPORA = ROOT.parent / "shared" / "corpora"
+CORPORA = Path(os.environ.get("NEWSLETTER_CORPORA") or ROOT.parent / "shared" / "corpora")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

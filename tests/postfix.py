@@ -61,6 +61,7 @@ verify unix - - n - 1 verify
 proxymap unix - - n - - proxymap
 smtp unix - - n - - smtp
 relay unix - - n - - smtp
+lmtp unix - - n - - lmtp
 showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
@@ -128,8 +129,11 @@ def missing() -> str:
 
 
 @contextmanager
-def postfix(next_hop: int = 0, *, long_ids: bool = False) -> Iterator[Postfix]:
-    """A running Postfix that hands everything to the SMTP server on `next_hop` of this computer; 0: to nobody."""
+def postfix(next_hop: int = 0, main: str = "", master: str = "", *, long_ids: bool = False) -> Iterator[Postfix]:
+    """A running Postfix that hands everything to the SMTP server on `next_hop` of this computer; 0: to nobody.
+
+    `main` and `master` are more lines for its two files; `{folder}` in them is the folder of this Postfix.
+    """
     if why := missing():
         pytest.skip(why)
     folder = Path(tempfile.mkdtemp(prefix="newsletter-postfix-", dir="/tmp"))
@@ -140,9 +144,11 @@ def postfix(next_hop: int = 0, *, long_ids: bool = False) -> Iterator[Postfix]:
         for name in ("etc", "queue", "data"):
             (folder / name).mkdir()
         shutil.chown(folder / "data", "postfix")
-        main = MAIN.format(folder=folder, long_ids="yes" if long_ids else "no")
-        (folder / "etc" / "main.cf").write_text(main + (ONWARDS.format(next_hop=next_hop) if next_hop else NOWHERE))
-        (folder / "etc" / "master.cf").write_text(MASTER.format(port=port))
+        text = MAIN.format(folder=folder, long_ids="yes" if long_ids else "no")
+        text += ONWARDS.format(next_hop=next_hop) if next_hop else NOWHERE
+        (folder / "etc" / "main.cf").write_text(text + main.replace("{folder}", str(folder)))
+        more = master.replace("{folder}", str(folder))
+        (folder / "etc" / "master.cf").write_text(MASTER.format(port=port) + more)
         _control(folder, "start")
         try:
             yield Postfix(port, folder)

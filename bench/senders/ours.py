@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 from bench.senders import clock
 from newsletter import config as configuration
 from newsletter.audience import database
 from newsletter.config import Config
+from newsletter.sending.progress import Progress
 
 CONNECTIONS = 10
 # No pauses for the sake of mailbox providers, and no new connection after every 100 mails: smtp-source has neither.
@@ -34,6 +36,25 @@ def relayed(root: Path, port: int, connections: int) -> Config:
     return configuration.load(root)
 
 
+class Steady:
+    """The rate in the middle of a run, when every helper has started (a second of its own) and none has ended."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[float, int]] = []  # seconds, mails accepted by then; a point whenever that changes
+
+    def __call__(self, progress: Progress) -> None:
+        accepted = progress.counts["accepted"]
+        if not self.seen or accepted != self.seen[-1][1]:
+            self.seen.append((time.perf_counter(), accepted))
+
+    def rate(self, people: int) -> float:
+        middle = [point for point in self.seen if 0.4 * people <= point[1] <= 0.9 * people]
+        if len(middle) < 2:
+            return 0.0
+        (began, before), (ended, after) = middle[0], middle[-1]
+        return (after - before) / (ended - began)
+
+
 def main(root: Path, port: int, approve: bool, connections: int = CONNECTIONS) -> None:
     """Measured from drain() to its return; with `approve` from the approval on, the issue being rendered already."""
     config = relayed(root, port, connections)
@@ -50,14 +71,16 @@ def main(root: Path, port: int, approve: bool, connections: int = CONNECTIONS) -
     else:
         mailing = Mailing.objects.get()
         mailings.start(mailing)
+    steady = Steady()
     with clock.measured(0) as said:
         if approve:
             mailing = mailings.approve(config, found.renders, found.issue, public=public)
             mailings.start(mailing)
         with carrier.opened(config) as way:
             assert way.leaves  # into the sink, not into our own catcher
-            ended = drain(config, mailing, way.factory, connections=way.connections, ways=way.ways)
+            ended = drain(config, mailing, way.factory, steady, connections=way.connections, ways=way.ways)
         said["messages"] = ended.counts["accepted"]
+        said["steady"] = steady.rate(said["messages"])
         said["how"] = str(ended.how)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
@@ -41,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "render": ("render", "Write", "Write the HTML, the plain text and the .eml."),
     "recipients": ("recipients", "People", "Import, list, count, show and export people."),
     "test": ("test", "Send", "Send one test copy to yourself."),
+    "approve": ("approve", "Send", "Say yes to an issue that a colleague will send."),
     "send": ("send", "Send", "Send an issue; says how many people first, and asks."),
     "status": ("status", "Send", "Show how a mailing is going."),
     "report": ("report", "Send", "Say what became of a mailing: delivered, failed and why, by provider."),
@@ -121,7 +123,31 @@ def group(ctx: click.Context, folder: Path, plain: bool, quiet: bool, debug: boo
 
 
 def main() -> None:
-    """Run the command and turn every ending into its exit code; never shows a person a traceback."""
+    """Run the command and turn every ending into its exit code; never shows a person a traceback.
+
+    At the end of a mail server's pipe every ending that is not about the message itself is 75: the server keeps it.
+    """
+    if not _for_a_mail_server():
+        _main()
+        return
+    code: object = Exit.TRY_AGAIN
+    try:
+        _main()
+    except SystemExit as ending:
+        code = ending.code
+    except BaseException as error:  # a report that cannot be written because the disk is full, Ctrl-C, --debug
+        with contextlib.suppress(Exception):
+            click.echo(f"Not kept ({type(error).__name__}): {error}", err=True)
+    # 1 and 2 say of the message itself that it is too big, or that there was none.
+    sys.exit(int(code) if code in (Exit.FINE, Exit.PROBLEMS, Exit.USAGE) else Exit.TRY_AGAIN)  # type: ignore[call-overload]
+
+
+def _for_a_mail_server() -> bool:
+    words = iter(sys.argv[1:])
+    return "replies" in words and "receive" in words
+
+
+def _main() -> None:
     if sys.platform == "win32":
         sys.exit("newsletter runs on Linux and macOS, and on Windows inside WSL: https://aka.ms/wsl")
     for stream in (sys.stdout, sys.stderr):
@@ -131,7 +157,7 @@ def main() -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # `newsletter list | head -1`: the reader has all it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = Exit.FINE
+        code = Exit.TRY_AGAIN if _for_a_mail_server() else Exit.FINE  # nobody knows how far it came
     sys.exit(int(code))
 
 
@@ -191,4 +217,5 @@ def _usage(error: click.ClickException) -> int:
     near = f"Did you mean {parts[2]} " if parts[1] else ""
     words = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "newsletter"
     hint = f"{near}`{words} --help` shows how it is used."
-    return _end(NewsletterError(Problem("wrong-usage", parts[0].rstrip("."), hint), exit=Exit.USAGE))
+    how = Exit.TRY_AGAIN if _for_a_mail_server() else Exit.USAGE
+    return _end(NewsletterError(Problem("wrong-usage", parts[0].rstrip("."), hint), exit=how))

@@ -193,7 +193,8 @@ def system_values(config: Config, issue: Issue, rendered: Rendered) -> dict[str,
     reply = f"reply{mail.separator}example@{mail.reply_domain}"
     first = config.lists.get(issue.front.audience[0]) if issue.front.audience else None
     return {
-        "reply_url": f"mailto:{reply}?subject={quote('Re: ' + rendered.title)}",
+        "reply_url": f"{base}/r/example",
+        "reply_mailto": f"mailto:{reply}?subject={quote('Re: ' + rendered.title)}",
         "reply_address": reply,
         "unsubscribe_url": f"{base}/u/example",
         "view_url": f"{base}/v/example",

@@ -70,6 +70,7 @@ class _Story:
             self.follow(workspace, caught[0])
             self.answers(workspace, caught)
             self.leave(workspace, caught)
+            self.desk(workspace)
         self.sums(workspace)
         return self.facts
 
@@ -174,6 +175,20 @@ class _Story:
             )
         self.output.done(f"{copy.name} wrote in afterwards, and was heard: {count(after, 'conversation')}")
         self.facts |= {"left": 1, "next_time": left, "conversations": after}
+
+    def desk(self, workspace: Workspace) -> None:
+        """Whoever has waited longest is answered from the desk, in the same thread."""
+        from newsletter.cli import demo_people
+        from newsletter.cli.demo_workspace import stopped
+
+        oldest = workspace.run("replies", "list")["conversations"][0]
+        words = ("--version", str(oldest["version"]), "--text", demo_people.ANSWERED, "--yes")
+        [sent] = workspace.run("replies", "answer", str(oldest["id"]), *words)["sent"]
+        if sent["state"] != "accepted":
+            raise stopped(f"The answer to {oldest['from']['address']} did not leave: {sent['words']}")
+        name = oldest["from"]["name"] or oldest["from"]["address"]
+        self.facts["answered"] = 1
+        self.output.done(f"Answered {name} from the desk, in the same thread; it was {oldest['clock']}")
 
     def sums(self, workspace: Workspace) -> None:
         """The ledger's law, as `status` prints it: frozen = the sum of the states."""

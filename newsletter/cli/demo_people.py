@@ -23,6 +23,7 @@ ANSWERS = (
     "Diolch! Could we have thirty of these as a leaflet for the community centre?",
     "My mother used Harmony last year and they were very kind. I wanted you to know.",
 )
+ANSWERED = "Yes, you can still apply: the form is open until the council has answered you in writing."
 LATE = "I have left the list, that is not against you. But whom do I ring about the broken street light?"
 AWAY = "I am out of the office until Monday and will read your message then."
 

@@ -23,27 +23,30 @@ SIGNS = {
 
 @click.command()
 @click.option("--to", metavar="ADDRESS", help="Also send one mail to this address, the way a mailing would go.")
+@click.option("--plus", metavar="ADDRESS", help="Also try whether plus addresses of your mailbox work; sends one mail.")
 @json_option
 @click.pass_obj
-def command(output: Output, to: str | None, as_json: bool) -> int:
+def command(output: Output, to: str | None, plus: str | None, as_json: bool) -> int:
     """Check this computer and the mail settings: Python, disk, folders, key, database, themes, relay, pages.
 
-    Connects to the relay and logs in; sends nothing unless you say --to. Exit 1 when something must be fixed.
+    Connects to the relay and the mailboxes and logs in; sends nothing unless you say --to or --plus. Exit 1 when
+    something must be fixed.
 
     \b
     Example:
       newsletter doctor
       newsletter doctor --to me@example.org
+      newsletter doctor --plus news@example.org
     """
-    if to is not None:
-        from newsletter.mail.addresses import parse
+    from newsletter.mail.addresses import parse
 
+    for name, address in (("--to", to), ("--plus", plus)):
         try:
-            parse(to)
+            parse(address) if address is not None else None
         except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--to") from error
+            raise click.BadParameter(str(error), param_hint=name) from error
     found = []
-    for finding in findings(output, to):
+    for finding in findings(output, to, plus):
         found.append(finding)
         if not as_json:
             _say(output, finding)
@@ -56,11 +59,12 @@ def command(output: Output, to: str | None, as_json: bool) -> int:
     return Exit.PROBLEMS if any(problem.severity is Severity.ERROR for problem in problems) else Exit.FINE
 
 
-def findings(output: Output, to: str | None) -> Iterator[Finding]:
+def findings(output: Output, to: str | None, plus: str | None = None) -> Iterator[Finding]:
     """Everything that is looked at, in order; without readable settings only the machine is."""
     from newsletter.cli import doctor_checks as checks
     from newsletter.cli import doctor_dkim as dkim
     from newsletter.cli import doctor_mail as mail
+    from newsletter.cli import doctor_replies as replies
 
     yield from checks.machine(output.folder)
     try:
@@ -74,7 +78,14 @@ def findings(output: Output, to: str | None) -> Iterator[Finding]:
     yield from checks.days(config)
     yield from checks.worker(config)
     yield from dkim.dkim(config)
+    yield from checks.refusals(config)
     yield from checks.pages(config)
+    try:
+        yield from replies.mailboxes(config)
+        if plus:
+            yield from replies.plus(config, plus)
+    except NewsletterError as error:
+        yield from checks.failed(replies.AREA, error)
     if to:
         yield from mail.trial(config, to)
 

@@ -205,6 +205,23 @@ def _people(config: Config, key: str) -> int | dict[str, int]:
     return limits.by_provider(domains, providers.table())
 
 
+def refusals(config: Config) -> Iterator[Finding]:
+    """Mail that came back lately because servers refuse us; nothing to say where there is none."""
+    from newsletter.audience import database as opening
+    from newsletter.cli.replies_reclassify import refused_as_sender
+
+    try:
+        with opening.problems_of():
+            from newsletter.replies import bounces
+
+            blocked, latest = bounces.blocked_lately()
+    except NewsletterError:
+        return  # `database` has said what is wrong with it
+    if blocked:
+        problem = refused_as_sender(blocked, latest)
+        yield Finding("Bounces", problem.message, problem)
+
+
 def pages(config: Config) -> Iterator[Finding]:
     """The public address answers, and it is this installation that does."""
     from newsletter.mail.tokens import Keyring

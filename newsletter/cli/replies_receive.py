@@ -13,6 +13,8 @@ from newsletter.problems import Exit, NewsletterError, Problem
 if TYPE_CHECKING:
     from newsletter.replies.sorting import Verdict
 
+ABOUT_THE_MESSAGE = ("message-too-big", "empty-message")
+
 
 class ForMailServers(click.Command):
     """A command whose wrong options also end with 75: exit 2 would make the server send the message back."""
@@ -41,7 +43,7 @@ def receive(output: Output, recipient: str, sender: str, as_json: bool) -> int:
     try:
         verdict = _accept(output, recipient, sender)
     except NewsletterError as error:
-        if error.exit in (Exit.PROBLEMS, Exit.USAGE):
+        if error.problems[0].code in ABOUT_THE_MESSAGE:
             raise  # the message itself is the reason: asking the server to try again would not help
         output.problems(error.problems, err=True)
         return _not_kept(error.problems[0].code)

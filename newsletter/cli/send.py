@@ -115,7 +115,7 @@ def _first(
     from newsletter.cli.sending_issue import empty_fields, prepare
     from newsletter.cli.sending_preview import SAMPLES, say_what, write_samples
     from newsletter.rendering.model import Mode
-    from newsletter.sending import keys, mailings, sitecheck
+    from newsletter.sending import approvals, keys, logbook, mailings, sitecheck
 
     prepared = prepare(config, folder, Mode.SEND)
     if prepared.broken:
@@ -137,10 +137,13 @@ def _first(
     plan = sending_plan.decide(config, at, prepared.issue.front.send_at, detach=detach, yes=yes)
     if config.mail.transport == "smtp":
         sitecheck.check(config, keyring)
+    seconds = approvals.must_be_there(config, folder.name, prepared.renders, explanation.will_get)
     agreed = _agreed(output, explanation.will_get, yes, expected, plan.send_at)
     if plan.undo and not plan.worker and sending_plan.taken_back_in_time(output, plan.undo):
         return Exit.INTERRUPTED
     mailing = _approved(config, prepared, plan, audience, agreed, explanation.left_out)
+    for one in seconds:
+        logbook.note(mailing, "seconded", "read it and said yes", mailing.frozen, by=one)
     return _on_its_way(output, config, mailing, plan, warnings, as_json)
 
 

@@ -8,7 +8,9 @@ from datetime import date
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from newsletter.config import working_hours
 from newsletter.config.shape import BUILT_IN_FIELDS, Config
+from newsletter.problems import did_you_mean
 
 Report = Callable[[str, str, str, tuple[str, ...]], None]  # code, message, hint, path of the key
 _DKIM = "`newsletter dkim new` makes the keys and prints these lines."
@@ -22,6 +24,9 @@ def check(config: Config, report: Report) -> None:
     _people(config, report)
     _mail(config, report)
     _dkim(config, report)
+    _replies(config, report)
+    _desk(config, report)
+    _inward(config, report)
     for path, value in (
         (("catch", "smtp"), config.catch.smtp),
         (("catch", "web"), config.catch.web),
@@ -104,11 +109,83 @@ def _mail(config: Config, report: Report) -> None:
             report("bad-value", message, 'Write it like warm_up = "2026-11-24".', ("relays", key, "warm_up"))
 
 
+def _replies(config: Config, report: Report) -> None:
+    """Nothing may answer people by itself before it can tell them what to do in an emergency (REPLIES, safety)."""
+    replies, languages = config.replies, {one.language or config.site.language for one in config.emergency.values()}
+    short = {language.split("-")[0].lower() for language in languages}
+    spoken = config.site.language.split("-")[0].lower() in short
+    if replies.acknowledge and config.mail.transport == "smtp" and not spoken:
+        hint = 'Add [emergency.words] with text = "In danger now? Call 999. …", in each language that you write in.'
+        message = f"Emergency words in the site's language ({config.site.language}) are missing"
+        report("no-emergency-words", message, hint, ("replies", "acknowledge"))
+    if not 1 <= replies.hours <= 24 * 31:
+        message = f"[replies] hours cannot be {replies.hours}"
+        report("bad-value", message, "From 1 to 744; 72 is what public bodies promise.", ("replies", "hours"))
+    for key, one in config.emergency.items():
+        if one.sender and one.sender not in config.senders:
+            hint = did_you_mean(one.sender, config.senders)
+            message = f"[emergency.{key}] sender is none of [senders]: {one.sender!r}"
+            report("bad-value", message, hint, ("emergency", key, "sender"))
+
+
+def _desk(config: Config, report: Report) -> None:
+    """The clock of the answers, and the teams that colleagues say they work in."""
+    replies = config.replies
+    if replies.calendar:
+        try:
+            working_hours.parse(replies.calendar)
+        except ValueError as error:
+            hint = 'For example calendar = "Mon-Fri 09:00-17:00"; empty: every hour counts.'
+            report("bad-value", f"[replies] calendar: {error}", hint, ("replies", "calendar"))
+    for day in replies.holidays:
+        if not _is_day(day):
+            hint = 'Write it like holidays = ["2026-12-25", "2026-12-28"].'
+            report("bad-value", f"[replies] holidays: {day!r} is not a day", hint, ("replies", "holidays"))
+    for key, colleague in config.staff.items():
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,39}", key):
+            hint = "Use small letters, digits, . - and _, as in jo or j.smith."
+            report("bad-value", f"A colleague cannot be called [staff.{key}]", hint, ("staff", key))
+        for team in colleague.teams:
+            if team not in config.teams:
+                hint = did_you_mean(team, config.teams) or f"Add [teams.{team}], or take it out here."
+                report("bad-value", f"[staff.{key}] is in a team that there is not: {team!r}", hint,
+                       ("staff", key, "teams"))  # fmt: skip
+    for key in config.teams:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,39}", key) or key in config.staff:
+            hint = "Use small letters, digits, . - and _, and no name that a colleague has."
+            report("bad-value", f"A team cannot be called [teams.{key}]", hint, ("teams", key))
+
+
 def _is_day(text: str) -> bool:
     try:
         return bool(date.fromisoformat(text))
     except ValueError:
         return False
+
+
+def _inward(config: Config, report: Report) -> None:
+    """The way back: one shared mailbox needs its address, a mailbox its server, a webhook what proves its sender."""
+    local, _, domain = config.replies.mailbox.rpartition("@")
+    if config.replies.mode == "shared" and not (local and DOMAIN.fullmatch(domain)):
+        message = '[replies] mode = "shared" needs the address of the mailbox'
+        report("bad-value", message, 'For example mailbox = "news@example.org".', ("replies", "mailbox"))
+    for key, mailbox in config.mailboxes.items():
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", key):
+            hint = "Use at most 40 small letters, digits, - and _, as in inbox."
+            report("bad-value", f"A mailbox cannot be called {key!r}", hint, ("mailboxes", key))
+        if mailbox.kind == "imap":
+            for name in ("host", "user"):
+                if not getattr(mailbox, name):
+                    report("missing-key", f"[mailboxes.{key}] needs ‘{name}’", "", ("mailboxes", key))
+    for key, hook in config.hooks.items():
+        if hook.provider == "amazon-ses" and not hook.topics:
+            message = f"[hooks.{key}] names no topics: anybody with an account at Amazon could report bounces"
+            report("hook-without-secret", message, 'topics = ["arn:aws:sns:…"], as SNS shows it.', ("hooks", key))
+        elif hook.provider != "amazon-ses" and not (hook.secret_file or hook.secret or hook.public_key):
+            variable = f"NEWSLETTER_HOOKS__{key.upper()}__SECRET"
+            hint = f"Write the secret into a file and name it as secret_file, or set {variable}."
+            message = f"[hooks.{key}] has no secret: anybody could report bounces"
+            report("hook-without-secret", message, hint, ("hooks", key))
 
 
 def _dkim(config: Config, report: Report) -> None:

@@ -28,12 +28,13 @@ def secret_of(password: str, password_file: str, section: str) -> str:
         return Path(password_file).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        whose = "relay" if section == "relays" else "mailbox"
+        whose = {"relays": "relay", "hooks": "webhook"}.get(section, "mailbox")
+        name = "secret_file" if section == "hooks" else "password_file"
         raise NewsletterError(
             Problem(
                 "no-password-file",
                 f"The {whose}'s password file {password_file} cannot be read: {reason}",
-                hint=f"[{section}] password_file names a file that holds the password and nothing else.",
+                hint=f"[{section}] {name} names a file that holds the password and nothing else.",
                 where=Where(password_file),
             ),
             exit=Exit.CONFIG,

@@ -16,7 +16,9 @@ class Replies:
         "token",
         ("token", "shared"),
     )
-    mailbox: str = described("With mode = shared: the address of the mailbox that all answers go to.")
+    mailbox: str = described(
+        "Address of the mailbox for answers: all go to it (shared), or to its plus addresses (token)."
+    )
     hours: int = described("Hours in which an answer is promised.", 72)
     calendar: str = described('Working hours that count, such as "Mon-Fri 09:00-17:00"; empty = every hour counts.')
     holidays: tuple[str, ...] = described("Days that do not count (2026-12-25).", ())
@@ -24,6 +26,9 @@ class Replies:
     keep_months: int = described("Months after which closed conversations may be erased.", 12)
     duty: str = described("Address that is told when nobody else claims what should be looked at first.")
     look_first: bool = described("Use the built-in English words (danger, self-harm, abuse, children).", False)
+    scanner: str = described(
+        "Command that looks at each file, whose path is added at its end; exit 0 = clean, 1 = refused; empty = none."
+    )
     canary: bool = described("Send a mail to ourselves through every intake, every 15 minutes.", False)
 
 
@@ -41,6 +46,7 @@ class Mailbox:
     auth: str = described("imap: how to log in.", "password", ("password", "xoauth2"))
     folders: tuple[str, ...] = described("imap: the folders that are read.", ("INBOX", "Junk"))
     done: str = described("imap: folder that taken mail is moved to; empty = it stays where it is.")
+    address: str = described("The mailbox's own address, where it is not the reply domain's; canaries go there.")
     path: str = described("maildir: the folder that holds new, cur and tmp.")
     listen: str = described("lmtp: where we listen: host:port, or a path for a unix socket.", "127.0.0.1:8024")
 
@@ -77,7 +83,33 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Emergency:
+    text: str = described("What to do in an emergency; stands above every box and in every thanks.", required=True)
+    language: str = described("Its language; empty = the site's.")
+    sender: str = described("Only for messages of this sender (a key of [senders]); empty = for all.")
+
+
+@dataclass(frozen=True)
 class SavedAnswer:
     title: str = described("What staff call it.", required=True)
     text: str = described("The answer; {name}, {reference}, {issue} and {team} are filled in.", required=True)
     language: str = described("Its language; empty = the site's.")
+
+
+@dataclass(frozen=True)
+class Hook:
+    provider: str = described(
+        "The service that calls us; its web address here is /hooks/KEY/.",
+        required=True,
+        choices=("amazon-ses", "postmark", "mailgun", "sendgrid"),
+    )
+    secret: str = described("What proves its calls; only from the environment.", secret=True)
+    secret_file: str = described(
+        "File with what proves its calls: mailgun the signing key, the others user:password for the address."
+    )
+    public_key: str = described("sendgrid: the verification key of its signed event webhook.")
+    topics: tuple[str, ...] = described("amazon-ses: the SNS topics (ARN) that may call; others are refused.", ())
+
+    def proof(self) -> str:
+        """The secret, from the environment or from `secret_file`; see describing.secret_of."""
+        return secret_of(self.secret, self.secret_file, "hooks")

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from newsletter.config.describing import described, secret_of
-from newsletter.config.inward import Mailbox, Replies, Rule, SavedAnswer, Staff, Team
+from newsletter.config.inward import Emergency, Hook, Mailbox, Replies, Rule, SavedAnswer, Staff, Team
 from newsletter.problems import Where
 
 FILE = "newsletter.toml"
@@ -97,6 +97,8 @@ class Sending:
     undo: int = described("Seconds between your yes and the first mail, in which Ctrl-C takes it back.", 10)
     give_up: int = described("Hours after which a mail that could not be handed over is given up.", 72)
     stale: int = described("Hours after its time at which a scheduled mailing is no longer sent without asking.", 2)
+    approvals: int = described("1 = somebody else must say yes (`newsletter approve`) before an issue is sent.", 0)
+    approve_over: int = described("Only for more people than this; 0 = always.", 0)
     bounces: float = described("Pause when more than this percentage of addresses is refused; 0 = never.", 2.0)
 
 
@@ -118,6 +120,9 @@ class Catch:
 @dataclass(frozen=True)
 class Web:
     listen: str = described("Where `newsletter web` serves the public pages (host:port).", "127.0.0.1:8000")
+    exit_url: str = described(
+        "Where “Exit this page” on the reply page leads: something harmless.", "https://www.bbc.co.uk/weather"
+    )
 
 
 @dataclass(frozen=True)
@@ -167,6 +172,8 @@ TABLES: Mapping[str, type] = MappingProxyType(
         "staff": Staff,
         "rules": Rule,
         "answers": SavedAnswer,
+        "emergency": Emergency,
+        "hooks": Hook,
     }
 )
 BUILT_IN_FIELDS: Mapping[str, FieldConfig] = MappingProxyType(
@@ -203,6 +210,8 @@ class Config:
     staff: Mapping[str, Staff]
     rules: Mapping[str, Rule]
     answers: Mapping[str, SavedAnswer]
+    emergency: Mapping[str, Emergency]
+    hooks: Mapping[str, Hook]
     themes: Mapping[str, Mapping[str, Any]]  # checked against theme.toml by rendering.themes
     origins: Mapping[str, str]
 

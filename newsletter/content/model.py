@@ -33,7 +33,8 @@ class Slot:
 
 # Filled per person by `sending`; a theme may use them as {{ slot("reply_url") }}.
 SYSTEM_SLOTS = {
-    "reply_url": "mailto: link with the person's signed reply address and Re: subject",
+    "reply_url": "the person's own page to answer on",
+    "reply_mailto": "mailto: link with the person's signed reply address and Re: subject",
     "reply_address": "the person's signed reply address, as text",
     "unsubscribe_url": "the person's own page to leave",
     "view_url": "the person's own copy in the browser",

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from newsletter.mail import headers
 from newsletter.mail.addresses import Address, parse
+from newsletter.mail.plates import TO, Plate
 from newsletter.mail.segments import Body, base64_lines, compile_body, join_base64, value
 from newsletter.problems import NewsletterError, Problem
 
@@ -143,9 +144,27 @@ class Compiled:
             parts[at] = join_base64(whole, values)
         return self._headers(values, person) + b"".join(parts)
 
+    def plate(self, values: Sequence[str | None], person: Person, stand_ins: Sequence[str]) -> Plate | None:
+        """The mail with gaps: for the line `To:`, for every hole whose value is None, and where `stand_ins` stand in
+        `values` and `person`. None where there is more to do for a person than joining (base64, a subject with
+        values in it)."""
+        if self._whole or not self._subject_line:
+            return None
+        before, after = self._around((), person)
+        body: list[bytes | int] = list(self._parts)  # type: ignore[arg-type]  # there is no Body among them
+        for at, hole in self._holes:
+            text = values[hole]
+            body[at] = hole if text is None else value(text)
+        return Plate([before.encode("utf-8"), TO, after.encode("utf-8"), *body], stand_ins)
+
     def _headers(self, values: Sequence[str], person: Person) -> bytes:
-        to, message_id, reply_to, url, mailto, name = person
-        address = to if isinstance(to, Address) else _recipient(to)
+        address = person.to if isinstance(person.to, Address) else _recipient(person.to)
+        before, after = self._around(values, person)
+        return f"{before}{headers.mailbox('To', person.name, address.wire)}{after}".encode()
+
+    def _around(self, values: Sequence[str], person: Person) -> tuple[str, str]:
+        """The headers before the line `To:` and behind it."""
+        _, message_id, reply_to, url, mailto, _ = person
         # Checked in one go: a regular expression costs 0.3 us a call, and this is the hot path.
         machine = f"{message_id}{reply_to}{url}{mailto}"
         if len(url) > _LONGEST or len(machine) - len(url) > _LONGEST or not _PRINTABLE.fullmatch(machine):
@@ -154,18 +173,13 @@ class Compiled:
         if not subject:
             whole = "".join(piece if isinstance(piece, str) else values[piece] for piece in self._subject)
             subject = headers.text("Subject", whole)
-        lines = [
-            f"Message-ID: <{message_id}>\r\n",
-            self._head,
-            headers.mailbox("To", name, address.wire),
-            subject,
-        ]
+        lines = [subject]
         if reply_to:
             lines.append(self._reply_line(reply_to))
         if self._bulk:
             lines.append(_unsubscribe(url, mailto))
         lines.append(self._tail)
-        return "".join(lines).encode("utf-8")
+        return f"Message-ID: <{message_id}>\r\n{self._head}", "".join(lines)
 
     def _reply_line(self, address: str) -> str:
         if not self._reply_phrase:

@@ -3,124 +3,89 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from newsletter.mail.quoting_words import DEVICES, FIELDS, FORWARDED, SEPARATORS, WROTE
+from newsletter.mail import quoting_known, quoting_lines
 
-_LONGEST_LINE = 500  # longer ones are prose, and no pattern is tried on them
 _LONGEST_SIGNATURE = 12  # lines after `--`; more is not a signature
-_DECORATION = " \t>*_-=#~|:："
-
-_INTRODUCED = re.compile(rf"(?:{WROTE})(?:[^\w:：]|\s\S.{{0,60}})?[:：]?$", re.IGNORECASE)
-# A date or an address: what every introduction has and few sentences that end in "wrote:" have.
-_DATE = re.compile(r"\b(?:19|20)\d\d\b|\b\d{1,2}[:.]\d\d\b|\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|年")
-_ADDRESS = re.compile(r"[<(\[\"']?[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
-# Gmail's and Apple's newer form has no verb: date, time, name, <address>:
-_DATED = re.compile(r"(?=.{0,200}\d{1,2}[:.]\d\d)(?=.{0,200}\b(?:19|20)\d\d\b).{5,300}<\S{3,200}@\S{3,200}>\s*[:：]$")
-_FIELD = re.compile(rf"\s*[>*]?\s*\*?(?:{FIELDS})\s?\*?\s?[:：]\*?(?:\s|\S)", re.IGNORECASE)
-_RULE = re.compile(r"\s*[-_=*]{2,}\s*$")
-_SIGNATURE = re.compile(r"\s*(?:--|—|__+|- --)\s*$")
-_DEVICE = re.compile(rf"\W{{0,3}}(?:{DEVICES})\S{{0,80}}(?:\s\S{{1,80}}){{0,6}}$", re.IGNORECASE)
+_NAME = re.compile(r"\s?[-–—]\s?[A-Z][\w'’-]{1,30}(?: [A-Z][\w'’.-]{0,30}){0,3}$")
+_DEVICE_NAMES = re.compile(
+    r"phone|ipad|android|galaxy|samsung|huawei|xiaomi|nokia|blackberry|windows|outlook|mobile|mobil|handy|"
+    r"\b(?:e-?|g|hot|yahoo |proton ?)?mail\b|tablet|\bapp\b|smart|(?-i:\bmy [A-Z0-9])|телефон|手机|手機|ffôn",
+    re.IGNORECASE,
+)
 
 
-def new_words(text: str) -> str:
+@dataclass(frozen=True)
+class Policy:
+    """What counts as the person's words. A desk needs no signature first; who measures may want them kept."""
+
+    signatures: bool = True  # are taken off, and so is "Sent from my phone"
+    forwarded: bool = True  # what they sent on to us is part of what they say
+
+    @classmethod
+    def of(cls, words: str) -> Policy:
+        """Of the words in a corpus of replies: `strip quotes, keep signature`, `…; forwarded kept`."""
+        return cls(signatures="keep signature" not in words)
+
+
+AS_SHOWN = Policy()
+
+
+def new_words(text: str, sent: str | Sequence[str] = "", policy: Policy | str = AS_SHOWN) -> str:
     """The new words of a reply, or the whole text when nothing else is left of it.
 
-    Answers written between the quoted lines are kept together with them, for they mean nothing alone.
+    `sent` is the text of the copy that is answered, or several (its plain part, the words of its HTML, an answer of
+    ours): what of it stands in the reply is left out, in any language. Answers written between the quoted lines are
+    kept together with them, for they mean nothing alone. Never raises; linear in the length of `text`.
     """
+    policy = Policy.of(policy) if isinstance(policy, str) else policy
     lines = [line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    lines = _joined_introductions(lines)
-    kinds = _without_signature([_kind(lines, at) for at in range(len(lines))])
-    kinds = _without_signature(kinds[: _end_of_reply(kinds)])  # a signature stands below the quote, or above it
-    dropped = "aqdx" if not _interleaved(kinds) else "adx"
+    lines = quoting_lines.put_right(lines)
+    kinds = [quoting_lines.kind(lines, at) for at in range(len(lines))]
+    if not policy.forwarded:
+        kinds = ["s" if kind == "f" else kind for kind in kinds]
+    answered_between = _mark_ours(lines, kinds, (sent,) if isinstance(sent, str) else sent)
+    if policy.signatures:
+        kinds = _without_signature(lines, kinds)
+    if not answered_between:
+        kinds = kinds[: _end_of_reply(kinds)]
+    if policy.signatures:
+        kinds = _without_signature(lines, kinds)  # a signature stands below the quote, or above it
+        _without_name(lines, kinds)
+    dropped = "aqdx"
+    if answered_between or _interleaved(kinds):
+        dropped = "adx"
+        kinds = kinds[: _last_of_theirs(kinds) + 1]  # no answer stands in what is quoted below the last one
+    if not policy.signatures:
+        dropped = dropped.replace("d", "")
     result = "\n".join(line for line, kind in zip(lines, kinds, strict=False) if kind not in dropped).strip()
     return result or text.strip()
 
 
-def _kind(lines: list[str], at: int) -> str:
-    """One letter: e empty, q quoted, a introduction, s separator (below it the old message), g signature mark,
-    f sent on (all below is kept), d said by a device, x a rule above the old message, t text."""
-    line = lines[at]
-    bare = line.strip()
-    if not bare:
-        return "e"
-    if len(line) > _LONGEST_LINE:
-        return "t"
-    if _is_one_of(bare, FORWARDED):
-        return "f"
-    if _is_one_of(bare, SEPARATORS) or _is_header_block(lines, at):
-        return "s"
-    if _is_introduction(bare) or (_DATE.search(bare) and _ADDRESS.search(bare) and _is_quoted(lines, at + 1)):
-        return "a"
-    if bare.startswith((">", "|")):
-        return "q"
-    if _SIGNATURE.match(line) and not _is_header_block(lines, at + 1):
-        return "g"
-    if _RULE.match(line) and any(_is_header_block(lines, below) for below in (at + 1, at + 2)):
-        return "x"
-    return "d" if len(bare) <= 120 and _DEVICE.match(bare) else "t"
-
-
-def _is_one_of(bare: str, phrases: frozenset[str]) -> bool:
-    """One of the phrases with dashes, stars or a colon round it."""
-    core = bare.strip(_DECORATION).casefold()
-    return core in phrases and bare.casefold() != core
-
-
-def _is_introduction(bare: str) -> bool:
-    """`On <date>, <name> <address> wrote:` and its kin."""
-    core = bare.strip("->* \t")
-    if len(core) > _LONGEST_LINE or len(core) < 8:
+def _mark_ours(lines: Sequence[str], kinds: list[str], sent: Sequence[str]) -> bool:
+    """Call quoted what we sent, and introduction what stands above it. True when somebody answered in between,
+    where no program marked the quote: then nothing below a separator may be cut."""
+    ours = quoting_known.ours(lines, sent) if any(sent) else frozenset()
+    if not ours:
         return False
-    if _DATED.match(core):
-        return True
-    if _INTRODUCED.search(core) and bare.startswith("--") and bare.endswith("--"):
-        return True
-    if not _INTRODUCED.search(core) or not (_DATE.search(core) or _ADDRESS.search(core)):
-        return False
-    # A sentence of the person's may end so too; an introduction has a colon, dashes round it, or starts with a date.
-    return core.endswith((":", "：", "写道", "寫道")) or core != bare.strip() or bool(re.match(r"On\b.{0,40}\d", core))
+    first, last = min(ours), max(ours)
+    unmarked = any(kinds[at] != "q" for at in ours)
+    for at in ours:
+        if kinds[at] not in "f":
+            kinds[at] = "q"
+    for at in sorted(ours):
+        if at - 1 not in ours:
+            for above in quoting_lines.above_ours(lines, at):
+                if kinds[above] in "tgx":
+                    kinds[above] = "a"
+    between = [at for at in range(first, last) if kinds[at] == "t" and re.search(r"\w", lines[at])]
+    return bool(between) and unmarked
 
 
-def _is_quoted(lines: list[str], at: int) -> bool:
-    return next((line for line in lines[at : at + 2] if line.strip()), "").lstrip().startswith(">")
-
-
-def _is_header_block(lines: list[str], at: int) -> bool:
-    """From, Sent, To, Subject: at least three of them on neighbouring lines."""
-    if at >= len(lines) or len(lines[at]) > _LONGEST_LINE or not _FIELD.match(lines[at]):
-        return False
-    near = [line for line in lines[at : at + 10] if line.strip()][:6]
-    return sum(1 for line in near if len(line) <= _LONGEST_LINE and _FIELD.match(line)) >= 3
-
-
-def _joined_introductions(lines: list[str]) -> list[str]:
-    """Mail programs break an introduction over two to four lines; such a one is put on one line."""
-    out: list[str] = []
-    at = 0
-    while at < len(lines):
-        line, used = lines[at], 1
-        if 8 <= len(line) <= 200 and (_DATE.search(line) or _ADDRESS.search(line)):
-            line, used = _joined(lines[at : at + 8])
-        out.append(line)
-        at += used
-    return out
-
-
-def _joined(group: list[str]) -> tuple[str, int]:
-    """The first line, or as many (at most four with words in them) as make one introduction; and their number."""
-    parts: list[str] = []
-    for used, line in enumerate(group, start=1):
-        if len(parts) == 4 or len(line) > 200:
-            break
-        if line.strip():
-            parts.append(line.strip("> \t"))
-            if _INTRODUCED.search(parts[-1]) and _is_introduction(joined := " ".join(parts)):
-                return (joined if len(parts) > 1 else group[0]), used
-    return group[0], 1
-
-
-def _without_signature(kinds: list[str]) -> list[str]:
-    """The lines up to the signature, where there are words of the person's before it and little after it."""
+def _without_signature(lines: Sequence[str], kinds: list[str]) -> list[str]:
+    """The kinds up to the signature, where there are words of the person's before it and little after it."""
     last = {kind: at for at, kind in enumerate(kinds)}
     quoted_until = max(last.get("q", -1), last.get("a", -1))
     words_left, words_seen = kinds.count("t"), False
@@ -129,10 +94,32 @@ def _without_signature(kinds: list[str]) -> list[str]:
             break
         if kind == "t":
             words_seen, words_left = True, words_left - 1
-        signed = kind == "g" and at > quoted_until and words_left <= _LONGEST_SIGNATURE
-        if words_seen and (signed or (kind == "d" and at > last.get("q", -1))):
+        signed = kind == "g" and at > quoted_until and words_left <= _LONGEST_SIGNATURE and not _asks(lines, kinds, at)
+        if words_seen and (signed or (kind == "d" and at > last.get("q", -1) and _is_a_name(lines, kinds, at))):
             return kinds[:at]
     return kinds
+
+
+def _without_name(lines: Sequence[str], kinds: list[str]) -> None:
+    """`-Ann Oakley`, alone at the end."""
+    last = max((at for at, kind in enumerate(kinds) if kind == "t"), default=0)
+    if last and kinds[last - 1] == "e" and kinds.count("t") > 1 and _NAME.match(lines[last]):
+        kinds[last] = "d"
+
+
+def _asks(lines: Sequence[str], kinds: Sequence[str], at: int) -> bool:
+    """A question below a rule of dashes is no signature."""
+    below = zip(lines[at + 1 :], kinds[at + 1 :], strict=False)
+    return any(kind == "t" and line.endswith(("?", "？", "؟")) for line, kind in below)
+
+
+def _is_a_name(lines: Sequence[str], kinds: Sequence[str], at: int) -> bool:
+    """What follows what a device said is at most a name and a number; more is what the person goes on to say, unless
+    the line names a device or a program."""
+    if _DEVICE_NAMES.search(lines[at]):
+        return True
+    below = [line for line, kind in zip(lines[at + 1 :], kinds[at + 1 :], strict=False) if kind == "t"]
+    return len(below) <= 4 and all(len(line) <= 60 and not line.endswith(("?", "!", ".")) for line in below)
 
 
 def _end_of_reply(kinds: list[str]) -> int:
@@ -149,6 +136,10 @@ def _end_of_reply(kinds: list[str]) -> int:
             if following != "q" or last_words < at:
                 return at  # an unmarked quote, or a marked one with nothing of the person's after it
     return len(kinds)
+
+
+def _last_of_theirs(kinds: Sequence[str]) -> int:
+    return max((at for at, kind in enumerate(kinds) if kind in "tfg"), default=len(kinds) - 1)
 
 
 def _interleaved(kinds: list[str]) -> bool:

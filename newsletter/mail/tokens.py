@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -23,6 +24,7 @@ from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
 LENGTH, ID_LENGTH, MAC_LENGTH = 20, 9, 10
 LETTERS = 32
 MAX_KEY_ID = 31  # five bits beside the purpose's three
+_DOMAIN = b"newsletter:token:1:"  # keeps these apart from everything else that the key signs
 _TOKEN = re.compile(r"[a-z2-7]{32}")
 _IN_LOCAL_PART = re.compile(r"(?:.*[^a-z2-7])?([a-z2-7]{32})")
 _KEY_LINE = re.compile(r"(\d{1,2}) ([0-9a-f]{64})")
@@ -127,7 +129,37 @@ class Keyring:
             raise ValueError(f"a stored id has {ID_LENGTH} bytes, not {len(stored)}")
         number = max(self.keys)
         body = bytes((_NUMBERS[purpose] << 5 | number,)) + stored
-        return _base32(body + _mac(self.keys[number], body))
+        return _letters(_ROOM + body + _mac(self.keys[number], body)).decode("ascii")
+
+    def minter(self, *purposes: Purpose) -> Callable[[Sequence[bytes]], list[bytes]]:
+        """Makes what `make` makes, one token for each purpose from the stored id in its place, as bytes.
+
+        What is the same for every delivery is hashed once and what is left goes through base32 together: 7 us for
+        five tokens instead of 33, of the 100 us that a mail cost.
+        """
+        number = max(self.keys)
+        heads = [bytes((_NUMBERS[purpose] << 5 | number,)) for purpose in purposes]
+        # HMAC by its definition (RFC 2104 2): hmac.HMAC.copy() alone costs as much as both of these hashes.
+        key = self.keys[number].ljust(hashlib.sha256().block_size, b"\0")
+        starts = [hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + _DOMAIN + head) for head in heads]
+        ends = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+        places = [(_ROOM + head, start.copy) for head, start in zip(heads, starts, strict=True)]
+        cuts = [slice(at * LETTERS, (at + 1) * LETTERS) for at in range(len(purposes))]
+        end_copy = ends.copy
+
+        def mint(stored: Sequence[bytes]) -> list[bytes]:
+            raw: list[bytes] = []
+            for (head, copy), id_ in zip(places, stored, strict=True):
+                if len(id_) != ID_LENGTH:
+                    raise ValueError(f"a stored id has {ID_LENGTH} bytes, not {len(id_)}")
+                inner, outer = copy(), end_copy()
+                inner.update(id_)
+                outer.update(inner.digest())
+                raw += (head, id_, outer.digest()[:MAC_LENGTH])
+            letters = _letters(b"".join(raw))
+            return [letters[cut] for cut in cuts]
+
+        return mint
 
     def read(self, token: str) -> tuple[Purpose, bytes] | None:
         """Purpose and stored id of a token that one of our keys made, in any letter case; else None."""
@@ -171,20 +203,35 @@ def in_address(address: str, domain: str, separator: str = "+") -> str | None:
     return found[1] if found else None
 
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-_PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)  # of 10 bits
+# Base32 (RFC 4648, lower case) of whole tokens: each stands in a room of 32 bytes, its 160 bits at the end, and every
+# five bits are moved to the end of a byte of their own, all at once.
+_ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567".ljust(256, b"?")
+_ROOM = bytes(LETTERS - LENGTH)
 
 
-def _base32(twenty: bytes) -> str:
-    """RFC 4648 base32 of 20 bytes in lower case: 5 tokens a mail made base64.b32encode a tenth of its cost."""
-    bits = int.from_bytes(twenty, "big")
-    return "".join([_PAIRS[bits >> shift & 1023] for shift in range(150, -1, -10)])
+@cache
+def _moves(tokens: int) -> tuple[tuple[int, int, int], ...]:
+    """What to keep, what to move and how far, from halves of 80 bits down to five."""
+    moves = []
+    for half in (80, 40, 20, 10, 5):
+        far, room = half * 3 // 5, half * 16 // 5
+        low = sum((1 << half) - 1 << at for at in range(0, tokens * LETTERS * 8, room))
+        moves.append((low, low << half, far))
+    return tuple(moves)
+
+
+def _letters(rooms: bytes) -> bytes:
+    """The letters of the tokens that stand in these rooms."""
+    bits = int.from_bytes(rooms, "big")
+    for low, high, far in _moves(len(rooms) // LETTERS):
+        bits = (bits & high) << far | bits & low
+    return bits.to_bytes(len(rooms), "big").translate(_ALPHABET)
 
 
 @cache
 def _signer(key: bytes) -> hmac.HMAC:
     # Copied for each token: hmac.digest() lets go of the GIL every time, which cost sending threads 219 us against 4.
-    return hmac.new(key, b"newsletter:token:1:", "sha256")
+    return hmac.new(key, _DOMAIN, "sha256")
 
 
 def _mac(key: bytes, body: bytes) -> bytes:

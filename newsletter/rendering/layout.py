@@ -147,8 +147,11 @@ class Layout:
     def _reply(self, node: content.ReplyButton, place: Place) -> Markup:
         if not self.material.can.reply:
             return Markup("")
-        href, address = self.material.slot("reply_url"), self.material.slot("reply_address")
-        return self._macro("reply", place, label=node.label, href=href, address=address, **_look(node, place))
+        href, mailto = self.material.slot("reply_url"), self.material.slot("reply_mailto")
+        address = self.material.slot("reply_address")
+        return self._macro(
+            "reply", place, label=node.label, href=href, mailto=mailto, address=address, **_look(node, place)
+        )
 
     def _card(self, macro: str, node: content.Card, place: Place) -> Markup:
         level = min(self.level + 1, 3)

@@ -90,6 +90,21 @@ def fill(rendered: Rendered, variant: Variant, fields: Mapping[str, str], system
     return tuple(_value(slots[hole.slot], hole.context, rendered, fields, system) for hole in variant.holes)
 
 
+def own_holes(rendered: Rendered, variant: Variant) -> tuple[tuple[int, Slot, Context], ...]:
+    """The holes that a person's own values fill: (number, slot, place). All others hold system values."""
+    slots = {slot.number: slot for slot in rendered.slots}
+    return tuple(
+        (number, slots[hole.slot], hole.context)
+        for number, hole in enumerate(variant.holes)
+        if slots[hole.slot].kind is not SlotKind.SYSTEM
+    )
+
+
+def own_value(slot: Slot, context: Context, rendered: Rendered, fields: Mapping[str, str]) -> str:
+    """What `fill` puts into such a hole."""
+    return _value(slot, context, rendered, fields, {})
+
+
 def fallback(slot: Slot, context: Context) -> str:
     """What stands in a copy for everybody: the fallback, or nothing."""
     return _placed(slot, slot.fallback or "", context, isolate=False)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from newsletter import settings
 from newsletter.mail import addresses
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose
-from newsletter.replies import arriving, enclosures
+from newsletter.replies import arriving, doubles, enclosures, journal, states, teams, telling
 from newsletter.replies import words as reading
 from newsletter.replies.identifying import Copy, Identified
 from newsletter.replies.models import Conversation, Kind, Message, Raw
 from newsletter.replies.storing import storable
-
-State = Conversation.State
+from newsletter.sending.models import Mailing, Notice
 
 
 def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
@@ -21,18 +21,17 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
     somebody else, and nobody is shown the words of another.
     """
     writer = canonical(incoming.from_address)
-    conversation = existing(raw, incoming, copy, writer)
+    answered = raw.answers = notice_of(raw, incoming, copy)
+    conversation = existing(raw, incoming, copy, writer, answered)
     words = reading.of(incoming, bytes(raw.data), raw.delivery)
     if conversation is not None:
-        again = repeated(conversation, incoming, words.new)
+        again = repeated(conversation, incoming, words.new) or doubles.same_words(conversation, raw, words.new)
         if again is not None:
             raw.duplicate_of = again.raw
             return Kind.DUPLICATE, "the same message again", conversation.pk
-        if conversation.state in (State.WAITING, State.CLOSED):
-            conversation.state = State.OPEN
-        conversation.save(update_fields=["state", "changed"])
+        go_on(conversation)
     else:
-        conversation = begin(raw, incoming, copy, writer)
+        conversation = begin(raw, incoming, copy, writer, answered)
     message = Message.objects.create(
         conversation=conversation,
         raw=raw,
@@ -49,31 +48,117 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
     return Kind.PERSON, reason_of(conversation, copy), conversation.pk
 
 
-def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str) -> Conversation:
-    """A new conversation, linked to the copy it answers where that is proved, and to the person who wrote it."""
+def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notice | None = None) -> Conversation:
+    """A new conversation, linked to the copy it answers where that is proved, and to the person who wrote it.
+
+    Who answers a mail of ours that went to somebody else (an answer that was passed on, a forward) begins one of
+    their own beside the other, with what is known of the issue and nothing of the person.
+    """
     delivery = raw.delivery
+    beside = conversation_of(answered) if answered is not None else None
+    if delivery is None and beside is not None:
+        delivery = beside.delivery
     wrote_it = delivery is not None and writer == delivery.canonical
-    return Conversation.objects.create(
+    frozen = Mailing.objects.filter(pk=delivery.mailing_id).values_list("settings", flat=True) if delivery else ()
+    made = Conversation.objects.create(
         mailing_id=delivery.mailing_id if delivery else None,  # by number: the mailing itself is 200 KB of JSON
         delivery=delivery,
         subscriber_id=delivery.subscriber_id if delivery and wrote_it else None,
-        verified=delivery is not None,
+        verified=delivery is not None and copy.how is not Identified.ADDRESS,  # anybody can write a From
         identified=how(raw, copy),
         someone_else=delivery is not None and not wrote_it,
         writer=storable(writer, 320),
         subject=storable(incoming.subject, 400),
         from_address=storable(incoming.from_address, 320),
         from_name=storable(incoming.from_name, 200),
+        language=delivery.language if delivery else "",
+        sensitive=any(one.get("sensitive") for one in frozen) or (beside is not None and beside.sensitive),
     )
+    config = settings.current()
+    if config.teams:
+        made.team = teams.of(made, config)
+        made.save(update_fields=["team"])
+    journal.note(made, "came", f"by answering what was sent from {beside.pk}" if beside else "")
+    if beside:
+        journal.note(beside, "answered-by", f"what was sent from here was answered: conversation {made.pk}")
+    if made.team:
+        telling.tell_team(made, made.team)
+    return made
 
 
-def existing(raw: Raw, incoming: Incoming, copy: Copy, writer: str) -> Conversation | None:
-    """The conversation of the same delivery and writer; for the unverified, the one whose message is answered."""
+def go_on(conversation: Conversation) -> None:
+    """One more message of theirs: what was answered, put off or closed is open again, with whoever stands in now."""
+    conversation.version += 1
+    reopened = states.after(conversation.state, states.Event.WROTE) or states.OPEN
+    was, conversation.state = conversation.state, reopened
+    conversation.snoozed_until = None
+    conversation.save(update_fields=["state", "version", "snoozed_until", "changed"])
+    journal.note(conversation, "came", f"and it was {was}" if was != reopened else "")
+    takes = teams.present(conversation.assignee) if conversation.assignee else ""
+    if takes != conversation.assignee:
+        conversation.assignee = takes
+        conversation.save(update_fields=["assignee"])
+        journal.note(conversation, "assigned", f"to {takes}, who stands in")
+        telling.tell_colleague(conversation, takes)
+
+
+def existing(
+    raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notice | None = None
+) -> Conversation | None:
+    """The conversation that this message goes on with, locked: that of the answer of ours that it answers, else of
+    the same delivery and writer; for the unverified, the one whose message is answered. What was merged away leads
+    to where it was merged into."""
+    found = after_notice(answered, incoming, writer) if answered else after_copy(raw, incoming, copy, writer)
+    while found is not None:
+        found = Conversation.objects.select_for_update().get(pk=found.pk)
+        if found.merged_into_id is None:
+            break
+        found = found.merged_into
+    return found
+
+
+def after_notice(answered: Notice, incoming: Incoming, writer: str) -> Conversation | None:
+    """Where the answer to our answer belongs: back to it, if it comes from whom we wrote to. From anybody else, and
+    for a forward, to that writer's own conversation."""
+    beside = conversation_of(answered)
+    if beside is None or (answered.canonical == writer and answered.kind != Notice.Kind.FORWARD):
+        return beside
+    mine = Conversation.objects.filter(writer=writer).order_by("-id")
+    if beside.delivery_id is not None:
+        return mine.filter(delivery=beside.delivery_id).first()
+    return mine.filter(messages__message_id__in=known(incoming)).first()
+
+
+def after_copy(raw: Raw, incoming: Incoming, copy: Copy, writer: str) -> Conversation | None:
+    """The conversation of this copy of the issue and this writer."""
     if raw.delivery is not None:
         return Conversation.objects.filter(delivery=raw.delivery, writer=writer).order_by("-id").first()
-    known = [incoming.message_id, *incoming.in_reply_to, *incoming.references]
     unverified = Conversation.objects.filter(delivery=None, identified=how(raw, copy), writer=writer)
-    return unverified.filter(messages__message_id__in=[name for name in known if name]).order_by("-id").first()
+    return unverified.filter(messages__message_id__in=known(incoming)).order_by("-id").first()
+
+
+def known(incoming: Incoming) -> list[str]:
+    """Every Message-ID that a message names, its own included."""
+    return [name for name in (incoming.message_id, *incoming.in_reply_to, *incoming.references) if name]
+
+
+def notice_of(raw: Raw, incoming: Incoming, copy: Copy) -> Notice | None:
+    """The single mail of ours that is answered: by its token, else by its Message-ID in the references."""
+    if raw.answers is not None:
+        return raw.answers
+    notices = Notice.objects.defer("data")
+    if copy.purpose in (Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID):
+        found = notices.filter(token=copy.stored).first()
+        if found is not None:
+            return found
+    named = [*incoming.in_reply_to, *incoming.references]
+    return notices.filter(message_id__in=named).order_by("-id").first() if named else None
+
+
+def conversation_of(notice: Notice) -> Conversation | None:
+    """The conversation from which a mail of ours was sent."""
+    message = Message.objects.filter(notice=notice).select_related("conversation__delivery").first()
+    return message.conversation if message else None
 
 
 def repeated(conversation: Conversation, incoming: Incoming, words: str) -> Message | None:
@@ -100,6 +185,8 @@ def reason_of(conversation: Conversation, copy: Copy) -> str:
         return "answers a test copy"
     if delivery is None:
         return "sender not verified: the reply address was not made by us" if copy.forged else "sender not verified"
+    if copy.how is Identified.ADDRESS:
+        return "matched by address: the latest issue that went there"
     if conversation.someone_else:
         return f"from someone else, via {delivery.address}"
     return f"answers the copy sent to {delivery.address}"

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import logging
 
-from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from newsletter import settings
 from newsletter.problems import NewsletterError
-from newsletter.replies import reading, sorting
+from newsletter.replies import enclosures, reading, sorting
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.sorting import Verdict
 from newsletter.replies.storing import storable
@@ -25,15 +24,18 @@ TRIES = 2  # a message that twice ended the process that read it goes to quarant
 log = logging.getLogger(__name__)
 
 
-def accept(raw: bytes, recipient: str, sender: str = "", channel: str = "pipe") -> Verdict:
+def accept(raw: bytes, recipient: str, sender: str = "", channel: str = "pipe", source: str = "") -> Verdict:
     """Keep one message for good, then sort it.
 
     `recipient` is the envelope recipient ("" when nobody knows it: then the headers are asked), `sender` the
-    envelope sender ("" = `<>`). Once the bytes are stored nothing is raised any more: what could not be sorted
-    keeps the kind "" and is tried again by `finish_unread`. Raises django.db.Error when storing failed, and then
-    the mail server must keep the message.
+    envelope sender ("" = `<>`). `source` is the message's place in a mailbox that is looked into again and again
+    (`inbox:INBOX:17:4711`): the same bytes from the same place are one arrival, however often they are fetched.
+
+    Once the bytes are stored nothing is raised any more: what could not be sorted keeps the kind "" and is tried
+    again by `finish_unread`. Raises django.db.Error when storing failed, and then the mail server must keep the
+    message.
     """
-    stored = store(raw, recipient, sender, channel)
+    stored = store(raw, recipient, sender, channel, source)
     if stored.kind == Kind.DUPLICATE:
         original = stored.duplicate_of
         if original is not None and original.kind == Kind.UNREAD:
@@ -42,18 +44,28 @@ def accept(raw: bytes, recipient: str, sender: str = "", channel: str = "pipe") 
     return _sort_or_leave(stored)
 
 
-def store(raw: bytes, recipient: str, sender: str, channel: str) -> Raw:
+def store(raw: bytes, recipient: str, sender: str, channel: str, source: str = "") -> Raw:
     """The message on the disk, in a transaction of its own; the same message again becomes a duplicate."""
     sha256 = hashlib.sha256(raw).hexdigest()
-    envelope = {"recipient": storable(recipient, 320), "sender": storable(envelope_sender(sender), 320)}
-    _to_the_disk(True)
+    source = storable(source, 200)
+    if source and (there := Raw.objects.filter(source=source, channel=channel, sha256=sha256).first()):
+        return there
+    envelope = {
+        "source": source,
+        "recipient": storable(recipient, 320),
+        "sender": storable(envelope_sender(sender), 320),
+    }
+    to_the_disk(True)
     try:
         try:
             with transaction.atomic(durable=True):
+                if not recipient and Raw.objects.exclude(kind=Kind.DUPLICATE).filter(sha256=sha256).exists():
+                    raise IntegrityError("the same bytes, by a way that knew the recipient")
                 return Raw.objects.create(sha256=sha256, channel=channel, data=raw, size=len(raw), **envelope)
         except IntegrityError:
             with transaction.atomic(durable=True):
-                first = Raw.objects.exclude(kind=Kind.DUPLICATE).get(sha256=sha256, recipient=envelope["recipient"])
+                same = Raw.objects.exclude(kind=Kind.DUPLICATE).filter(sha256=sha256)
+                first = (same.filter(recipient=envelope["recipient"]) if recipient else same.order_by("id"))[0]
                 return Raw.objects.create(
                     sha256=sha256,
                     channel=channel,
@@ -66,7 +78,7 @@ def store(raw: bytes, recipient: str, sender: str, channel: str) -> Raw:
                     **envelope,
                 )
     finally:
-        _to_the_disk(False)
+        to_the_disk(False)
 
 
 def envelope_sender(sender: str) -> str:
@@ -77,8 +89,10 @@ def envelope_sender(sender: str) -> str:
 
 def finish_unread() -> int:
     """Sort what an interrupted run had stored but not sorted; gives back how many are still unread."""
-    for raw in Raw.objects.filter(kind=Kind.UNREAD).order_by("id").iterator(chunk_size=10):
-        _sort_or_leave(raw, wait=0)
+    # One by one: each may be 50 MB, and a question left open would keep SQLite from tidying its log.
+    for number in list(Raw.objects.filter(kind=Kind.UNREAD).order_by("id").values_list("pk", flat=True)):
+        if raw := Raw.objects.filter(pk=number, kind=Kind.UNREAD).first():
+            _sort_or_leave(raw, wait=0)
     return Raw.objects.filter(kind=Kind.UNREAD).count()
 
 
@@ -99,21 +113,37 @@ def _sort_or_leave(raw: Raw, wait: float = reading.PATIENCE) -> Verdict:
 
 
 def _sort(raw: Raw) -> Verdict:
-    raw.refresh_from_db(fields=["kind", "reason", "attempts"])  # somebody else may have had the turn before us
+    why = "ended the process that did it, twice"
+    while _counted(raw):
+        try:
+            data = bytes(raw.data)
+            incoming = reading.read(data)
+            enclosures.prepare(data, incoming)
+            return sorting.sort(raw, incoming)
+        except reading.Unreadable as error:
+            why = str(error)
+        except (NewsletterError, OperationalError, InterfaceError):
+            # A lost key or a locked database says nothing about the message: do not count it as a failed reading.
+            Raw.objects.filter(pk=raw.pk).update(attempts=raw.attempts - 1)
+            raise
     if raw.kind != Kind.UNREAD:
         return sorting.verdict_of(raw)
-    if raw.attempts >= TRIES:
-        return sorting.quarantine(raw, "reading it failed twice")
-    Raw.objects.filter(pk=raw.pk).update(attempts=F("attempts") + 1)
-    try:
-        return sorting.sort(raw, reading.read(bytes(raw.data)))
-    except NewsletterError:
-        # A lost key or a locked database says nothing about the message: do not count it as a failed reading.
-        Raw.objects.filter(pk=raw.pk).update(attempts=raw.attempts)
-        raise
+    return sorting.quarantine(raw, f"reading it {why}")
 
 
-def _to_the_disk(fully: bool) -> None:
+def _counted(raw: Raw) -> bool:
+    """Count one more try; False when there were enough, or when somebody else sorted it before our turn came."""
+    mine = Raw.objects.filter(pk=raw.pk, kind=Kind.UNREAD, attempts=raw.attempts)
+    if not mine.filter(attempts__lt=TRIES).update(attempts=raw.attempts + 1):
+        raw.refresh_from_db(fields=["kind", "reason", "attempts"])
+        if raw.kind != Kind.UNREAD or raw.attempts >= TRIES:
+            return False
+        return _counted(raw)
+    raw.attempts += 1
+    return True
+
+
+def to_the_disk(fully: bool) -> None:
     """SQLite: wait for the disk at this commit, so that an acknowledged message also survives a power cut."""
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         with connection.cursor() as cursor:

@@ -33,6 +33,10 @@ class Kind(models.TextChoices):
     QUARANTINE = "quarantine"
 
 
+CLOCK_RUNS = Q(waiting_since__isnull=False)
+WAITS = Q(waiting_since__isnull=False) & Q(state__in=("new", "open"))  # who needs an answer now
+
+
 class Raw(models.Model):
     """Every message exactly as it arrived, stored before it is acknowledged.
 
@@ -67,7 +71,10 @@ class Raw(models.Model):
                 name="one_raw_per_message",
             )
         ]
-        indexes = [models.Index(fields=["id"], condition=Q(kind=Kind.UNREAD), name="raw_unread")]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(kind=Kind.UNREAD), name="raw_unread"),
+            models.Index(fields=["source"], condition=~Q(source=""), name="raw_source"),
+        ]
 
 
 class Conversation(models.Model):
@@ -86,6 +93,8 @@ class Conversation(models.Model):
 
         TOKEN = "token", "by the reply address"
         MESSAGE_ID = "message-id", "by the message it answers"
+        QUOTED = "quoted", "by a link in what they quoted"
+        ADDRESS = "address", "matched by address"
         TEST = "test", "an answer to a test copy"
         NOBODY = "", "sender not verified"
 
@@ -131,6 +140,13 @@ class Conversation(models.Model):
             models.Index(fields=["state", "due"], name="conversation_due"),
             models.Index(fields=["climb_at"], condition=Q(climb_at__isnull=False), name="conversation_climbs"),
             models.Index(fields=["writer"], name="conversation_writer"),
+            # The desk's lists walk these in order and stop after one page: nobody sorts 100,000 conversations. The
+            # condition names no state: SQLite cannot see that a parameter is one of the states of an index.
+            models.Index(fields=["waiting_since", "id"], condition=CLOCK_RUNS, name="desk_waits"),
+            models.Index(fields=["assignee", "waiting_since", "id"], condition=CLOCK_RUNS, name="desk_mine"),
+            models.Index(fields=["team", "waiting_since", "id"], condition=CLOCK_RUNS, name="desk_team"),
+            models.Index(fields=["mailing", "waiting_since", "id"], condition=CLOCK_RUNS, name="desk_issue"),
+            models.Index(fields=["snoozed_until"], condition=Q(snoozed_until__isnull=False), name="desk_snoozed"),
         ]
 
 
@@ -163,9 +179,12 @@ class Message(models.Model):
     new_words = models.TextField(blank=True, default="")
     full_text = models.TextField(blank=True, default="")
     at = models.DateTimeField(auto_now_add=True)
+    on_its_way = models.BooleanField(default=False)  # ours: the desk has not heard yet what became of it
+    trouble = models.CharField(max_length=300, blank=True, default="")  # ours: why it did not arrive, in words
 
     class Meta:
         ordering = ["at", "id"]
+        indexes = [models.Index(fields=["id"], condition=Q(on_its_way=True), name="message_on_its_way")]
 
 
 class Attachment(models.Model):
@@ -190,13 +209,29 @@ class Tag(models.Model):
 
 
 class DeskEntry(models.Model):
-    """What was done with a conversation, by whom and when; append-only, and never with the resident's words."""
+    """What was done with a conversation, by whom and when; append-only, and never with the resident's words.
+
+    A trigger in the database refuses every change of a line. `version` is the conversation's after it.
+    """
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="log")
     at = models.DateTimeField(auto_now_add=True)
     by = models.CharField(max_length=100)  # a colleague, or "newsletter" itself
     what = models.CharField(max_length=20)  # came | claimed | assigned | noted | answered | closed | seen | held …
     words = models.CharField(max_length=400, blank=True, default="")
+    version = models.PositiveIntegerField(default=0)
+
+
+class Look(models.Model):
+    """Which version of a conversation a colleague has seen last: what they may answer, and who is looking now."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="looks", db_index=False)
+    staff = models.CharField(max_length=100)
+    version = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["conversation", "staff"], name="one_look_each")]
 
 
 class Absence(models.Model):

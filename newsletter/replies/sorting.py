@@ -1,25 +1,29 @@
-"""What an incoming message is: a person, an automatic answer, a bounce, a wish to leave. When in doubt, a person."""
+"""What an incoming message is, and what follows: the pure rules of `mail.sorting`, with what our records know."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils import timezone
 
 from newsletter import settings
-from newsletter.audience import subscribing
+from newsletter.config import Config
+from newsletter.mail import sorting as rules
 from newsletter.mail.incoming import Incoming
+from newsletter.mail.sorting import Facts, Sorted
 from newsletter.mail.tokens import Keyring, Purpose
-from newsletter.replies import conversations, signs
-from newsletter.replies.identifying import Copy, by_message_id, identify
+from newsletter.replies import acting, caps, conversations, page, reading
+from newsletter.replies.identifying import Copy, by_message_id, identify, returned, token_in
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.storing import storable
-from newsletter.sending import finding, settling
-from newsletter.sending.models import Delivery
+from newsletter.sending import settling
+from newsletter.sending.models import Delivery, Notice
 
-ROBOT = re.compile(r"^(mailer-daemon|postmaster)(@|$)", re.IGNORECASE)
+# What a token leads to: purposes that name a delivery or a single mail of ours.
+NAMES_A_MAIL = (Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID)
+ENVELOPES = ("lmtp", "catcher", "webhook")  # channels that always know the envelope sender: "" means <> there
+WRITTEN = Sorted(rules.Kind.PERSON, "written on our page")  # what somebody typed there has no machine's signs in it
 
 
 @dataclass(frozen=True)
@@ -40,72 +44,97 @@ def sort(raw: Raw, incoming: Incoming) -> Verdict:
     config = settings.current()
     keyring = Keyring.load(config.var / "secret.key")
     copy = identify(incoming, raw.recipient, config, keyring)
-    ours = by_message_id([incoming.message_id], config, keyring).purpose is not None
+    delivery, notice = mail_of(copy)
+    facts = facts_of(raw, incoming, copy, delivery, notice, config, keyring)
+    # Not while a transaction is held: it may take seconds.
+    found = WRITTEN if raw.channel == page.CHANNEL else read_again(raw, incoming, facts)
     with transaction.atomic():
-        raw = Raw.objects.select_for_update().get(pk=raw.pk)
-        if raw.kind != Kind.UNREAD:
-            return verdict_of(raw)
-        raw.delivery = delivery_of(copy)
-        kind, reason = kind_of(incoming, copy, raw, ours)
-        if kind == Kind.UNSUBSCRIBE:
-            kind, reason = leave(copy)
-        conversation_id = None
-        if kind == Kind.PERSON:
-            kind, reason, conversation_id = conversations.attach(raw, incoming, copy)
+        # Only the kind: the message itself (up to 50 MB) need not come out of the database once more.
+        if Raw.objects.select_for_update().values_list("kind", flat=True).get(pk=raw.pk) != Kind.UNREAD:
+            return verdict_of(Raw.objects.defer("data").get(pk=raw.pk))
+        raw.delivery, raw.answers, raw.detail = delivery, notice, found.detail
+        kind, reason, conversation_id = settled(raw, incoming, copy, found, config, keyring)
         settle(raw, kind, reason)
-        if raw.delivery is not None and not ours:  # what came back had arrived: nobody is uncertain any more
+        if raw.delivery is not None and found.detail != "loop":  # what came back had arrived: nobody is uncertain
             settling.by_return(raw.delivery.pk, "bounce" if kind in (Kind.BOUNCE, Kind.COMPLAINT) else "reply")
     return Verdict(kind, reason, raw.pk, conversation_id)
 
 
-def kind_of(incoming: Incoming, copy: Copy, raw: Raw, ours: bool) -> tuple[Kind, str]:
-    """The first rule that holds. The order matters: see docs/reference/replies.md."""
-    at_bounce_address = copy.purpose is Purpose.BOUNCE
-    robot = bool(ROBOT.match(incoming.from_address))
-    # The unsubscribe address comes before the automatic signs: Apple's Mail sends its wish to leave as auto-replied.
-    if copy.purpose is Purpose.UNSUBSCRIBE or (copy.purpose is Purpose.TEST and "unsubscribe" in copy.address.lower()):
-        return Kind.UNSUBSCRIBE, ""
-    if ours:
-        return Kind.AUTO, "our own mail came back to us"
-    report = signs.report(incoming)
-    automatic = signs.automatic(incoming)
-    if report == "feedback-report":
-        return Kind.COMPLAINT, "a complaint report (RFC 5965)"
-    if report == "disposition-notification":
-        return Kind.AUTO, "a read receipt"
-    if report == "delivery-status":
-        return Kind.BOUNCE, "a delivery report (RFC 3464)"
-    if automatic and not (at_bounce_address and robot):
-        return Kind.AUTO, automatic
-    if at_bounce_address and (robot or not raw.sender or not wrote_it(raw.delivery, incoming)):
-        return Kind.BOUNCE, "sent to the bounce address"
-    if incoming.header("return-path").strip() == "<>":
-        return Kind.AUTO, "it has no return address"
-    fault = signs.unreadable(incoming)
-    return (Kind.QUARANTINE, fault) if fault else (Kind.PERSON, "")
+def read_again(raw: Raw, incoming: Incoming, facts: Facts) -> Sorted:
+    """The rules' verdict, from the child; where the rules themselves give up, a person looks."""
+    try:
+        found: Sorted = reading.run("sort", bytes(raw.data), read=incoming, facts=facts)
+    except reading.Unreadable as error:
+        return Sorted(rules.Kind.PERSON, f"sorting it {error}", detail="unreadable")
+    return found
 
 
-def leave(copy: Copy) -> tuple[Kind, str]:
-    """Honour a message to the unsubscribe address, whatever is in it; the same wish twice changes nothing."""
-    if copy.purpose is Purpose.TEST:
-        return Kind.UNSUBSCRIBE, "the address of a test copy: nobody was unsubscribed"
-    key = finding.unsubscribe_key(copy.stored)
-    if key is None:
-        return Kind.PERSON, ""  # signed by us, but not in our records (an older backup?): a person must look
-    subscribing.leave(key.canonical, key.lists, "mail")
-    return Kind.UNSUBSCRIBE, "asked to leave by mail"
+def settled(
+    raw: Raw, incoming: Incoming, copy: Copy, found: Sorted, config: Config, keyring: Keyring
+) -> tuple[Kind, str, int | None]:
+    """Act on a verdict: (kind as kept, why, conversation). A wish that our records cannot follow is a person's."""
+    if found.kind in (rules.Kind.BOUNCE, rules.Kind.COMPLAINT) and raw.delivery is None and raw.answers is None:
+        about = returned(bytes(raw.data), keyring)
+        raw.delivery, raw.answers = mail_of(about)
+    match found.kind:
+        case rules.Kind.BOUNCE:
+            acting.bounced(raw, found, proved=copy.purpose is Purpose.BOUNCE)
+            return Kind.BOUNCE, found.reason, None
+        case rules.Kind.COMPLAINT:
+            acting.complained(raw, found)
+            return Kind.COMPLAINT, found.reason, None
+        case rules.Kind.AUTO:
+            acting.came_back(copy, raw)
+            return Kind.AUTO, found.reason, acting.folded(raw, incoming)
+        case rules.Kind.QUARANTINE:
+            return Kind.QUARANTINE, found.reason, None
+        case rules.Kind.UNSUBSCRIBE:
+            why = acting.left(raw, incoming, copy)
+            if why:
+                return Kind.UNSUBSCRIBE, why, None
+    if too_many := caps.too_many(raw, incoming):
+        return Kind.QUARANTINE, too_many, None
+    kind, reason, conversation_id = conversations.attach(raw, incoming, copy)
+    if kind == Kind.PERSON and found.kind in (rules.Kind.ASK, rules.Kind.UNSUBSCRIBE):
+        acting.suggest_leaving(conversation_id)
+        raw.detail = "asks-to-leave"
+    elif found.detail == "unreadable":
+        reason = f"{reason}; {found.reason}"
+    return kind, reason, conversation_id
 
 
-def delivery_of(copy: Copy) -> Delivery | None:
-    """The delivery that a reply, bounce or Message-ID token names."""
-    if copy.purpose not in (Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID):
-        return None
-    return Delivery.objects.filter(token=copy.stored).first()
+def facts_of(
+    raw: Raw,
+    incoming: Incoming,
+    copy: Copy,
+    delivery: Delivery | None,
+    notice: Notice | None,
+    config: Config,
+    keyring: Keyring,
+) -> Facts:
+    """What our records know about a message, for the rules."""
+    to = (delivery or notice).canonical if delivery or notice else ""  # type: ignore[union-attr]
+    own_id = by_message_id([incoming.message_id], config, keyring).purpose is not None
+    own_from = token_in(incoming.from_address, config)
+    canary = notice is not None and notice.kind == Notice.Kind.CANARY
+    return Facts(
+        purpose=copy.purpose,
+        ours=own_id or canary or bool(own_from and keyring.read(own_from)),
+        recipient_wrote_it=bool(to) and conversations.canonical(incoming.from_address) == to,
+        no_sender=not raw.sender and (raw.channel in ENVELOPES or copy.purpose is Purpose.BOUNCE),
+        recipient=raw.recipient,
+        test=copy.purpose is Purpose.TEST and "unsubscribe" in copy.address.lower(),
+    )
 
 
-def wrote_it(delivery: Delivery | None, incoming: Incoming) -> bool:
-    """True when the message comes from the address that the copy was sent to."""
-    return delivery is not None and conversations.canonical(incoming.from_address) == delivery.canonical
+def mail_of(copy: Copy) -> tuple[Delivery | None, Notice | None]:
+    """The mail of ours that a token names: a delivery of a mailing, else a single mail (an answer of ours)."""
+    if copy.purpose not in NAMES_A_MAIL:
+        return None, None
+    delivery = Delivery.objects.filter(token=copy.stored).first()
+    if delivery is not None:
+        return delivery, None
+    return None, Notice.objects.defer("data").filter(token=copy.stored).first()
 
 
 def quarantine(raw: Raw, reason: str) -> Verdict:
@@ -117,7 +146,7 @@ def quarantine(raw: Raw, reason: str) -> Verdict:
 def settle(raw: Raw, kind: str, reason: str) -> None:
     """Write the verdict on the raw message."""
     raw.kind, raw.reason, raw.sorted_at = kind, storable(reason, 200), timezone.now()
-    raw.save(update_fields=["kind", "reason", "sorted_at", "delivery", "duplicate_of"])
+    raw.save(update_fields=["kind", "detail", "reason", "sorted_at", "delivery", "answers", "duplicate_of"])
 
 
 def verdict_of(raw: Raw) -> Verdict:

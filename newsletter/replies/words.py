@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from newsletter.mail import quoting
+from newsletter.mail import html_clean, quoting
+from newsletter.mail import incoming as reading
 from newsletter.mail.incoming import Incoming
 from newsletter.replies.storing import storable
-from newsletter.sending.models import Delivery
+from newsletter.sending import copies
+from newsletter.sending.models import Delivery, Notice
 
 
 @dataclass(frozen=True)
@@ -22,5 +24,19 @@ class Words:
 
 def of(incoming: Incoming, raw: bytes, delivery: Delivery | None) -> Words:
     """The words of one message; `delivery` is the copy that it answers, where that is known."""
-    new = quoting.new_words(incoming.text).strip() or incoming.text.strip()
-    return Words(storable(new), storable(incoming.text))
+    new = quoting.new_words(incoming.text, sent(incoming, delivery)).strip() or incoming.text.strip()
+    cleaned = html_clean.clean(incoming.html)
+    return Words(storable(new), storable(incoming.text), storable(cleaned.html), cleaned.blocked)
+
+
+def sent(incoming: Incoming, delivery: Delivery | None) -> tuple[str, ...]:
+    """What we know to have sent: exactly that copy of the issue, and the single mails of ours that are answered.
+
+    A forged `In-Reply-To` finds nothing, for our identifiers are random; and found text is only left out.
+    """
+    known = copies.texts(delivery) if delivery else ()
+    names = [name for name in (*incoming.in_reply_to, *incoming.references[-3:]) if name][:6]
+    if names:
+        notices = Notice.objects.filter(message_id__in=names).values_list("data", flat=True)[:3]
+        known += tuple(reading.read(bytes(data)).text for data in notices)
+    return known

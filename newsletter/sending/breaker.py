@@ -41,7 +41,7 @@ class Breaker:
             self.sender_faults = 0
         elif state == Delivery.State.FAILED and fault is Fault.PERSON and phase is not Phase.BUILD:
             self.refused += 1
-            return self._wave(reason)
+            return self.wave(reason)
         return ""
 
     def complained(self, people: int = 1) -> str:
@@ -55,7 +55,9 @@ class Breaker:
             f"{COMPLAINTS} % on the large providers stop taking our mail"
         )
 
-    def _wave(self, reason: str) -> str:
+    def wave(self, reason: str) -> str:
+        """Words when too many of the addresses answered so far are dead. Bounces that come later are put in as
+        `refused` by who counts them."""
         people = self.accepted + self.refused
         if not self.percent or people < SAMPLE or 100 * _at_least(self.refused, people) <= self.percent:
             return ""

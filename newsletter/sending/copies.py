@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from typing import Any
 
 from newsletter import settings
 from newsletter.config import Config
+from newsletter.mail.html_text import to_text
 from newsletter.mail.tokens import Keyring
+from newsletter.problems import NewsletterError
 from newsletter.rendering import freeze, merge
-from newsletter.rendering.model import Rendered
+from newsletter.rendering.model import Rendered, Variant
 from newsletter.sending import links, message
 from newsletter.sending.models import Delivery, Mailing
+from newsletter.sending.outbox import Leased
+
+_PICTURE = re.compile(r'<img\b[^>]{0,2000}?\balt="([^"<>]{1,500})"[^>]{0,2000}>')
 
 
 def personal(delivery: Delivery) -> str:
@@ -38,6 +45,26 @@ def personal(delivery: Delivery) -> str:
     return _pictures_by_address(html, rendered, config)
 
 
+def as_sent(delivery: Delivery) -> bytes:
+    """The whole mail that this person was sent, byte for byte: it is built anew from what approval froze."""
+    config = settings.current()
+    composer = message.Composer.of(config, Keyring.load(config.var / "secret.key"), delivery.mailing)
+    row = Leased(
+        delivery.pk,
+        delivery.attempt,
+        delivery.tries,
+        delivery.canonical,
+        delivery.address,
+        delivery.name,
+        delivery.language,
+        delivery.values,
+        tuple(delivery.lists),
+        bytes(delivery.token),
+        bytes(delivery.token),
+    )
+    return composer.compose(row).data
+
+
 def public(mailing: Mailing, language: str = "") -> str:
     """The HTML for everybody: fields show their fallback, and no link belongs to a person."""
     config = settings.current()
@@ -47,6 +74,44 @@ def public(mailing: Mailing, language: str = "") -> str:
     variant = merge.variant(rendered, merge.truths(rendered, {}))
     html = merge.join(variant.html, merge.fill(rendered, variant, {}, {}))
     return _pictures_by_address(html, rendered, config)
+
+
+def texts(delivery: Delivery) -> tuple[str, ...]:
+    """The words that this person was sent: the plain part with their own values, and what their HTML says.
+
+    For finding them again in a reply; so addresses are left out, and the words of the HTML, the same for thousands,
+    are those with fallbacks. Empty where the frozen issue cannot be read: a reply is never lost for that.
+    """
+    # Its random number is the key of what is remembered: another database's mailing 1 is another one.
+    key = bytes(Mailing.objects.values_list("public_id", flat=True).get(pk=delivery.mailing_id))
+    try:
+        renderings = _renderings(delivery.mailing_id, key)
+        language = message.best_language(delivery.language, renderings)
+        rendered = renderings[language]
+        truths = merge.truths(rendered, message.condition_values(delivery.values, delivery.lists))
+        variant, from_html = _words_of_html(delivery.mailing_id, key, language, truths)
+        values = merge.fill(rendered, variant, message.field_values(delivery.values), {})
+    except (AttributeError, KeyError, ValueError, TypeError, NewsletterError):
+        return ()
+    return (merge.join(variant.text, values), *from_html)
+
+
+@lru_cache(maxsize=4)
+def _renderings(mailing: int, public_id: bytes) -> dict[str, Rendered]:
+    found: dict[str, Any] = Mailing.objects.values_list("rendered", flat=True).get(pk=mailing)
+    return {language: freeze.from_json(data) for language, data in found.items()}
+
+
+@lru_cache(maxsize=32)
+def _words_of_html(
+    mailing: int, public_id: bytes, language: str, truths: frozenset[int]
+) -> tuple[Variant, tuple[str, ...]]:
+    """The variant, and its words: as read, and as Outlook writes them, with `[description]` for each picture."""
+    rendered = _renderings(mailing, public_id)[language]
+    variant = merge.variant(rendered, truths)
+    html = merge.join(variant.html, merge.fill(rendered, variant, {}, {}))
+    described = _PICTURE.sub(r" [\1] ", html)
+    return variant, tuple(to_text(one) for one in dict.fromkeys((html, described)))
 
 
 @lru_cache(maxsize=16)

@@ -5,49 +5,33 @@ from __future__ import annotations
 import selectors
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.utils import timezone
-
 from newsletter.problems import NewsletterError
-from newsletter.sending import providers, verdicts
+from newsletter.sending import verdicts
 from newsletter.sending.breaker import Breaker
 from newsletter.sending.doorway import Doorway
 from newsletter.sending.helpers import Helpers
+from newsletter.sending.holding import LOOK, Holding
 from newsletter.sending.message import Ready
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import Leased, Outbox, Result
-from newsletter.sending.pace import Pace
+from newsletter.sending.parcel import Parcel, Until, result
 from newsletter.sending.progress import Ended, How, Lines, Progress
 from newsletter.sending.relays import Relays
 from newsletter.sending.transports.outcome import Outcome, Phase, Refused
 from newsletter.sending.transports.wire import Event, What, Wire
 from newsletter.sending.verdicts import Fault, Verdict
-from newsletter.sending.waiting import Waiting
 from newsletter.sending.ways import Way
 
-BATCH = 500  # rows leased at once: 9 us a row instead of 90; a lease is not in doubt after kill -9, only a started body
-LOOK = 0.2  # seconds between looks at the mailing's state: pause and stop from another terminal act within 1 s
 COUNT = 5.0  # seconds between looks at the ledger's own numbers: staff and other commands move people, too
+SOON = 0.001  # seconds: the shortest sleep between two mails that have to keep their distance
 SHOW = 0.05  # seconds between looks at should_stop, and between pictures of the progress
+DAYS = 1.0  # seconds between writings of a relay's daily numbers where nothing is limited by them
 RENEW = 300.0  # seconds between renewals of our leases (outbox.LEASE)
 PATIENCE = timedelta(seconds=60)  # how long we stay for people to try again, before leaving them for the next `send`
-HOLD = 2000  # rows held at most while providers make them wait; others are leased meanwhile
-PARK = 60.0  # seconds: who must wait for longer goes back to the ledger with the time at which they are due
 POISON = 10  # messages in a row that could not be built: then the mailing, not the people, is thought to be ill
-
-
-@dataclass(slots=True)
-class Parcel:
-    """One person's mail on its way."""
-
-    row: Leased
-    ready: Ready
-    group: str
-    way: Way
-    begun: bool = False
 
 
 class Crew:
@@ -75,9 +59,8 @@ class Crew:
         self.relays = Relays(list(self.ways))
         self.breaker = breaker
         self.doorway = Doorway()
-        self.patience, self.give_up, self.useful_until = patience, give_up, useful_until
-        self.queue = Waiting(group_of)
-        self.counts: dict[str, int] = {}
+        self.patience, self.until = patience, Until(outbox.started, give_up, useful_until)
+        self.people = Holding(outbox, group_of)
         self.lines = Lines()
         self.sent = 0
         self.halted = self.held = False
@@ -86,9 +69,8 @@ class Crew:
         self.error: BaseException | None = None
         self.starts: list[tuple[Wire[Parcel], Parcel]] = []  # servers that wait for a text
         self.results: list[Result] = []
-        self.returned: list[Leased] = []
-        self.looked = self.counted = self.look_again = self.not_before = self.renewed = 0.0  # monotonic
-        self.due: datetime | None = None  # when the next person is to be tried again
+        self.looked = self.counted = self.not_before = self.renewed = self.days_written = 0.0  # monotonic
+        self.way: Way | None = None  # the relay that carries now
         self.poisoned = self.before = 0
         self.helpers: Helpers | None = None
 
@@ -103,8 +85,8 @@ class Crew:
     ) -> Ended:
         """Carry. `on_progress` and `should_stop` are called some twenty times a second. `connections` 0 = as many as
         the relay is set to. `helpers`: other processes at the same mailing, for whom we stay and look after."""
-        self.counts, self.helpers = self.outbox.counts(), helpers
-        self.before = self.counts[Delivery.State.ACCEPTED]
+        self.people.counts, self.helpers = self.outbox.counts(), helpers
+        self.before = self.people.counts[Delivery.State.ACCEPTED]
         began = shown = self.renewed = time.monotonic()
         try:
             while not self._finished() or (helpers and helpers.running()):
@@ -118,7 +100,9 @@ class Crew:
                 self._commit()
         finally:
             self.doorway.close()
-        self._give_back()
+        self.people.all_back()
+        if days := self._days(everything=True):
+            self.outbox.write([], [], days)
         if self.error:
             raise self.error
         seconds = time.monotonic() - began
@@ -136,9 +120,9 @@ class Crew:
             return False
         if self.halted:
             return True
-        if self.held or self.queue or time.monotonic() < self.not_before:
+        if self.held or self.people or time.monotonic() < self.not_before:
             return False
-        return not self._refill() and not self._worth_waiting()
+        return not self.people.refill() and not self.people.worth_waiting(self.patience)
 
     def _show(self, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool], began: float) -> None:
         try:
@@ -162,7 +146,7 @@ class Crew:
     def _progress(self, began: float) -> Progress:
         now = time.monotonic()
         lines = self.lines.shown(self.ways.values(), now)
-        return Progress(dict(self.counts), self.sent, now - began, self.note, self.held, lines)
+        return Progress(dict(self.people.counts), self.sent, now - began, self.note, self.held, lines)
 
     # --- pause, resume and stop of other processes -------------------------------------------------------------
 
@@ -176,14 +160,16 @@ class Crew:
             self.renewed = now
             self.outbox.renew()
         if self.helpers or now - self.counted > COUNT:  # others move people, too
-            self.counted, self.counts = now, self.outbox.counts()
+            self.counted, self.people.counts = now, self.outbox.counts()
             if self.helpers:
-                self.sent = self.counts[Delivery.State.ACCEPTED] - self.before
+                self.sent = self.people.counts[Delivery.State.ACCEPTED] - self.before
         if self.halted:
             return
         state = self.outbox.mailing_state()
         if state in (Mailing.State.STOPPED, Mailing.State.FINISHED):  # finished by another sender, while we slept
             self._halt(How.STOPPED)
+        elif state == Mailing.State.PAUSED and self.helpers and self.helpers.paused():
+            self._halt(How.PAUSED)
         elif state == Mailing.State.PAUSED and not self.held:
             self.held = True
             self._let_go()
@@ -202,14 +188,7 @@ class Crew:
         for wire in list(self.doorway.wires):
             if not wire.idle and not wire.begun:
                 self._hear(wire.abandon(), wire)
-        self._give_back()
-
-    def _give_back(self) -> None:
-        rows, self.returned = [*self.queue.empty(), *self.returned], []
-        gone = self.outbox.give_back(rows)
-        self._moved(Delivery.State.LEASED, Delivery.State.SUPPRESSED, len(gone))
-        self._moved(Delivery.State.LEASED, Delivery.State.PENDING, len(rows) - len(gone))
-        self.look_again = 0.0
+        self.people.all_back()
 
     # --- people to connections ---------------------------------------------------------------------------------
 
@@ -217,7 +196,7 @@ class Crew:
         """Give every idle connection a mail, and open more where people wait."""
         if self.halted or self.held or now < self.not_before:
             return
-        way = self._way(now)
+        way = self.way = self._way(now)
         if way is None:
             return
         for wire in list(self.doorway.wires):
@@ -225,9 +204,9 @@ class Crew:
                 wire.close()
                 self.doorway.mind(wire)
             elif wire.idle and (parcel := self._take(wire)):
-                self._hear(wire.offer(parcel, *self._named(parcel)), wire)
-        most = min(connections or way.connections, self._busy() + len(self.queue))
-        wanted = most if self.queue or self._refill() else 0
+                self._hear(wire.offer(parcel, *parcel.named()), wire)
+        most = min(connections or way.connections, self._busy() + len(self.people))
+        wanted = most if self.people or self.people.refill() else 0
         self.doorway.open(wanted - len(self.doorway.wires) - self.doorway.opening[way.key], way.factory, way)
 
     def _way(self, now: float) -> Way | None:
@@ -248,14 +227,10 @@ class Crew:
     def _busy(self) -> int:
         return sum(not wire.idle for wire in self.doorway.wires)
 
-    @staticmethod
-    def _named(parcel: Parcel) -> tuple[str, str, bytes]:
-        return parcel.ready.envelope_sender, parcel.ready.recipient.wire, parcel.ready.data
-
     def _take(self, wire: Wire[Parcel]) -> Parcel | None:
         """The next mail that this connection can carry; None when nobody waits."""
         way: Way = wire.tag
-        while not self.halted and not self.held and (found := self._next(way)):
+        while not self.halted and not self.held and (found := self.people.next(way, self.results.extend)):
             row, group = found
             try:
                 ready = self.compose(row)
@@ -267,59 +242,20 @@ class Crew:
             if not why and not ready.recipient.wire.isascii() and not wire.extensions.smtputf8:
                 why = "the part before the @ is not plain ASCII, and the relay does not offer SMTPUTF8"
             if why:
-                self._write(Parcel(row, ready, group, way), verdicts.judge(Refused(Phase.BUILD, None, why), 0), None)
+                verdict = verdicts.judge(Refused(Phase.BUILD, None, why), 0)
+                self.results.append(result(Parcel(row, ready, group, way), verdict, None, self.until))
                 self._answered(way, group, sent=False)
                 continue
             self.poisoned = 0
+            if way.pace and way.pace.careful and wire.last_for(group, way.pace.messages(group)):
+                wire.left = 1
             return Parcel(row, ready, group, way)
         return None
-
-    def _next(self, way: Way) -> tuple[Leased, str] | None:
-        """The next row that its provider lets go now."""
-        now = time.monotonic()
-        found = self.queue.take(way.pace, now)
-        if found is None and len(self.queue) < HOLD and self._refill():
-            found = self.queue.take(way.pace, now)
-        if found is None and self.queue and way.pace and way.day_left(now):
-            self._park(way.pace, now)
-        return found
-
-    def _park(self, pace: Pace, now: float) -> None:
-        """Who must wait long goes back to the ledger, due when their provider takes mail again; so others are found."""
-        for row, group, wait in self.queue.slowed(pace, now, PARK if len(self.queue) < HOLD else 1.0):
-            until = min(wait, max(1.0, pace.day_ends - now), 24 * 3600.0)
-            due = timezone.now() + timedelta(seconds=until)
-            kind = providers.kind(group)
-            why = f"{providers.table().name(kind)} takes no more mail from us at the moment; tried again by itself"
-            self.results.append(
-                Result(row=row, state=Delivery.State.DEFERRED, begun=False, reason=why, due=due, provider=kind)
-            )
 
     @staticmethod
     def _answered(way: Way, group: str, *, sent: bool = True) -> None:
         if way.pace:
             way.pace.done(group, time.monotonic(), sent)
-
-    def _refill(self) -> bool:
-        """Lease the next people. An empty answer holds until somebody comes back or LOOK has passed."""
-        now = time.monotonic()
-        if now < self.look_again:
-            return False
-        suppressed = 1
-        rows: list[Leased] = []
-        while suppressed and not rows:  # a whole batch of people may have left
-            rows, suppressed = self.outbox.lease(BATCH)
-            self.queue.add(rows)
-            again = sum(row.again for row in rows)
-            self._moved(Delivery.State.DEFERRED, Delivery.State.LEASED, again)
-            self._moved(Delivery.State.PENDING, Delivery.State.LEASED, len(rows) - again)
-            self._moved(Delivery.State.PENDING, Delivery.State.SUPPRESSED, suppressed)
-        if not rows:
-            self.look_again, self.due = now + LOOK, self.outbox.next_due()
-        return bool(rows)
-
-    def _worth_waiting(self) -> bool:
-        return self.due is not None and self.due - timezone.now() <= self.patience
 
     # --- what servers say --------------------------------------------------------------------------------------
 
@@ -327,8 +263,14 @@ class Crew:
         """Until a server says something, a connection is open, or it is time to look around."""
         if self.starts or self.results:
             return self.doorway.select(0)
-        idle = not self.queue and not self._busy()
-        return self.doorway.select(SHOW if not idle or self.held else SHOW / 5)
+        if self.held:
+            return self.doorway.select(SHOW)
+        if not self.people and not self._busy():
+            return self.doorway.select(SHOW / 5)
+        # A connection that waits for its turn wakes at its turn: at 50 a second looking every 50 ms made 19 of them.
+        turn = self.way is not None and now >= self.not_before and any(wire.idle for wire in self.doorway.wires)
+        soonest = self.people.queue.soonest(self.way.pace, now) if turn and self.way else SHOW
+        return self.doorway.select(min(SHOW, max(soonest, SOON)))
 
     def _hear(self, what: Any, wire: Wire[Parcel] | None = None) -> None:
         """Take events of one wire, or everything that `select` found ready."""
@@ -349,40 +291,16 @@ class Crew:
             if event.what is What.BODY:
                 self.starts.append((wire, parcel))
             elif event.what is What.BACK:
-                self.returned.append(parcel.row)
+                self.people.returned.append(parcel.row)
                 self._answered(parcel.way, parcel.group, sent=False)
             else:
                 assert event.outcome is not None
                 verdict = verdicts.judge(event.outcome, parcel.row.tries)
-                self._write(parcel, verdict, event.outcome)
+                self.results.append(result(parcel, verdict, event.outcome, self.until))
                 self._answered(parcel.way, parcel.group, sent=parcel.begun)
                 self._listen(parcel, event.outcome)
                 self._react(verdict, event.outcome, parcel.way)
         self.doorway.mind(wire)
-
-    def _write(self, parcel: Parcel, verdict: Verdict, outcome: Outcome | None) -> None:
-        state, due = verdict.state, None
-        if verdict.wait is not None:
-            due = timezone.now() + verdict.wait
-            started = self.outbox.started
-            if started and verdicts.too_late(due, started, self.give_up / timedelta(hours=1), self.useful_until):
-                state, due = Delivery.State.EXPIRED, None
-        code = outcome.code if outcome else None
-        self.results.append(
-            Result(
-                row=parcel.row,
-                state=state,
-                begun=parcel.begun,
-                reason=verdict.reason,
-                code=code if code and 200 <= code <= 599 else None,
-                text=outcome.text if outcome else "",
-                remote_id=getattr(outcome, "remote_id", ""),
-                due=due,
-                tried=verdict.tried,
-                relay=parcel.way.key,
-                provider=providers.kind(parcel.group) if parcel.group else "",
-            )
-        )
 
     def _listen(self, parcel: Parcel, outcome: Outcome) -> None:
         """An answer may ask us to go slower with everybody at this provider."""
@@ -400,7 +318,7 @@ class Crew:
             for wire, _ in starts:
                 self._hear(wire.abandon(), wire)
             starts = []
-        if not starts and not results and not self.returned:
+        if not starts and not results and not self.people.returned:
             return
         try:
             begun, kept = self.outbox.write([parcel.row for _, parcel in starts], results, self._days())
@@ -409,49 +327,36 @@ class Crew:
             # taken back by the next sender, and whoever was in flight is uncertain.
             self.doorway.close()
             raise
-        for result in results:
-            if result.row.id in kept:
-                self._settled(result)
+        for one in results:
+            if one.row.id in kept:
+                self.people.settled(one)
+                self.lines.add(one.provider, one.state)
+                self.sent += one.state == Delivery.State.ACCEPTED
         for wire, parcel in starts:
             # Durable now, so whatever stops us in the middle of this loop must let these bodies go.
             parcel.begun = wire.begun = parcel.row.id in begun
         for wire, parcel in starts:
             if parcel.begun and wire.alive:
-                self._moved(Delivery.State.LEASED, Delivery.State.INFLIGHT, 1)
+                self.people.moved(Delivery.State.LEASED, Delivery.State.INFLIGHT, 1)
                 following = self._take(wire) if wire.may_follow else None
-                self._hear(wire.body((following, *self._named(following)) if following else None), wire)
+                self._hear(wire.body((following, *following.named()) if following else None), wire)
             else:
                 self._hear(wire.abandon(), wire)
-        if self.returned:
-            self._back()
+        if self.people.returned:
+            if self.halted or self.held:
+                self.people.all_back()
+            else:
+                self.people.back()
 
-    def _days(self) -> dict[str, dict[str, int]]:
-        """What the daily limits of the relays are counted by."""
-        return {way.key: fresh for way in self.ways.values() if way.pace and (fresh := way.pace.fresh())}
-
-    def _back(self) -> None:
-        """People whose mail was named and not begun: they wait again at the head, or have left meanwhile."""
-        if self.halted or self.held:
-            self._give_back()
-            return
-        rows, self.returned = self.returned, []
-        gone = self.outbox.give_back(rows)
-        self._moved(Delivery.State.LEASED, Delivery.State.SUPPRESSED, len(gone))
-        self._moved(Delivery.State.LEASED, Delivery.State.PENDING, len(rows) - len(gone))
-        self.look_again = 0.0
-
-    def _settled(self, result: Result) -> None:
-        before = Delivery.State.INFLIGHT if result.begun else Delivery.State.LEASED
-        self._moved(before, result.state, 1)
-        self.lines.add(result.provider, result.state)
-        if result.state in (Delivery.State.PENDING, Delivery.State.DEFERRED):
-            self.look_again = 0.0
-        if result.state == Delivery.State.ACCEPTED:
-            self.sent += 1
-
-    def _moved(self, before: str, after: str, people: int) -> None:
-        self.counts[before] -= people
-        self.counts[after] += people
+    def _days(self, *, everything: bool = False) -> dict[str, dict[str, int]]:
+        """What the daily limits of the relays are counted by: with every commit where there is such a limit, else now
+        and then (it was a quarter of a commit's statements)."""
+        now = time.monotonic()
+        everything = everything or now - self.days_written >= DAYS
+        if everything:
+            self.days_written = now
+        paces = ((way.key, way.pace) for way in self.ways.values() if way.pace and (everything or way.pace.has_day))
+        return {key: fresh for key, pace in paces if (fresh := pace.fresh())}
 
     # --- what an answer means for everybody else ---------------------------------------------------------------
 

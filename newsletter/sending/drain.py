@@ -72,6 +72,8 @@ def drain(
         if ended.how is How.DONE:
             mailings.finish(mailing)
         mailing.refresh_from_db()
+        if ended.how is How.PAUSED:
+            ended.words = ended.words or mailing.paused_why  # where a helper has paused it
         return ended
 
 
@@ -100,11 +102,11 @@ class _Marks:
         self.on_progress(progress)
 
 
-def share_of(config: Config, mailing: Mailing, share: int, should_stop: Callable[[], bool]) -> None:
+def share_of(config: Config, mailing: Mailing, share: int, should_stop: Callable[[], bool]) -> Ended:
     """What one of several processes does: carry until nobody waits. The first process recovers and finishes."""
     keyring = Keyring.load(config.var / "secret.key")
     with _crew(config, keyring, mailing, configured(config, share=share), timedelta(0)) as crew:
-        crew.run(0, lambda progress: None, should_stop)
+        return crew.run(0, lambda progress: None, should_stop)
 
 
 def useful_until(mailing: Mailing) -> datetime | None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from newsletter.sending.models import Mailing
 
 
+PAUSED = 9  # a helper's exit code: it has paused the mailing itself
+
+
 def number(config: Config) -> int:
     """How many processes send: as set, else one for each core where we sign, else one (more buy nothing then)."""
     if config.sending.processes:
@@ -51,6 +54,10 @@ class Helpers:
         """True while one of them works."""
         return any(process.poll() is None for process in self._running)
 
+    def paused(self) -> bool:
+        """True when one of them has paused the mailing, and ended: nobody was asked, so nobody will resume it."""
+        return any(process.poll() == PAUSED for process in self._running)
+
     def stop(self) -> None:
         """Let them finish what is in flight, and end."""
         for process in self._running:
@@ -65,25 +72,30 @@ class Helpers:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """One helper: `python -m newsletter.sending.helpers ROOT MAILING SHARE`; ends with its standard input."""
+    """One helper: `python -m newsletter.sending.helpers ROOT MAILING SHARE`; ends with its standard input.
+
+    Exit code PAUSED when it paused the mailing, else 0.
+    """
     from newsletter import config as configuration
     from newsletter.audience import database
 
     root, mailing, share = arguments
     config = configuration.load(Path(root), os.environ)
     database.ready(config)
-    from newsletter.sending.drain import share_of
+    from newsletter.sending.drain import How, share_of
     from newsletter.sending.models import Mailing
 
     over = threading.Event()
 
     def listen() -> None:
-        sys.stdin.buffer.read()
+        # Not sys.stdin: its lock, held by this thread at our end, made every helper die of SIGABRT.
+        while os.read(0, 4096):
+            pass
         over.set()
 
     threading.Thread(target=listen, daemon=True).start()
-    share_of(config, Mailing.objects.get(pk=int(mailing)), int(share), over.is_set)
-    return 0
+    ended = share_of(config, Mailing.objects.get(pk=int(mailing)), int(share), over.is_set)
+    return PAUSED if ended.how is How.PAUSED else 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from newsletter.config import Config
@@ -19,38 +19,71 @@ class Links:
     reply_address: str
     envelope_sender: str
     message_id: str  # token@reply_domain, without brackets
+    reply_url: str  # the page behind the button
     unsubscribe_url: str
     unsubscribe_address: str
     view_url: str
     share_url: str
 
 
+class Tokens(NamedTuple):
+    """The tokens of one person's links."""
+
+    reply: str
+    bounce: str
+    unsubscribe: str
+    message_id: str
+    view: str
+    share: str  # of the mailing: the same for everybody
+
+
+PURPOSES = (Purpose.REPLY, Purpose.BOUNCE, Purpose.UNSUBSCRIBE, Purpose.MESSAGE_ID, Purpose.VIEW, Purpose.VIEW)
+
+
 def signed(
     config: Config, keyring: Keyring, token: bytes, unsubscribe_token: bytes, public_id: bytes, *, test: bool = False
 ) -> Links:
     """The links of one person. `test`: every token has purpose `t`, which shows pages and changes nothing."""
+    stored = (token, token, unsubscribe_token, token, token, public_id)
+    purposes = (Purpose.TEST,) * len(PURPOSES) if test else PURPOSES
+    return made(config, Tokens(*map(keyring.make, purposes, stored)))
 
-    def make(purpose: Purpose, stored: bytes) -> str:
-        return keyring.make(Purpose.TEST if test else purpose, stored)
 
+def made(config: Config, tokens: Tokens) -> Links:
+    """The links that carry these tokens."""
     mail, base = config.mail, config.base_url
-    leave = make(Purpose.UNSUBSCRIBE, unsubscribe_token)
     return Links(
-        reply_address=address("reply", make(Purpose.REPLY, token), mail.reply_domain, mail.separator),
-        envelope_sender=address("bounce", make(Purpose.BOUNCE, token), mail.bounce_domain, mail.separator),
-        message_id=f"{make(Purpose.MESSAGE_ID, token)}@{mail.reply_domain}",
-        unsubscribe_url=f"{base}/u/{leave}",
-        unsubscribe_address=address("unsubscribe", leave, mail.reply_domain, mail.separator),
-        view_url=f"{base}/v/{make(Purpose.VIEW, token)}",
-        share_url=f"{base}/v/{make(Purpose.VIEW, public_id)}",
+        reply_address=way_back(config, "reply", tokens.reply, mail.reply_domain),
+        envelope_sender=way_back(config, "bounce", tokens.bounce, mail.bounce_domain),
+        message_id=f"{tokens.message_id}@{mail.reply_domain}",
+        reply_url=f"{base}/r/{tokens.reply}",
+        unsubscribe_url=f"{base}/u/{tokens.unsubscribe}",
+        unsubscribe_address=""  # an address that cannot say whose wish it is would be an empty promise
+        if config.replies.mode == "shared"
+        else way_back(config, "unsubscribe", tokens.unsubscribe, mail.reply_domain),
+        view_url=f"{base}/v/{tokens.view}",
+        share_url=f"{base}/v/{tokens.share}",
     )
+
+
+def way_back(config: Config, prefix: str, token: str, domain: str) -> str:
+    """An address that brings mail back to us: signed; a plus address of our mailbox where [replies] names one; or
+    with one shared mailbox that mailbox itself, which can carry no token."""
+    mailbox = config.replies.mailbox
+    if mailbox and config.replies.mode == "shared":
+        return mailbox
+    local, _, own = mailbox.rpartition("@")
+    return address(local or prefix, token, own or domain, config.mail.separator)
 
 
 def values(links: Links, settings: Mapping[str, Any], lists: Sequence[str], subject: str) -> dict[str, str]:
     """Links and the footer's sentence under the names of content.model.SYSTEM_SLOTS, not yet escaped."""
     reply = reply_to(links, settings)
+    mailto = f"mailto:{quote(reply, safe='@+')}?subject={_quoted(f'Re: {subject}')}"
     return {
-        "reply_url": f"mailto:{quote(reply, safe='@+')}?subject={_quoted(f'Re: {subject}')}",
+        # An issue that wants its answers elsewhere has no page of ours: what is written there would come to our desk.
+        "reply_url": links.reply_url if to_our_desk(settings) else mailto,
+        "reply_mailto": mailto,
         "reply_address": reply,
         "unsubscribe_url": links.unsubscribe_url,
         "view_url": links.view_url,
@@ -66,8 +99,12 @@ def _quoted(subject: str) -> str:
 
 def reply_to(links: Links, settings: Mapping[str, Any]) -> str:
     """Where an answer goes: the person's signed address, unless the issue names an address of its own."""
-    chosen = settings.get("reply_to") or "inbox"
-    return links.reply_address if chosen == "inbox" else str(chosen)
+    return links.reply_address if to_our_desk(settings) else str(settings["reply_to"])
+
+
+def to_our_desk(settings: Mapping[str, Any]) -> bool:
+    """True unless the issue names an address of its own for answers."""
+    return (settings.get("reply_to") or "inbox") == "inbox"
 
 
 def why(settings: Mapping[str, Any], lists: Sequence[str]) -> str:

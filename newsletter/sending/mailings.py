@@ -102,6 +102,7 @@ def settings_of(config: Config, issue: Issue) -> dict[str, Any]:
         "organisation": config.site.name,
         "archive": issue.front.archive,
         "useful_until": issue.front.useful_until,
+        "sensitive": issue.front.sensitive,
     }
 
 

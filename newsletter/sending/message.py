@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from newsletter.config import Config
-from newsletter.mail import outgoing
+from newsletter.content.model import Slot
+from newsletter.mail import headers, outgoing
 from newsletter.mail.addresses import Address, parse
 from newsletter.mail.dkim import Signer
-from newsletter.mail.tokens import Keyring
+from newsletter.mail.plates import Plate
+from newsletter.mail.segments import value
+from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.problems import NewsletterError, Problem
 from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Asset as Picture
-from newsletter.rendering.model import Rendered, Variant
+from newsletter.rendering.model import Context, Rendered, Variant
 from newsletter.sending import links
 from newsletter.sending.models import Asset, Mailing
 from newsletter.sending.outbox import Leased
-from newsletter.sending.transports.connection import unfit
+from newsletter.sending.transports.connection import unfit as wrong_bytes
+
+# Tokens that nobody has, put where those of a person belong; random, so that no text of an issue can be one.
+_EACH = len(links.PURPOSES) - 1  # all but the one that everybody shares
+_BOUNCE = links.Tokens._fields.index("bounce")
+_STAND_INS = tuple(secrets.token_hex(16).translate(str.maketrans("0189", "wxyz")) for _ in range(_EACH))
 
 SEVERAL = ("list", "tag", "area")  # conditions on these look at lists of text; all other values are text
 
 
-@dataclass(frozen=True)
-class Ready:
+class Ready(NamedTuple):
     """One person's mail, ready for the wire."""
 
     envelope_sender: str
@@ -36,12 +44,16 @@ class Ready:
     unfit: str = ""  # why these bytes must not leave, in words
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Compiled:
+    rendered: Rendered
     variant: Variant
     compiled: outgoing.Compiled
     plain_subject: str | None  # None: the subject has values of the person in it
+    own: tuple[tuple[int, Slot, Context], ...]  # the holes that the person's own values fill
     checked: set[bool]  # not empty: a whole mail of this variant was looked at byte by byte
+    gaps: tuple[tuple[Slot, Context], ...] = ()  # those holes in the order of the plate
+    plate: Plate | None = None
 
 
 class Composer:
@@ -69,7 +81,12 @@ class Composer:
         self.signer = Signer.of(config.dkim)
         self.signed_at = int(date.timestamp())  # as the mail's Date, so that every attempt is the same bytes
         self._images: dict[str, list[Picture]] = {}
-        self._cache: dict[tuple[str, frozenset[int], str], _Compiled] = {}
+        self._cache: dict[tuple[str, frozenset[int], tuple[str, ...]], _Compiled] = {}
+        self._made: dict[tuple[str, frozenset[int], str, str], _Compiled] = {}
+        self._languages: dict[str, str] = {}
+        self._mint = keyring.minter(*[Purpose.TEST if test else purpose for purpose in links.PURPOSES[:_EACH]])
+        sender = links.made(config, links.Tokens._make((*_STAND_INS, ""))).envelope_sender
+        self._sender = sender.split(_STAND_INS[_BOUNCE])
 
     @classmethod
     def of(cls, config: Config, keyring: Keyring, mailing: Mailing) -> Composer:
@@ -83,48 +100,101 @@ class Composer:
     def compose(self, row: Leased) -> Ready:
         """The mail for one row. Raises NewsletterError with words for what this person's values make impossible."""
         recipient = _address(row.address)
-        language = best_language(row.language, self.renders)
+        language = self._language(row.language)
         rendered = self.renders[language]
-        truths = merge.truths(rendered, condition_values(row.values, row.lists))
+        truths: frozenset[int] = frozenset()
+        if rendered.conditions:
+            truths = merge.truths(rendered, condition_values(row.values, row.lists))
         made = self._compiled(language, truths, row.lists)
+        if made.plate is None:
+            return self._first(row, recipient, made)
+        to = headers.mailbox("To", row.name, recipient.wire).encode()
+        own = self._own(made, row)
+        # Everything else was looked at in the first mail.
+        unfit = wrong_bytes(b"".join((to, *own)))
+        tokens = self._tokens(row)
+        data = made.plate.build(to, own, tokens)
+        before, after = self._sender
+        return self._ready(f"{before}{tokens[_BOUNCE].decode('ascii')}{after}", recipient, data, unfit)
+
+    def _first(self, row: Leased, recipient: Address, made: _Compiled) -> Ready:
+        """A mail built the long way: the first of every variant, which is looked at byte by byte and from which the
+        plate for the others is cast; and all of them where there can be no plate."""
         own = links.signed(self.config, self.keyring, row.token, row.unsubscribe_token, self.public_id, test=self.test)
         fields = field_values(row.values)
         subject = made.plain_subject
         if subject is None:
-            first = merge.fill(rendered, made.variant, fields, links.values(own, self.settings, row.lists, ""))
+            first = merge.fill(made.rendered, made.variant, fields, links.values(own, self.settings, row.lists, ""))
             subject = merge.join(made.variant.subject, first)
+        values, person = self._filled(made, own, row, fields, subject)
+        data = made.compiled.build(values, person._replace(to=recipient))
+        unfit = wrong_bytes(data) if not made.checked else wrong_bytes(data[: data.find(b"\r\n\r\n") + 2])
+        if not unfit and not made.checked:
+            made.checked.add(True)
+            plate = self._plate(made, row, subject)
+            if plate:
+                places = {number: (slot, context) for number, slot, context in made.own}
+                made.gaps = tuple(places[number] for number in plate.holes)
+                to = headers.mailbox("To", row.name, recipient.wire).encode()
+                if plate.build(to, self._own(made, row), self._tokens(row)) == data:
+                    made.plate = plate  # else all of them are built the long way: never another mail
+        return self._ready(own.envelope_sender, recipient, data, unfit)
+
+    def _own(self, made: _Compiled, row: Leased) -> list[bytes]:
+        """The person's own values, encoded, for the gaps of the plate."""
+        if not made.gaps:
+            return []
+        fields = field_values(row.values)
+        return [value(merge.own_value(slot, context, made.rendered, fields)) for slot, context in made.gaps]
+
+    def _tokens(self, row: Leased) -> list[bytes]:
+        return self._mint((row.token, row.token, row.unsubscribe_token, row.token, row.token))
+
+    def _plate(self, made: _Compiled, row: Leased, subject: str) -> Plate | None:
+        """The mail with stand-ins for all tokens but the one that everybody has."""
+        share = links.signed(self.config, self.keyring, row.token, row.token, self.public_id, test=self.test).share_url
+        own = replace(links.made(self.config, links.Tokens._make((*_STAND_INS, ""))), share_url=share)
+        values, person = self._filled(made, own, row, {}, subject)
+        gaps = {number for number, _, _ in made.own}
+        return made.compiled.plate(
+            [None if number in gaps else text for number, text in enumerate(values)], person, _STAND_INS
+        )
+
+    def _filled(
+        self, made: _Compiled, own: links.Links, row: Leased, fields: Mapping[str, str], subject: str
+    ) -> tuple[tuple[str, ...], outgoing.Person]:
+        """The values of all holes, and what the headers say of the person."""
         system = links.values(own, self.settings, row.lists, subject)
-        values = merge.fill(rendered, made.variant, fields, system)
         person = outgoing.Person(
-            to=recipient,
+            to=row.address,
             message_id=own.message_id,
             reply_to=links.reply_to(own, self.settings),
             unsubscribe_url=own.unsubscribe_url,
             unsubscribe_mailto=own.unsubscribe_address,
             name=row.name,
         )
-        data = made.compiled.build(values, person)
-        unfit = self._unfit(made, data)
+        return merge.fill(made.rendered, made.variant, fields, system), person
+
+    def _ready(self, envelope_sender: str, recipient: Address, data: bytes, unfit: str) -> Ready:
         if self.signer and not unfit:
             data = self.signer.sign(data, self.signed_at) + data
-        return Ready(own.envelope_sender, recipient, data, unfit)
+        return Ready(envelope_sender, recipient, data, unfit)
 
-    @staticmethod
-    def _unfit(made: _Compiled, data: bytes) -> str:
-        """The first mail of a variant is looked at whole, every later one as far as its headers go: the rest is the
-        same pieces and values in quoted-printable, which no letter leaves (50 us a mail of 40 KB)."""
-        if not made.checked:
-            why = unfit(data)
-            made.checked.update({True} if not why else ())
-            return why
-        return unfit(data[: data.find(b"\r\n\r\n") + 2])
+    def _language(self, wanted: str) -> str:
+        found = self._languages.get(wanted)
+        if found is None:
+            found = self._languages[wanted] = best_language(wanted, self.renders)
+        return found
 
-    def _compiled(self, language: str, truths: frozenset[int], lists: Sequence[str]) -> _Compiled:
-        first = lists[0] if lists else ""
-        key = (language, truths, first)
+    def _compiled(self, language: str, truths: frozenset[int], lists: tuple[str, ...]) -> _Compiled:
+        key = (language, truths, lists)
         made = self._cache.get(key)
         if made is None:
-            made = self._cache[key] = self._compile(language, truths, first)
+            # Of several sets of lists with the same first and the same footer there is one: a plate has 40 KB.
+            first = lists[0] if lists else ""
+            same = (language, truths, first, links.why(self.settings, lists))
+            made = self._cache[key] = self._made.get(same) or self._compile(language, truths, first)
+            self._made[same] = made
         return made
 
     def _compile(self, language: str, truths: frozenset[int], first: str) -> _Compiled:
@@ -135,7 +205,7 @@ class Composer:
         )
         fixed = all(isinstance(piece, str) for piece in variant.subject)
         plain = "".join(str(piece) for piece in variant.subject) if fixed else None
-        return _Compiled(variant, compiled, plain, set())
+        return _Compiled(rendered, variant, compiled, plain, merge.own_holes(rendered, variant), set())
 
     def _common(self, rendered: Rendered, first: str) -> outgoing.Common:
         known = self.settings.get("lists", {})

@@ -166,6 +166,18 @@ class LogEntry(models.Model):
     seal = models.CharField(max_length=64)  # SHA-256 over the seal of the entry before and all of the above
 
 
+class Approval(models.Model):
+    """Somebody's yes to exactly these words, before they are sent; a change of the issue makes it worthless."""
+
+    slug = models.CharField(max_length=200)
+    seal = models.CharField(max_length=64)  # approvals.seal: over what every language would look like
+    by = models.CharField(max_length=100)  # the account that ran `newsletter approve`
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["slug", "seal", "by"], name="one_yes_each")]
+
+
 class RelayDay(models.Model):
     """How many mails a relay took on one day, in all (provider "") and for each provider: daily limits, warm-up."""
 

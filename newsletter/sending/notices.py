@@ -8,10 +8,11 @@ and canaries are the exception: they rather come twice than not at all.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
@@ -96,22 +97,40 @@ def recover() -> int:
     return again + left.exclude(kind__in=REPEATED).update(state=State.UNCERTAIN, reason=why, changed=timezone.now())
 
 
+class _Lost(Exception):
+    """Somebody else took the row after us: it is theirs to send."""
+
+
 def _carry(link: Connection, number: int) -> int:
     """One notice over the connection; 1 when it was accepted."""
     row = Notice.objects.get(pk=number)
+    now = timezone.now()
+    if row.state not in (State.PENDING, State.DEFERRED) or (row.due is not None and row.due > now):
+        return 0  # somebody else was quicker
     attempt = row.attempt + 1
     mine = Notice.objects.filter(pk=number, attempt=attempt)
     taken = Notice.objects.filter(pk=number, attempt=row.attempt, state__in=(State.PENDING, State.DEFERRED))
+    dead = Suppression.objects.filter(canonical=row.canonical, scope=Suppression.Scope.ALL).first()
+    if dead:  # gone or erased since it was queued
+        taken.update(state=State.SUPPRESSED, reason=f"never written to: {dead.reason}", attempt=attempt, changed=now)
+        return 0
 
     def begin() -> None:
-        mine.update(state=State.INFLIGHT, changed=timezone.now())
+        began = timezone.now()
+        with _to_the_disk():
+            if not mine.filter(state__in=(State.PENDING, State.DEFERRED)).update(state=State.INFLIGHT, changed=began):
+                raise _Lost
 
-    if not taken.update(attempt=attempt, changed=timezone.now()):
-        return 0  # somebody else was quicker
-    outcome = link.send(row.sender, row.address, bytes(row.data), begin)
+    if not taken.update(attempt=attempt, changed=now):
+        return 0
+    try:
+        outcome = link.send(row.sender, row.address, bytes(row.data), begin)
+    except _Lost:
+        return 0  # nothing of the text has left
     verdict = verdicts.judge(outcome, row.tries)
     now = timezone.now()
     facts = {"reason": verdict.reason, "reply_code": getattr(outcome, "code", None), "changed": now}
+    facts["remote_id"] = getattr(outcome, "remote_id", "")[:200]
     state: str = verdict.state
     if state == Delivery.State.PENDING or (state == Delivery.State.DEFERRED and verdict.wait is None):
         state, facts["due"] = State.DEFERRED, now + verdicts.delay(row.tries)
@@ -119,6 +138,19 @@ def _carry(link: Connection, number: int) -> int:
         facts["due"] = now + verdict.wait
     if state == State.DEFERRED and now - row.created > GIVE_UP:
         state, facts["due"] = State.FAILED, None
-    with transaction.atomic():
-        mine.update(state=state, tries=row.tries + (state == State.DEFERRED), **facts)
+    mine.update(state=state, tries=row.tries + (state == State.DEFERRED), **facts)
     return int(state == State.ACCEPTED)
+
+
+@contextmanager
+def _to_the_disk() -> Iterator[None]:
+    """SQLite: wait for the disk, so that a mail that has begun to leave is known after a power cut, too."""
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous=FULL")
+        try:
+            yield
+        finally:
+            cursor.execute("PRAGMA synchronous=NORMAL")

@@ -99,7 +99,8 @@ class Pace:
         self.sent: dict[str, int] = {}  # by this process since the day began
         self.sent_in_all = 0
         self._fresh: dict[str, int] = {}
-        self.free = not (relay.rate or relay.day or (warm_up_day and self.careful))
+        self.has_day = bool(relay.day or (warm_up_day and self.careful))
+        self.free = not (relay.rate or self.has_day)
 
     # --- asking and telling ------------------------------------------------------------------------------------
 
@@ -167,7 +168,8 @@ class Pace:
 
     def messages(self, group: str) -> int:
         """Mails over one connection before a new one is opened; 0 = no limit."""
-        limits = [self.relay.messages, self.table.provider(group).messages if self.careful else 0]
+        limited = self.careful and group != DEFAULT  # as in _group
+        limits = [self.relay.messages, self.table.provider(group).messages if limited else 0]
         return min((limit for limit in limits if limit), default=0)
 
     def state(self, now: float) -> list[GroupState]:

@@ -74,7 +74,10 @@ class Lines:
 
     def add(self, provider: str, state: str) -> None:
         """One answer."""
-        self._found.setdefault(provider, Counter())[state] += 1
+        found = self._found.get(provider)
+        if found is None:
+            found = self._found[provider] = Counter()
+        found[state] += 1
 
     def shown(self, ways: Iterable[Way], now: float) -> tuple[ProviderLine, ...]:
         """A line for each provider, the one with most answers first; none where no relay looks at providers."""

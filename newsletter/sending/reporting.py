@@ -148,8 +148,8 @@ def _cells(mailing: Mailing) -> Iterable[Cell]:
 def _after(mailing: Mailing) -> dict[str, int]:
     """What came in about it later, each counted once per person. Replies are conversations: one per writer."""
     rows = Delivery.objects.filter(mailing=mailing)
-    named = rows.filter(incoming__kind="bounce").values("pk").distinct().count()
-    complained = rows.filter(incoming__kind="complaint").values("pk").distinct().count()
+    named = rows.filter(bounce__isnull=False).count()  # one for each delivery; a report of delay is none
+    complained = rows.filter(complaints__isnull=False).values("pk").distinct().count()
     replies = mailing.conversations.exclude(state="spam").count()
     return {"replies": replies, "bounced": named, "complaints": complained, "left": _left(mailing)}
 

@@ -79,11 +79,14 @@ DAY_USED = re.compile(
 TOO_FAST = re.compile(r"maximum sending rate|sender thread limit|concurrent connection limit", re.IGNORECASE)
 
 
+ACCEPTED = Verdict(Delivery.State.ACCEPTED)
+
+
 def judge(outcome: Outcome, tries: int) -> Verdict:
     """What follows from one outcome, for a person who has been told "not now" `tries` times before."""
     match outcome:
         case Accepted():
-            return Verdict(Delivery.State.ACCEPTED)
+            return ACCEPTED
         case Uncertain():
             why = "the connection broke after the whole message was handed over; it may have arrived"
             return Verdict(Delivery.State.UNCERTAIN, why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from math import inf
 
 from newsletter.sending.outbox import Leased
 from newsletter.sending.pace import Pace
@@ -40,6 +41,12 @@ class Waiting:
                     pace.took(group, now)
                 return row, group
         return None
+
+    def soonest(self, pace: Pace | None, now: float) -> float:
+        """Seconds until somebody here may go; inf when nobody waits or nobody may today."""
+        if pace is None:
+            return 0.0 if self._people else inf
+        return min((pace.may(group, now) for group in self._lanes), default=inf)
 
     def slowed(self, pace: Pace, now: float, over: float) -> Iterator[tuple[Leased, str, float]]:
         """Take out everybody who has to wait for longer than `over` seconds: (row, group, seconds; inf = not today)."""

@@ -6,11 +6,12 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from newsletter.web.look import CSS
+from newsletter.web.look import CSS, SCRIPT
 
 
 def environment(**options: Any) -> Environment:
     """Called by Django with its own options (auto-escaping is among them)."""
     made = Environment(**{**options, "undefined": StrictUndefined, "autoescape": True})  # noqa: S701  it is True
     made.globals["css"] = CSS
+    made.globals["script"] = SCRIPT
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
 import logging
 import socket
@@ -12,6 +13,9 @@ from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem
 
 BIGGEST_REQUEST = 64 * 1024  # bytes; the largest honest request, a one-click POST as multipart, has about 200
+# The reply page takes files. What is larger than this is refused as a whole; each file has a limit of its own, and
+# the words went with an earlier request, so they are safe.
+BIGGEST_REPLY = 110 * 1024 * 1024
 THREADS = 8
 # Connections that send one letter a minute cost waitress a little memory, but at its own limit of 100 it takes no
 # others for two minutes: with 150 of them nobody could leave. 800 stays below the usual 1,024 files of a process.
@@ -28,7 +32,9 @@ class Server:
         Raises NewsletterError: bad-listen, port-taken.
         """
         from django.core.handlers.wsgi import WSGIHandler
+        from waitress.channel import HTTPChannel
         from waitress.server import create_server
+
 
         # Django would log the addresses of faulty requests, and an address here holds a person's token.
         logging.getLogger("django.request").setLevel(logging.CRITICAL)
@@ -36,6 +42,7 @@ class Server:
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         host, port = place(listen or config.web.listen)
         bound = bind(host, port)
+        roomy = type("Channel", (HTTPChannel,), {"parser_class": _parser_with_room(config)})
         self._map: dict[int, Any] = {}
         self._waitress = create_server(
             WSGIHandler(),
@@ -51,6 +58,7 @@ class Server:
             max_request_header_size=32 * 1024,
             clear_untrusted_proxy_headers=True,
         )
+        self._waitress.channel_class = roomy
         self.host, self.port = bound.getsockname()[:2]
         self.url = f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
@@ -75,6 +83,27 @@ class Server:
         from waitress import wasyncore
 
         wasyncore.close_all(self._map)
+
+
+def _parser_with_room(config: Config) -> type:
+    """waitress's parser with larger limits for the reply page and for mail services that bring whole mails; waitress
+    itself has one limit for every address."""
+    from waitress.parser import HTTPRequestParser
+
+    from newsletter.replies import hooks
+
+    room = {"/r/": BIGGEST_REPLY, **({"/hooks/": hooks.BIGGEST} if config.hooks else {})}
+
+    class Parser(HTTPRequestParser):  # type: ignore[misc]
+        def parse_header(self, header_plus: bytes) -> None:
+            super().parse_header(header_plus)
+            most = next((size for path, size in room.items() if self.path.startswith(path)), 0)
+            if most and self.command == "POST":
+                roomy = copy.copy(vars(self)["adj"])
+                roomy.max_request_body_size = most
+                self.adj = roomy
+
+    return Parser
 
 
 def place(listen: str) -> tuple[str, int]:

@@ -133,12 +133,23 @@ def test_the_mark_that_windows_notepad_writes_is_no_trouble(tmp_path: Path) -> N
         ('[fields."first name"]\ntype = "text"\n', "bad-field-name", 13),
         ('[lists."All residents"]\ntitle = "t"\nwhy = "w"\n', "bad-list-name", 13),
         ('[senders.x]\nname = "x"\naddress = "no at sign"\n', "bad-value", 15),
+        ('[emergency.x]\ntext = "Call 999."\nsender = "nobody"\n', "bad-value", 15),
+        ("[replies]\nhours = 0\n", "bad-value", 14),
         ('[senders.x]\nname = "x\\nBcc: all"\naddress = "a@example.org"\n', "bad-value", 14),
     ],
 )
 def test_what_cannot_work_is_named_at_its_line(tmp_path: Path, more: str, code: str, line: int) -> None:
     found = [problem for problem in problems(tmp_path, GOOD + "\n" + more) if problem.code == code]
     assert [problem.where.line for problem in found if problem.where] == [line]
+
+
+def test_nothing_answers_by_itself_before_the_emergency_words_are_there(tmp_path: Path) -> None:
+    url = GOOD.replace("[senders", 'url = "https://news.example.org"\n[senders', 1)
+    smtp = url + '\n[mail]\ntransport = "smtp"\n[relays.main]\nhost = "h"\n[replies]\nacknowledge = true\n'
+    assert only(problems(tmp_path, smtp)).code == "no-emergency-words"
+    assert read(tmp_path, smtp + '[emergency.words]\ntext = "Call 999."\n').replies.acknowledge
+    in_welsh = smtp + '[emergency.words]\ntext = "Ffoniwch 999."\nlanguage = "cy"\n'
+    assert only(problems(tmp_path, in_welsh)).code == "no-emergency-words"
 
 
 def test_real_mail_needs_a_public_https_address(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ HOSTILE = {
     "100,000 levels of div": (b"Content-Type: text/html\n\n" + b"<div>" * 100_000 + b"x", ""),
     "entities": (b"Content-Type: text/html\n\n" + b"&amp" * 200_000, ""),
     "2 MB of text": (b"Content-Type: text/plain\n\n" + b"word " * 400_000, "text-cut"),
-    "50 MB and more": (b"Subject: big\n\n" + bytes(50_000_001), "too-big"),
+    "50 MB and more": (b"Subject: big\n\n" + bytes(50 * 1024 * 1024 + 1), "too-big"),
     "nothing": (b"", ""),
     "zeros": (bytes(1000), ""),
     "no boundary": (b"Content-Type: multipart/mixed\n\nhello", ""),
@@ -260,3 +260,16 @@ def test_every_real_mail_of_the_corpus_is_read_without_a_fault() -> None:
         mail = read(path.read_bytes())
         assert mail.faults == (), path.name
         assert mail.header("from") and mail.parts, path.name
+
+
+def test_words_behind_a_photo_inside_the_html_are_read() -> None:
+    photo = b'<img src="data:image/jpeg;base64,' + b"QUJD" * 1_000_000 + b'">'
+    mail = read(b"Content-Type: text/html\n\n<p>Before</p>" + photo + b"<p>After</p>")
+    assert mail.text.split() == ["Before", "After"] and mail.faults == ()
+    assert len(mail.html) < 200
+
+
+def test_html_is_there_for_cleaning_and_not_when_it_was_cut() -> None:
+    assert read(b"Content-Type: text/html\n\n<b>Hi</b>").html == "<b>Hi</b>"
+    assert read(b"Content-Type: text/plain\n\nHi").html == ""
+    assert read(b"Content-Type: text/html\n\n" + b"<b>Hi</b> " * 200_000).html == ""

@@ -36,6 +36,20 @@ def test_a_token_comes_back_as_it_went_out_in_any_letter_case(stored: bytes, pur
     assert KEYS.read(token) == KEYS.read(token.upper()) == (purpose, stored)
 
 
+@given(st.lists(st.tuples(st.sampled_from(Purpose), ids), min_size=1, max_size=7))
+def test_tokens_made_together_are_those_made_one_by_one(wanted: list[tuple[Purpose, bytes]]) -> None:
+    mint = KEYS.minter(*(purpose for purpose, _ in wanted))
+    one_by_one = [KEYS.make(purpose, stored).encode() for purpose, stored in wanted]
+    assert mint([stored for _, stored in wanted]) == one_by_one
+
+
+def test_no_token_is_made_of_an_id_that_is_missing_or_cut() -> None:
+    mint = KEYS.minter(Purpose.REPLY, Purpose.VIEW)
+    for stored in ([STORED, b""], [STORED, STORED[:-1]], [STORED]):
+        with pytest.raises(ValueError):
+            mint(stored)
+
+
 @given(ids, st.sampled_from(Purpose), st.integers(0, LETTERS - 1), st.sampled_from(ALPHABET))
 def test_no_letter_can_be_changed(stored: bytes, purpose: Purpose, at: int, letter: str) -> None:
     token = KEYS.make(purpose, stored)

@@ -64,7 +64,8 @@ template: plain
 {more}---
 """
 SYSTEM = {
-    "reply_url": "mailto:reply+abc@reply.riverside.example?subject=Re%3A%20News",
+    "reply_url": "https://news.riverside.example/r/abc",
+    "reply_mailto": "mailto:reply+abc@reply.riverside.example?subject=Re%3A%20News",
     "reply_address": "reply+abc@reply.riverside.example",
     "unsubscribe_url": "https://news.riverside.example/u/abc",
     "view_url": "https://news.riverside.example/v/abc",

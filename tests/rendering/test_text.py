@@ -90,7 +90,7 @@ def test_each_block_has_its_plain_form(desk: Desk) -> None:
         "> A quotation.\n",
         "Day       Place\n--------  ---",
         "Book a place: https://riverside.example/book?x=%C3%BC\n",
-        "Answer us: mailto:reply+abc@reply.riverside.example?subject=Re%3A%20News\nor just reply to this e-mail\n",
+        "Answer us: https://news.riverside.example/r/abc\nor just reply to this e-mail\n",
         "| Take care\n\n| Do not open it. See the advice <https://riverside.example/advice>.\n",
         "A card\n------\n\nWords of the card.\n\nhttps://riverside.example/card\n",
         "Left words.\n\nRight words.\n",

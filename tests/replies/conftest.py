@@ -103,3 +103,11 @@ def post(workspace: Workspace) -> Post:
         public_id=new_id(),
     )
     return Post(workspace, mailing)
+
+
+@pytest.fixture
+def desk(post: Post):  # type: ignore[no-untyped-def]
+    """A desk with colleagues; see desk_made."""
+    from tests.replies.desk_made import desk_of
+
+    return desk_of(post)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 from datetime import timedelta
 from pathlib import Path
 from unittest import mock
@@ -60,6 +61,29 @@ def test_every_fault_of_ours_leaves_the_message_with_the_mail_server(post: Post,
     assert "Traceback" not in ran.err + ran.out and ran.err
 
 
+@pytest.mark.parametrize("trouble", ["an option of the group", "an import", "the report of a bug", "a closed pipe"])
+def test_what_goes_wrong_around_the_command_leaves_the_message_with_the_mail_server(post: Post, trouble: str) -> None:
+    from newsletter.cli import output, replies_receive
+    from newsletter.replies import intake
+
+    raw = mail(post.sent_to().reply)
+    if trouble == "an option of the group":
+        assert post.workspace.run("--colour", "replies", "receive", stdin=raw).exit == 75
+    elif trouble == "an import":
+        with mock.patch.dict(sys.modules, {"newsletter.cli.replies": None}):
+            assert receive(post, raw).exit == 75
+    elif trouble == "the report of a bug":
+        full = mock.patch.object(output.Output, "config", side_effect=MemoryError)
+        with full, mock.patch.object(replies_receive, "_not_kept", side_effect=OSError(28, "No space left on device")):
+            assert receive(post, raw).exit == 75
+    else:
+        with (
+            mock.patch.object(intake, "store", side_effect=RuntimeError),
+            mock.patch.object(replies_receive.click, "echo", side_effect=BrokenPipeError),
+        ):
+            assert receive(post, raw).exit == 75
+
+
 def test_a_full_disk_leaves_the_message_with_the_mail_server(post: Post) -> None:
     from django.db import OperationalError
 
@@ -76,7 +100,7 @@ def test_the_list_begins_with_who_has_waited_longest(post: Post) -> None:
         sent = post.sent_to(f"{name}@example.net")
         receive(post, mail(sent.reply, f"Words of {name}", f"{name} <{name}@example.net>", message_id=f"<{number}@x>"))
     tom = Conversation.objects.get(from_name="Tom")
-    Conversation.objects.filter(pk=tom.pk).update(created=tom.created - timedelta(hours=3))
+    Conversation.objects.filter(pk=tom.pk).update(waiting_since=tom.created - timedelta(hours=3))
     Conversation.objects.filter(from_name="Robert").update(state="closed")
     ran = post.workspace.run("replies", "list")
     assert ran.out.index("Words of Tom") < ran.out.index("Words of Ameera")
@@ -97,6 +121,22 @@ def test_show_says_who_how_sure_where_and_what(post: Post) -> None:
     assert "the sender's address matches" in ran.out
     assert "    Can I ask?" in ran.out and "Hello Ameera" not in ran.out
     assert "> Hello Ameera" in post.workspace.run("replies", "show", "1", "--full").out
+
+
+def test_show_says_what_it_does_not_show(post: Post) -> None:
+    from email.message import EmailMessage
+
+    message = EmailMessage()
+    message["From"], message["To"], message["Message-ID"] = "ameera@example.net", post.sent_to().reply, "<7@x>"
+    message.set_content("Can I ask?\n\nOn 1 Nov 2026 10:00, X <x@y.example> wrote:\n> Hello")
+    message.add_alternative('<p>Can I ask?<img src="https://t.example/a"><img src="http://t.example/b"></p>', "html")
+    receive(post, message.as_bytes())
+    said = post.workspace.run("replies", "show", "1").out
+    assert "[quoted text hidden, --full shows it]" in said
+    assert "[2 pictures on other servers not loaded" in said
+    assert "quoted text hidden" not in post.workspace.run("replies", "show", "1", "--full").out
+    [found] = json.loads(post.workspace.run("replies", "show", "1", "--json").out)["conversation"]["messages"]
+    assert found["html_blocked"] == 2 and "t.example" not in found["html"] and found["files"] == []
 
 
 def test_show_says_how_to_answer_and_that_the_person_has_left(post: Post) -> None:
@@ -193,17 +233,19 @@ def test_control_characters_never_reach_the_terminal(post: Post) -> None:
 
 
 def test_the_list_reads_no_frozen_rendering(post: Post) -> None:
-    """Forty replies to one mailing took three seconds: each read 200 KB of JSON that nobody looked at."""
+    """Forty replies to one mailing took three seconds: each read 200 KB of JSON that nobody looked at. What was sent is
+    read once, for all answers to it."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    from newsletter.replies import intake, showing
+    from newsletter.replies import intake, listing, showing
 
     sent = post.sent_to()
+    intake.accept(mail(sent.reply, message_id="<first@x>"), sent.reply)
     with CaptureQueriesContext(connection) as asked:
-        intake.accept(mail(sent.reply), sent.reply)
+        intake.accept(mail(sent.reply, "Another"), sent.reply)
         assert showing.conversation(1)
     with CaptureQueriesContext(connection) as listed:
-        assert len(showing.waiting()) == 1
+        assert len(listing.page(post.workspace.config, listing.Filter()).rows) == 1
     assert not [query["sql"] for query in (*asked, *listed) if '"rendered"' in query["sql"]]
     assert not [query["sql"] for query in listed if '"full_text"' in query["sql"]]

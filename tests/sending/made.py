@@ -10,7 +10,7 @@ from newsletter.rendering.model import Condition, Context, Hole, Mark, Mode, Pie
 SLOTS = (
     Slot(0, "first_name", fallback="neighbour"),
     Slot(1, "unsubscribe_url", SlotKind.SYSTEM),
-    Slot(2, "reply_url", SlotKind.SYSTEM),
+    Slot(2, "reply_mailto", SlotKind.SYSTEM),
     Slot(3, "view_url", SlotKind.SYSTEM),
     Slot(4, "meeting", filters=("date",)),
     Slot(5, "why", SlotKind.SYSTEM),

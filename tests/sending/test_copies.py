@@ -85,7 +85,15 @@ def test_an_issue_may_name_an_address_for_replies(workspace: Workspace) -> None:
     mailing = approved(workspace)
     mailing.settings["reply_to"] = "desk@council.example"
     values = values_of(workspace, mailing, "A & B")
-    assert values["reply_url"] == "mailto:desk@council.example?subject=Re%3A%20A%20%26%20B"
+    # No page of ours: what is written there would come to our desk.
+    assert values["reply_url"] == "mailto:desk@council.example?subject=Re%3A%20A%20%26%20B" == values["reply_mailto"]
+
+
+def test_the_reply_button_leads_to_the_persons_own_page(workspace: Workspace) -> None:
+    mailing = approved(workspace)
+    keyring = Keyring.load(workspace.root / "var" / "secret.key")
+    token = keyring.make(Purpose.REPLY, b"123456789")
+    assert values_of(workspace, mailing)["reply_url"] == f"{workspace.config.base_url}/r/{token}"
 
 
 def test_a_test_copy_changes_nothing(workspace: Workspace) -> None:

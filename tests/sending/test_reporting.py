@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newsletter.audience.models import ConsentEvent
+from newsletter.replies import bounces
 from newsletter.replies.models import Conversation, Raw
 from newsletter.sending import mailings, reporting
 from newsletter.sending.models import STATES, Delivery, Mailing, Tally
@@ -115,9 +116,10 @@ def test_what_came_later_is_told_beside_and_changes_no_sum(workspace: Workspace)
     mailing = a_mailing(workspace, [("accepted", "google", "", 250)] * 3)
     one, two, _ = Delivery.objects.filter(mailing=mailing).order_by("id")
     for number in range(2):  # a server that reports the same bounce twice
-        Raw.objects.create(
+        raw = Raw.objects.create(
             sha256=str(number), recipient="b", channel="pipe", data=b"", kind="bounce", delivery=one, sorted_at=None
         )
+        bounces.land(raw, one, None, one.canonical, "gone", "5.1.1")
     Conversation.objects.create(mailing=mailing, delivery=two, writer=two.canonical)
     ConsentEvent.objects.create(canonical=two.canonical, event="left", channel="one-click")
     ConsentEvent.objects.create(canonical=one.canonical, event="left", channel="import")

@@ -24,7 +24,8 @@ THEMES = ("alert", "letter")
 TOKEN = "abcdefghijklmnopqrstuvwxyz234567"  # as long as a real one: 32 letters
 SYSTEM = {
     "reply_address": f"reply+{TOKEN}@reply.staffordshire.example",
-    "reply_url": f"mailto:reply+{TOKEN}@reply.staffordshire.example?subject=Re%3A%20your%20message",
+    "reply_url": f"https://news.staffordshire.example/r/r{TOKEN[1:]}",
+    "reply_mailto": f"mailto:reply+{TOKEN}@reply.staffordshire.example?subject=Re%3A%20your%20message",
     "unsubscribe_url": f"https://news.staffordshire.example/u/u{TOKEN[1:]}",
     "view_url": f"https://news.staffordshire.example/v/v{TOKEN[1:]}",
     "share_url": "https://news.staffordshire.example/v/public",

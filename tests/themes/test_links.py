@@ -15,8 +15,10 @@ def links(mail: mails.Mail) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("theme", mails.THEMES)
-def test_reply_is_a_mail_to_the_persons_own_signed_address(theme: str) -> None:
-    assert links(mails.mail(theme, "asb"))["Reply to this message"] == mails.SYSTEM["reply_url"]
+def test_the_reply_button_opens_the_persons_own_page(theme: str) -> None:
+    found = links(mails.mail(theme, "asb"))
+    assert found["Reply to this message"] == mails.SYSTEM["reply_url"]
+    assert found["or just reply to this e-mail"] == mails.SYSTEM["reply_mailto"]  # for those who rather write a mail
 
 
 @pytest.mark.parametrize(("theme", "words"), [("alert", "Share this message"), ("letter", "Share this letter")])
@@ -36,7 +38,7 @@ def test_one_can_view_it_in_the_browser_and_leave(theme: str) -> None:
 
 @pytest.mark.parametrize("theme", mails.THEMES)
 def test_every_link_of_the_seed_is_the_writers_or_ours(theme: str) -> None:
-    ours = {mails.SYSTEM[name] for name in ("reply_url", "share_url", "view_url", "unsubscribe_url")}
+    ours = {mails.SYSTEM[name] for name in ("reply_url", "reply_mailto", "share_url", "view_url", "unsubscribe_url")}
     writers = {
         "https://pcc.example/asb-case-review",
         "https://pcc.example/community-remedy",
@@ -54,7 +56,7 @@ def test_no_button_is_drawn_for_what_does_not_exist_yet(theme: str) -> None:
 @pytest.mark.parametrize("theme", mails.THEMES)
 def test_the_public_page_has_no_link_that_is_a_persons_own(theme: str) -> None:
     page = mails.mail(theme, "asb", mode=Mode.WEB)
-    for name in ("reply_url", "view_url", "unsubscribe_url", "why"):
+    for name in ("reply_url", "reply_mailto", "view_url", "unsubscribe_url", "why"):
         assert mails.SYSTEM[name] not in page.html
     assert "mailto:" not in page.html
 

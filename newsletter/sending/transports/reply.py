@@ -28,27 +28,28 @@ class ReplyReader:
     """Bytes in, answers out. Once garbage was read there is no telling where the next answer starts."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._data, self._at = b"", 0  # what has come, and how far it is read
         self._lines: list[bytes] = []
         self._code = b""
 
     @property
     def leftover(self) -> bool:
         """Bytes have come that belong to no answer yet: a server that speaks before it is asked."""
-        return bool(self._buffer or self._lines)
+        return self._at < len(self._data) or bool(self._lines)
 
     def feed(self, data: bytes) -> None:
         """Take what the socket gave."""
-        self._buffer += data
+        self._data = self._data[self._at :] + data if self._at < len(self._data) else data
+        self._at = 0
 
     def next(self) -> Reply | None:
         """The next whole answer, or None when more bytes are needed."""
         while True:
-            end = self._buffer.find(b"\n")
+            end = self._data.find(b"\n", self._at)
             if end < 0:
-                return self._garbage() if len(self._buffer) > LONGEST_LINE else None
-            line = bytes(self._buffer[:end]).rstrip(b"\r")
-            del self._buffer[: end + 1]
+                return self._garbage() if len(self._data) - self._at > LONGEST_LINE else None
+            line = self._data[self._at : end].rstrip(b"\r")
+            self._at = end + 1
             if not self._lines and line[3:4] == b" " and len(line) <= _USUAL and (known := _whole(line)):
                 return known
             found = _LINE.fullmatch(line)
@@ -69,8 +70,8 @@ class ReplyReader:
         return Reply(code, text, found[0] if found else "")
 
     def _garbage(self) -> Reply:
-        text = _words([*self._lines, bytes(self._buffer[:200])])
-        self._lines, self._buffer = [], bytearray()
+        text = _words([*self._lines, self._data[self._at : self._at + 200]])
+        self._lines, self._data, self._at = [], b"", 0
         return Reply(GARBAGE, f"not an SMTP answer: {text}"[:500])
 
 

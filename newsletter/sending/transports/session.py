@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -18,6 +17,8 @@ from newsletter.sending.transports.outcome import (
 from newsletter.sending.transports.reply import Reply
 
 LONE_DOT = b".\r\n"
+_PHASES = (Phase.MAIL, Phase.RCPT, Phase.DATA)
+_AFTER_RESET = (Phase.RESET, *_PHASES)
 _EXPECTED = {Phase.RESET: (250,), Phase.MAIL: (250,), Phase.RCPT: (250, 251, 252), Phase.DATA: (354,)}
 
 
@@ -61,21 +62,22 @@ class Transaction:
         self.outcome: Outcome | None = None
         self.needs_reset = False
         self.usable = True
-        self._waiting: deque[Phase] = deque()  # commands on the wire whose answers have not come
-        self._commands = deque(_commands(sender, recipient, size, extensions, reset_first))
+        self._phases: tuple[Phase, ...] = _AFTER_RESET if reset_first else _PHASES
+        self._commands = _commands(sender, recipient, size, extensions, reset_first)
+        self._asked = self._heard = 0  # of the phases: on the wire, and answered
         self._grouped = grouped
         self._refused: Outcome | None = None  # the first refusal; later answers cannot change it
-        self.said: list[bytes] = []  # the commands so far
+        self.said = 0  # bytes of commands so far
 
     @property
     def phase(self) -> Phase:
         """What the server was asked last and has not answered."""
-        return self._waiting[0] if self._waiting else Phase.DOT
+        return self._phases[self._heard] if self._heard < self._asked else Phase.DOT
 
     @property
     def waiting(self) -> bool:
         """An answer is to come."""
-        return bool(self._waiting)
+        return self._heard < self._asked
 
     def unsent(self, why: str) -> Outcome:
         """The connection broke while the text was being written: the dot never left, so trying again is safe."""
@@ -88,8 +90,9 @@ class Transaction:
 
     def answer(self, reply: Reply) -> bytes | Next:
         """Take one answer. Bytes are to be written before the next answer is read."""
-        phase = self._waiting.popleft()
-        good = reply.code in _EXPECTED[phase] if phase in _EXPECTED else 200 <= reply.code <= 299
+        phase = self._phases[self._heard]
+        self._heard += 1
+        good = reply.code in _EXPECTED[phase] if phase is not Phase.DOT else 200 <= reply.code <= 299
         if reply.code == 421:  # the server closes, whatever was asked (RFC 5321 3.8)
             return self._end(self._refused or refusal(phase, reply), usable=False)
         if phase is Phase.DOT:
@@ -101,21 +104,22 @@ class Transaction:
                 return self._end(self._refused, usable=False)
         if self._refused:
             return self._after_refusal(phase, reply)
-        if self._commands:
-            return Next.WAIT if self._grouped else self._say(1)
+        if not self._grouped and self._asked < len(self._commands):
+            return self._say(1)
         return Next.BODY if phase is Phase.DATA else Next.WAIT
 
     def body_sent(self) -> None:
         """The text and the final dot have been handed over: from here on silence means Uncertain."""
-        self._waiting.append(Phase.DOT)
+        self._phases += (Phase.DOT,)
+        self._asked += 1
 
     def lost(self, why: str) -> Outcome:
         """The connection broke or fell silent. Before the dot that is safe to try again; after it nobody knows."""
         if self.outcome is None:
-            if self._waiting and self._waiting[0] is Phase.DOT and not self._refused:
+            if self.waiting and self.phase is Phase.DOT and not self._refused:
                 self.outcome = Uncertain(Phase.DOT, None, why)
             else:
-                phase = self._waiting[0] if self._waiting else Phase.BODY
+                phase = self.phase if self.waiting else Phase.BODY
                 self.outcome = self._refused or Deferred(phase, None, why)
         self.usable = False
         return self.outcome
@@ -125,7 +129,7 @@ class Transaction:
             # The server opened the text although it had refused the recipient: an empty one ends it.
             self.body_sent()
             return LONE_DOT
-        if self._waiting:
+        if self.waiting:
             return Next.WAIT
         assert self._refused is not None
         self.needs_reset = True
@@ -136,12 +140,9 @@ class Transaction:
         return Next.DONE
 
     def _say(self, count: int) -> bytes:
-        out = b""
-        for _ in range(count):
-            phase, line = self._commands.popleft()
-            self._waiting.append(phase)
-            self.said.append(line)
-            out += line
+        out = "".join(self._commands[self._asked : self._asked + count]).encode("utf-8")
+        self._asked += count
+        self.said += len(out)
         return out
 
 
@@ -149,16 +150,10 @@ def _verdict(good: bool, reply: Reply) -> Outcome:
     return Accepted(reply.code, reply.text, remote_id(reply.text)) if good else refusal(Phase.DOT, reply)
 
 
-def _commands(
-    sender: str, recipient: str, size: int, extensions: Extensions, reset_first: bool
-) -> list[tuple[Phase, bytes]]:
+def _commands(sender: str, recipient: str, size: int, extensions: Extensions, reset_first: bool) -> list[str]:
+    """The lines for `_PHASES` or `_AFTER_RESET`."""
     options = f" SIZE={size}" if extensions.size else ""
     if not recipient.isascii():
         options += " SMTPUTF8 BODY=8BITMIME" if extensions.eight_bit else " SMTPUTF8"
-    commands = [(Phase.RESET, "RSET\r\n")] if reset_first else []
-    commands += [
-        (Phase.MAIL, f"MAIL FROM:<{sender}>{options}\r\n"),
-        (Phase.RCPT, f"RCPT TO:<{recipient}>\r\n"),
-        (Phase.DATA, "DATA\r\n"),
-    ]
-    return [(phase, line.encode("utf-8")) for phase, line in commands]
+    lines = [f"MAIL FROM:<{sender}>{options}\r\n", f"RCPT TO:<{recipient}>\r\n", "DATA\r\n"]
+    return ["RSET\r\n", *lines] if reset_first else lines

@@ -7,15 +7,15 @@ import smtplib
 import socket
 import ssl
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from newsletter.sending.transports.opening import Timeouts, reason
 from newsletter.sending.transports.outcome import Outcome, Phase
 from newsletter.sending.transports.reply import ReplyReader
-from newsletter.sending.transports.session import Extensions, Next, Transaction
+from newsletter.sending.transports.session import LONE_DOT, Extensions, Next, Transaction
 
 Job = TypeVar("Job")
 READ = 65536
@@ -30,14 +30,13 @@ class What(Enum):
     BACK = auto()  # `job` was named to the server but never begun, and nothing was wrong with it
 
 
-@dataclass(frozen=True)
-class Event(Generic[Job]):
+class Event(NamedTuple, Generic[Job]):
     what: What
     job: Job
     outcome: Outcome | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class _Mail(Generic[Job]):
     job: Job
     data: bytes
@@ -69,10 +68,14 @@ class Wire(Generic[Job]):
         self.extensions = extensions
         self.pipelining = pipelining
         self.left = messages or -1  # mails that may still be offered; -1 = any number
+        self._carried: Counter[str] = Counter()  # provider group → mails, where the group has a limit
         self.alive = True
         self.tag: Any = None  # whatever the loop wants to know of it
         self.begun = False  # a text is on its way, or was sent and waits for its answer
+        self._encrypted = isinstance(self.socket, ssl.SSLSocket)
         self._timeouts = timeouts
+        # An answer to anything else is waited for as long as to a command.
+        self._patience = {Phase.DATA: timeouts.data, Phase.DOT: timeouts.dot}
         self._mails: deque[_Mail[Job]] = deque()  # the first is talked about; a second one was named after its text
         self._reader = ReplyReader()
         self._reset_first = False
@@ -105,12 +108,19 @@ class Wire(Generic[Job]):
         """The mails on this connection, the one that is talked about first."""
         return [mail.job for mail in self._mails]
 
+    def last_for(self, group: str, most: int) -> bool:
+        """Count one mail more to a provider; True when that is as many as it wants over one connection (0 = any)."""
+        if not most:
+            return False
+        self._carried[group] += 1
+        return self._carried[group] >= most
+
     # --- what the loop says ------------------------------------------------------------------------------------
 
     def offer(self, job: Job, sender: str, recipient: str, data: bytes) -> list[Event[Job]]:
         """Name the next mail to the server; the answer comes as events."""
         start = self._name(job, sender, recipient, data)
-        return self._say(start, self._timeouts.command)
+        return self._say(self._timeouts.command, start)
 
     def body(self, following: tuple[Job, str, str, bytes] | None = None) -> list[Event[Job]]:
         """Send the text that the server waits for; its start must be durable. `following` is named in the same
@@ -120,10 +130,8 @@ class Wire(Generic[Job]):
         self.begun = True
         mail.talk.body_sent()
         # One write: text and dot in two ran orders of magnitude slower (Nagle against delayed acknowledgement).
-        parts = [mail.data, b".\r\n"]
-        if following:
-            parts.append(self._name(*following))
-        return self._say(b"".join(parts), self._timeouts.dot)
+        behind = LONE_DOT + self._name(*following) if following else LONE_DOT
+        return self._say(self._timeouts.dot, mail.data, behind)
 
     @property
     def may_follow(self) -> bool:
@@ -158,7 +166,7 @@ class Wire(Generic[Job]):
                 return events + self._lost("the server hung up")
             self._reader.feed(data)
             events += self._answers()
-            if len(data) < READ and not isinstance(self.socket, ssl.SSLSocket):
+            if len(data) < READ and not self._encrypted:
                 break  # an encrypted socket may hold more than the poll knows of
         return events
 
@@ -181,14 +189,25 @@ class Wire(Generic[Job]):
         self._mails.append(_Mail(job, data, talk))
         return talk.start()
 
-    def _say(self, data: bytes, seconds: float) -> list[Event[Job]]:
+    def _say(self, seconds: float, *parts: bytes) -> list[Event[Job]]:
         self._until = time.monotonic() + seconds
-        self._out = memoryview(bytes(self._out) + data) if self._out else memoryview(data)
-        return self._flush()
+        if self._out or self._encrypted:
+            self._out = memoryview(b"".join((self._out, *parts)))
+            return self._flush()
+        try:
+            sent = self.socket.sendmsg(parts)  # no copy of 40 KB only to write them in one go
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._out = memoryview(b"".join(parts))  # none of it has left
+            return self._lost(reason(error))
+        if sent < sum(map(len, parts)):
+            self._out = memoryview(b"".join(parts))[sent:]
+        return []
 
     def _flush(self) -> list[Event[Job]]:
+        most = RECORD if self._encrypted else len(self._out)
         try:
-            most = RECORD if isinstance(self.socket, ssl.SSLSocket) else len(self._out)
             while self._out:
                 self._out = self._out[self.socket.send(self._out[:most]) :]
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
@@ -210,15 +229,15 @@ class Wire(Generic[Job]):
                 if 200 <= reply.code <= 299:
                     mail.talk.unsent("the server answered before it had the whole text")
                 mail.talk.usable = False
-            if isinstance(step, bytes):
-                events += self._say(step, self._timeouts.command)
+            if step is Next.WAIT:
+                self._expect(mail.talk.phase)
+            elif isinstance(step, bytes):
+                events += self._say(self._timeouts.command, step)
             elif step is Next.BODY:
                 self._held, self._until = True, float("inf")
                 events.append(Event(What.BODY, mail.job))
-            elif step is Next.DONE:
-                events += self._done(mail)
             else:
-                self._expect(mail.talk.phase)
+                events += self._done(mail)
         return events
 
     def _done(self, mail: _Mail[Job]) -> list[Event[Job]]:
@@ -235,8 +254,7 @@ class Wire(Generic[Job]):
         return events
 
     def _expect(self, phase: Phase) -> None:
-        seconds = {Phase.DATA: self._timeouts.data, Phase.DOT: self._timeouts.dot}.get(phase, self._timeouts.command)
-        self._until = time.monotonic() + seconds
+        self._until = time.monotonic() + self._patience.get(phase, self._timeouts.command)
 
     def _lost(self, why: str, *, ours: bool = False) -> list[Event[Job]]:
         """The end of this connection, and of every mail that is on it. Only the first can have met the trouble:
@@ -259,5 +277,5 @@ class Wire(Generic[Job]):
 
     def _dot_has_left(self, mail: _Mail[Any]) -> bool:
         """True when what is still unwritten begins behind this mail's dot: only the next envelope is missing."""
-        behind = sum(len(line) for line in self._mails[1].talk.said) if len(self._mails) > 1 else 0
+        behind = self._mails[1].talk.said if len(self._mails) > 1 else 0
         return len(self._out) <= behind

@@ -1,0 +1,128 @@
+"""Measures the desk's lists with 100,000 conversations, on both databases: what a colleague waits for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+AIM = 200.0  # ms, for every list
+
+# Runs in a process of its own, so that it has a database of its own. Prints one JSON object.
+_CHILD = """
+import json, random, sys, time
+from datetime import timedelta
+from pathlib import Path
+from newsletter import config
+from newsletter.audience import database
+found = config.load(Path(sys.argv[1]))
+database.ready(found)
+from django.db import connection
+from django.utils import timezone
+from newsletter.mail.tokens import new_id
+from newsletter.replies import listing, report, showing
+from newsletter.replies.listing import Filter
+from newsletter.replies.models import Conversation, Message, Tag
+from newsletter.sending.models import Mailing
+
+many, chance, now = int(sys.argv[2]), random.Random(7), timezone.now()
+issues = [Mailing.objects.create(slug=f"issue-{n:02}", rendered={"": "x" * 200_000}, checksum="0" * 64, audience=[],
+                                 settings={"subject": "x"}, public_id=new_id()) for n in range(40)]
+words = "the street light in our road has been broken since august and nobody came to mend it please".split()
+teams, staff = ["asb", "roads", "letters", ""], ["jo", "sam", "kim", ""]
+for start in range(0, many, 5000):
+    rows = []
+    for n in range(start, min(many, start + 5000)):
+        state = chance.choices(["new", "open", "waiting", "closed", "spam", "snoozed"], [6, 4, 10, 75, 3, 2])[0]
+        since = now - timedelta(minutes=chance.randint(1, 6000))
+        waits = state in ("new", "open")
+        rows.append(Conversation(mailing=chance.choice(issues), writer=f"p{n}@example.net", subject="Re: Street lights",
+            from_address=f"p{n}@example.net", from_name=f"Person {n}", state=state, team=chance.choice(teams),
+            assignee=chance.choice(staff), waiting_since=since if waits else None, verified=True, identified="token",
+            due=since + timedelta(hours=72) if waits else None, created=since,
+            answered_at=None if waits else since + timedelta(hours=chance.randint(1, 90)),
+            answered_in_target=None if waits else True))
+    made = Conversation.objects.bulk_create(rows)
+    Message.objects.bulk_create([Message(conversation=one, from_address=one.from_address, from_name=one.from_name,
+        new_words=" ".join(chance.choices(words, k=40)) + (" rareword" if one.pk % 20_000 == 7 else ""),
+        full_text="quoted " * 60) for one in made])
+    Tag.objects.bulk_create([Tag(conversation=one, word="lighting") for one in made if chance.random() < 0.02])
+with connection.cursor() as cursor:
+    cursor.execute("ANALYZE")
+
+def timed(work, times=15):
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        took.append(1000 * (time.perf_counter() - began))
+    return sorted(took)[int(len(took) * 0.95)]
+
+page = lambda **how: timed(lambda: listing.page(found, Filter(**how)))
+print(json.dumps({
+    "who waits": page(),
+    "page 100 of them": timed(lambda: listing.page(found, Filter(), 100)),
+    "mine": page(assignee="jo"),
+    "a team's, late": page(team="asb", overdue=True),
+    "with nobody yet": page(unassigned=True),
+    "of one issue": page(issue="issue-07"),
+    "with a tag": page(tag="lighting"),
+    "everything, closed too": page(state="all"),
+    "two words that many wrote": page(words="street light"),
+    "a word that few wrote, of those who wait": page(words="rareword"),
+    "a word that few wrote, of all": timed(lambda: listing.page(found, Filter(state="all", words="rareword")), 5),
+    "by issue": timed(listing.by_issue, 5),
+    "one conversation": timed(lambda: showing.conversation(many // 2)),
+    "report over all": timed(lambda: report.report(found), 3),
+}))
+"""
+OTHER_AIMS = {"report over all": 5000.0, "a word that few wrote, of all": 1000.0}  # ms; nobody waits for these daily
+
+
+def measured(url: str, many: int) -> dict[str, float]:
+    """p95 in ms of each list, by name; `url` is the database, "" = a file."""
+    with tempfile.TemporaryDirectory(prefix="newsletter-bench-") as name:
+        root = Path(name)
+        more = f'\n[database]\nurl = "{url}"\n' if url else ""
+        text = (ROOT / "newsletter.toml").read_text(encoding="utf-8")
+        (root / "newsletter.toml").write_text(text + more, encoding="utf-8")
+        command = [sys.executable, "-c", _CHILD, str(root), str(many)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip()[-400:])
+        answer: dict[str, float] = json.loads(done.stdout)
+        return answer
+
+
+def rows(database: str, found: dict[str, float]) -> list[dict[str, Any]]:
+    return [
+        {
+            "what": f"{database}: {what}",
+            "ours": f"{took:.0f} ms",
+            "other": "–",
+            "ratio": "–",
+            "aim": f"≤ {OTHER_AIMS.get(what, AIM):.0f} ms (p95)",
+            "ok": took <= OTHER_AIMS.get(what, AIM),
+        }
+        for what, took in found.items()
+    ]
+
+
+def run(many: int = 100_000, *, quick: bool = False) -> list[dict[str, Any]]:
+    """Rows for `python -m bench desk`."""
+    from tests import postgres
+
+    many = 20_000 if quick else many
+    table = rows("SQLite", measured("", many))
+    binaries = postgres.find_binaries()
+    if binaries is None:
+        skipped = {"ours": "–", "other": "–", "ratio": "–", "aim": "`make system` installs PostgreSQL", "ok": True}
+        return [*table, {"what": "PostgreSQL: not on this machine", "skipped": True, **skipped}]
+    with postgres.running(binaries) as server:
+        server.execute("CREATE DATABASE desk")
+        table += rows("PostgreSQL", measured(server.url("desk"), many))
+    return table
