@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from django.db import Error, connections, transaction
+from django.db import Error, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from newsletter.audience import database
@@ -92,6 +92,14 @@ def _sqlite(sql: str) -> str:
     return sql.replace("%s", "?").replace("%%", "%")
 
 
+def fresh() -> None:
+    """Make sure that this thread's own connection answers: a PostgreSQL that was restarted while a store rode through
+    it has hung up on this one, too."""
+    ours = connection.vendor == "postgresql" and connection.connection is not None and not connection.in_atomic_block
+    if ours and not connection.is_usable():
+        connection.close()
+
+
 class Store:
     """Runs statements one at a time, whichever thread asks.
 
@@ -106,6 +114,7 @@ class Store:
         self.lock = threading.Lock()
         self.committing = False  # a COMMIT was sent; when the connection breaks now, nobody knows whether it happened
         self.closed = 0  # times
+        self.lost = 0  # times that PostgreSQL hung up: what it had not written down yet may be forgotten
         self.fully: bool | None = None  # whether a commit waits for the disk; None: as the database starts
 
     def close(self) -> None:
@@ -166,6 +175,7 @@ class Store:
         with self.lock:
             self.connection.close()
             self.fully = None
+            self.lost += 1
         return True
 
     def _once(self, work: Callable[[Run], T], on_the_disk: bool) -> T:
