@@ -128,7 +128,8 @@ def reasons(output: Output, mailing: Mailing, most: int = 5) -> None:
     from newsletter.sending.models import Delivery
 
     rows = (
-        Delivery.objects.filter(mailing=mailing, state=Delivery.State.FAILED)
+        mailing.rows()
+        .filter(state=Delivery.State.FAILED)
         .order_by()
         .values_list("reason")
         .annotate(people=Count("pk"))

@@ -119,7 +119,9 @@ def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: 
             output.next("newsletter send", "goes on where it stopped; nobody gets it twice")
         elif counts["deferred"]:
             due = (
-                Delivery.objects.filter(mailing=mailing, state="deferred").order_by("due").values_list("due", flat=True)
+                Delivery.objects.filter(mailing=mailing, due__isnull=False)
+                .order_by("due")
+                .values_list("due", flat=True)
             )
             output.say(f"  No worker is there, so nobody is tried again by itself: {heartbeats.absent()}.")
             output.next("newsletter worker", "tries again when the time has come, and keeps schedules")
@@ -135,8 +137,8 @@ def _uncertain(output: Output, mailing: Mailing, people: int) -> None:
     if not people:
         return
     output.say(f"  {words.people(people)} may or may not have got it. They are not sent it again by themselves:")
-    rows = Delivery.objects.filter(mailing=mailing, state=Delivery.State.UNCERTAIN).order_by("id")
-    for address, reason in rows.values_list("address", "reason")[:LISTED]:
+    rows = mailing.rows().filter(state=Delivery.State.UNCERTAIN)
+    for address, reason in rows.values_list("address", "reason")[: min(people, LISTED)]:  # no further than the last
         output.say(f"    {visible(address)}   {visible(reason)}")
     if people > LISTED:
         output.say(f"    and {number(people - LISTED)} more: newsletter status --people uncertain")
@@ -145,20 +147,19 @@ def _uncertain(output: Output, mailing: Mailing, people: int) -> None:
 
 def _list(mailing: Mailing, state: str) -> None:
     """Address and reason, a line each, for a person or for `cut`; said even with --quiet."""
-    from newsletter.sending.models import Delivery
 
-    rows = Delivery.objects.filter(mailing=mailing, state=state).order_by("id")
+    rows = mailing.rows().filter(state=state)
     for address, reason in rows.values_list("address", "reason").iterator(2000):
         click.echo(f"{visible(address)}\t{visible(reason)}")
 
 
 def _as_json(mailing: Mailing, wrong: list[Problem], state: str | None) -> None:
     from newsletter.sending import mailings
-    from newsletter.sending.models import Delivery, LogEntry
+    from newsletter.sending.models import LogEntry
 
     more: dict[str, Any] = dict(mailings.status(mailing))
     for name in filter(None, {"uncertain", state or ""}):
-        rows = Delivery.objects.filter(mailing=mailing, state=name).order_by("id").values_list("address", "reason")
+        rows = mailing.rows().filter(state=name).values_list("address", "reason") if more[name] else ()
         more.setdefault("people", {})[name] = [{"address": address, "reason": reason} for address, reason in rows]
     send_at = mailing.send_at.isoformat() if mailing.send_at else None
     log = [

@@ -22,7 +22,7 @@ from newsletter.sending.models import Mailing
 from newsletter.sending.outbox import Outbox
 from newsletter.sending.progress import Ended, How, Progress
 from newsletter.sending.providers import Groups
-from newsletter.sending.store import Store
+from newsletter.sending.store import Store, fresh
 from newsletter.sending.ways import Transport, Way, configured, plain
 
 __all__ = ["Ended", "How", "Progress", "drain"]
@@ -63,9 +63,15 @@ def drain(
             finally:
                 if helpers:
                     helpers.wait()
-            if helpers and any(_recovered(crew, mailing)) and ended.how in (How.DONE, How.LATER):
-                ended = crew.again(marks, should_stop)  # what a helper that died had left
+            # What a helper that died has left, or what a PostgreSQL that fell over had not written down yet: the
+            # sender rides through its restart, and answers of the last moment are not waited for on the disk.
+            left = _recovered(crew, mailing) if helpers or crew.outbox.store.lost else (0, 0)
+            if any(left) and ended.how in (How.DONE, How.LATER):
+                before = ended.sent
+                ended = crew.again(marks, should_stop)
+                ended.sent += before
             ended.recovered = recovered
+            fresh()
             epoch.mark(config, mailing, ended.counts["accepted"])
         if mailings.cancel_the_rest(mailing):
             ended.counts = {state: mailings.status(mailing)[state] for state in ended.counts}
@@ -98,6 +104,7 @@ class _Marks:
         now = time.monotonic()
         if now - self.marked > self.EVERY:
             self.marked = now
+            fresh()
             epoch.mark(self.config, self.mailing, progress.counts["accepted"])
         self.on_progress(progress)
 

@@ -77,12 +77,24 @@ def freeze_people(mailing: Mailing, lists: Sequence[str], keys: Sequence[str]) -
         if dialect.is_sqlite():
             # Tokens are random, so their index is written all over: with SQLite's 2 MB every other row waits for it.
             cursor.execute("PRAGMA cache_size = -65536")  # KiB
+        before = _last_id(cursor)
         cursor.execute(sql, [mailing.pk, *named, now, *chosen])
         frozen = int(cursor.rowcount)
+        mailing.first_id, mailing.last_id = before + 1, _last_id(cursor)
+        mailing.save(update_fields=["first_id", "last_id"])
         if dialect.is_sqlite():
             cursor.execute("PRAGMA cache_size = -2000")
         tally.moved(cursor, mailing.pk, "", {Delivery.State.PENDING: frozen})
     return frozen
+
+
+def _last_id(cursor: Any) -> int:
+    """The last id that any delivery was given; on PostgreSQL other approvals may take some between two askings."""
+    if dialect.is_sqlite():
+        cursor.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'sending_delivery'")
+    else:
+        cursor.execute("SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM sending_delivery_id_seq")
+    return int(cursor.fetchone()[0])
 
 
 def keep_unsubscribe_keys(mailing: Mailing) -> int:

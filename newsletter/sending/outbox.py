@@ -5,45 +5,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from django.utils import timezone
 
-from newsletter.audience import selecting
-from newsletter.audience.models import MailingList
 from newsletter.sending import relay_days, tally
-from newsletter.sending.models import STATES, Delivery, Mailing
+from newsletter.sending.models import OF_MAILING, STATES, Delivery, Mailing
 from newsletter.sending.store import Run, Store, loaded
-
-Row = tuple[Any, ...]
-
-LEASE = 1800  # seconds; longer than any answer is waited for (600), and renewed while rows wait; others look at it
-
-COLUMNS = (
-    "id",
-    "attempt",
-    "state",
-    "tries",
-    "canonical",
-    "address",
-    "name",
-    "language",
-    "values",
-    "lists",
-    "token",
-)
-# The column `values` is a word of SQL.
-RETURNING = ", ".join(f'"{name}"' for name in COLUMNS)
-
+from newsletter.sending.taking import LEASE, Row, Taken, Taker
 
 # The types of what `settle` writes, in order, for the database that wants to know them.
 _RESULT = (
-    *("bigint", "integer", "text", "text", "text", "smallint", "text", "text", "timestamptz"),
-    *("integer", "text", "text", "text"),
+    *("bigint", "integer", "text", "text", "text", "smallint", "text", "text"),
+    *("integer", "text", "text", "text", "timestamptz"),
 )
 
 
@@ -91,14 +69,10 @@ class Outbox:
         self.started = mailing.started_at
         self.suppressed_again = 0  # of those the last lease suppressed: who was to be tried again, not waiting
         self.on_the_disk = survives == "power"
-        # Who may no longer be mailed, asked twice: when a row is leased and when its body starts (law L4).
-        lists = MailingList.objects.filter(key__in=mailing.audience).order_by("pk").values_list("pk", flat=True)
-        self.gone = f"(d.subscriber_id IS NULL OR {selecting.gone_since('d', list(lists))})"
-        self.why = (
-            "CASE WHEN d.subscriber_id IS NULL THEN 'erased since approval' WHEN EXISTS"
-            " (SELECT 1 FROM audience_suppression s WHERE s.canonical = d.canonical) THEN 'on the never-mail list'"
-            f" WHEN {self.gone} THEN 'left since approval' ELSE '' END"
-        )
+        self.taker = Taker(store, mailing, self.worker)
+        self.gone, self.why = self.taker.gone, self.taker.why
+        # What is leased to us or in flight → Run.version when it was asked whether its person has left.
+        self.held: dict[int, int] = {}
 
     # --- taking ------------------------------------------------------------------------------------------------
 
@@ -109,93 +83,32 @@ class Outbox:
         Returns the rows and how many were suppressed.
         """
 
-        take = self._lease_sqlite if self.store.is_sqlite else self._lease
+        def work(run: Run) -> Taken:
+            taken = self.taker.take(run, number, now)
+            suppressed = Counter(row[2] for row in (*taken.waiting, *taken.due))[Delivery.State.SUPPRESSED.value]
+            found = len(taken.waiting) + len(taken.due)
+            differences = {"pending": -len(taken.waiting), "deferred": -len(taken.due)}
+            self._moved(run, {**differences, "leased": found - suppressed, "suppressed": suppressed})
+            return taken
 
-        def work(run: Run) -> tuple[list[Row], list[Row]]:
-            waiting = take(run, self._pending, (self.mailing, number), Delivery.State.PENDING)
-            if len(waiting) >= number:
-                return waiting, []
-            moment: tuple[Any, ...] = (now,) if now else ()
-            chosen = partial(self._deferred, now)
-            due = take(run, chosen, (self.mailing, *moment, number - len(waiting)), Delivery.State.DEFERRED)
-            return waiting, due
-
-        waiting, due = self.store.together(work)
-        self.suppressed_again = sum(row[2] == Delivery.State.SUPPRESSED for row in due)
-        leased = [(row, False) for row in waiting if row[2] == Delivery.State.LEASED]
-        leased += [(row, True) for row in due if row[2] == Delivery.State.LEASED]
-        return [_leased(row, again) for row, again in leased], len(waiting) + len(due) - len(leased)
-
-    def _pending(self, what: str = "id") -> str:
-        # INDEXED BY: see models.Delivery.Meta; tests/sending/test_outbox.py holds the query plan.
-        return (
-            f"SELECT {what} FROM sending_delivery AS d {self._by('delivery_pending')}"
-            f" WHERE mailing_id = %s AND state = 'pending' ORDER BY id + 0 LIMIT %s{self._skipping}"
-        )
-
-    def _deferred(self, now: datetime | None, what: str = "id") -> str:
-        moment = "%s" if now else self.store.clock()
-        return (
-            f"SELECT {what} FROM sending_delivery AS d {self._by('delivery_deferred')}"
-            f" WHERE mailing_id = %s AND state = 'deferred' AND due <= {moment} ORDER BY due LIMIT %s{self._skipping}"
-        )
-
-    def _by(self, index: str) -> str:
-        return f"INDEXED BY {index}" if self.store.is_sqlite else ""
-
-    @property
-    def _skipping(self) -> str:
-        """Rows that another worker is taking at this moment are passed over, not waited for."""
-        return "" if self.store.is_sqlite else " FOR UPDATE SKIP LOCKED"
-
-    def _lease(self, run: Run, chosen: Callable[[], str], params: Sequence[Any], before: str) -> list[Row]:
-        rows: list[Row] = run.prepared(
-            f"UPDATE sending_delivery AS d SET state = CASE WHEN {self.gone} THEN 'suppressed' ELSE 'leased' END,"
-            f" reason = '', attempt = attempt + 1, worker = %s, leased_until = {self.store.clock(LEASE)},"
-            f" changed = {self.store.clock()} WHERE id IN ({chosen()}) RETURNING {RETURNING}",
-            [self.worker, *params],
-        ).fetchall()
-        gone = [row[0] for row in rows if row[2] == Delivery.State.SUPPRESSED]
-        if gone:  # in words, for the few: asking why for everybody was a third of a lease
-            marks = ", ".join(["%s"] * len(gone))
-            run(
-                f"UPDATE sending_delivery AS d SET leased_until = NULL, reason = {self.why} WHERE id IN ({marks})",
-                gone,
-            )
-        return self._taken(run, rows, before)
-
-    def _lease_sqlite(self, run: Run, chosen: Callable[..., str], params: Sequence[Any], before: str) -> list[Row]:
-        """The same where there is one writer at a time: nothing comes between reading the rows and taking them, and
-        a row taken by its id costs a third of one in UPDATE … IN … RETURNING."""
-        state = f"CASE WHEN {self.gone} THEN 'suppressed' ELSE 'leased' END"
-        columns = RETURNING.replace('"attempt", "state"', f"attempt + 1, {state}")
-        rows = run.all(chosen(what=columns), self.store.adapted(params))
-        now, until = run.moments(0, LEASE)
-        run.each(
-            "UPDATE sending_delivery SET state = 'leased', reason = '', attempt = attempt + 1, worker = %s,"
-            " leased_until = %s, changed = %s WHERE id = %s",
-            [(self.worker, until, now, row[0]) for row in rows],
-        )
-        if gone := [row[0] for row in rows if row[2] == "suppressed"]:
-            marks = ", ".join(["%s"] * len(gone))
-            run(
-                "UPDATE sending_delivery AS d SET state = 'suppressed', leased_until = NULL,"
-                f" reason = {self.why} WHERE id IN ({marks})",
-                gone,
-            )
-        return self._taken(run, rows, before)
-
-    def _taken(self, run: Run, rows: list[Row], before: str) -> list[Row]:
-        leased = sum(row[2] == "leased" for row in rows)
-        self._moved(run, {before: -len(rows), Delivery.State.LEASED: leased, "suppressed": len(rows) - leased})
-        return sorted(rows, key=lambda row: int(row[0]))
+        taken = self.store.together(work)
+        self.taker.keep(taken)
+        leased = [_leased(row, False) for row in taken.waiting if row[2] == "leased"]
+        again = [_leased(row, True) for row in taken.due if row[2] == "leased"]
+        self.suppressed_again = len(taken.due) - len(again)
+        rows = leased + again
+        self.held.update(dict.fromkeys([row.id for row in rows], taken.version))
+        return rows, len(taken.waiting) + len(taken.due) - len(rows)
 
     def renew(self) -> None:
         """Hold what is ours for longer: a slowed provider keeps rows waiting."""
-        self.store.change(
-            f"UPDATE sending_delivery SET leased_until = {self.store.clock(LEASE)}"
-            " WHERE mailing_id = %s AND worker = %s AND state IN ('leased', 'inflight')",
-            [self.mailing, self.worker],
+        among, held = self.store.among("id", sorted(self.held))
+        self.store.together(
+            lambda run: run.prepared(
+                f"UPDATE sending_delivery SET leased_until = {self.store.clock(LEASE)}"
+                f" WHERE {among} AND worker = %s AND state IN ('leased', 'inflight')",
+                [held, self.worker],
+            )
         )
 
     # --- writing down ------------------------------------------------------------------------------------------
@@ -212,10 +125,7 @@ class Outbox:
         """
 
         def work(run: Run) -> tuple[set[int], set[int]]:
-            moves: Counter[str] = Counter()
-            kept = self._settle(run, results, moves) if results else set()
-            begun = self._begin(run, starts, moves) if starts else set()
-            self._moved(run, moves)
+            begun, kept = self._put(run, starts, results) if starts or results else (set(), set())
             for relay, people in (days or {}).items():
                 relay_days.add(SimpleNamespace(execute=run), relay, people, relay_days.today())
             return begun, kept
@@ -223,68 +133,95 @@ class Outbox:
         # On the disk: after a power cut everything since the last sync is forgotten, and whoever is called pending
         # though their body had left would be mailed twice in silence. Results alone are safe to forget: their
         # person is found in flight, which is uncertain, and never mailed again by itself.
-        return self.store.together(work, on_the_disk=bool(starts) and self.on_the_disk)
+        begun, kept = self.store.together(work, on_the_disk=bool(starts) and self.on_the_disk)
+        for one in results:
+            self.held.pop(one.row.id, None)
+            if one.state == "pending" and one.row.id in kept:
+                self.taker.back.add(one.row.id)
+        return begun, kept
 
-    def _begin(self, run: Run, starts: Sequence[Leased], moves: Counter[str]) -> set[int]:
-        begun = self._begin_sqlite(run, starts) if self.store.is_sqlite else self._begin_postgresql(run, starts)
-        moves["leased"] -= len(begun)
-        moves["inflight"] += len(begun)
-        return begun
-
-    def _begin_sqlite(self, run: Run, starts: Sequence[Leased]) -> set[int]:
-        if not run.all("SELECT 1 FROM sending_mailing WHERE id = %s AND state = 'sending'", [self.mailing]):
-            return set()
-        [now] = run.moments(0)
-        done = run.each(
-            "UPDATE sending_delivery AS d SET state = 'inflight', changed = %s"
-            f" WHERE d.id = %s AND d.attempt = %s AND d.state = 'leased' AND NOT {self.gone}",
-            [(now, row.id, row.attempt) for row in starts],
-        )
-        return {row.id for row, begun in zip(starts, done, strict=True) if begun}
-
-    def _begin_postgresql(self, run: Run, starts: Sequence[Leased]) -> set[int]:
-        mine, params = self._mine(starts)
-        rows = run.prepared(
-            f"UPDATE sending_delivery AS d SET state = 'inflight', changed = {self.store.clock()}"
-            f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2"
-            # Not `state = 'leased'`: PostgreSQL then takes the index of all taken rows, dead ones too, not the key.
-            f" AND d.state || '' = 'leased' AND NOT {self.gone}"
-            " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = %s AND m.state = 'sending')"
-            " RETURNING id",
-            [*params, self.mailing],
-        ).fetchall()
-        return {int(row[0]) for row in rows}
-
-    def _settle(self, run: Run, results: Sequence[Result], moves: Counter[str]) -> set[int]:
-        keep = self._settle_sqlite if self.store.is_sqlite else self._settle_postgresql
-        kept = keep(run, results)
+    def _put(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
+        if not self.store.is_sqlite:
+            return self._put_at_once(run, starts, results)
+        moves: Counter[str] = Counter()
+        kept = self._settle(run, results) if results else set()
+        begun = self._begin(run, starts) if starts else set()
         for one in results:
             if one.row.id in kept:
                 moves["inflight" if one.begun else "leased"] -= 1
                 moves[one.state] += 1
+        moves["leased"] -= len(begun)
+        moves["inflight"] += len(begun)
+        self._moved(run, moves)
+        return begun, kept
+
+    def _begin(self, run: Run, starts: Sequence[Leased]) -> set[int]:
+        if not run.all("SELECT 1 FROM sending_mailing WHERE id = %s AND state = 'sending'", [self.mailing]):
+            return set()
+        [now] = run.moments(0)
+        # Whether they have left was asked when they were leased, and holds while nobody else has written anything:
+        # then it is not asked again (2 us a person). Our own connection writes to the ledger alone.
+        version = run.version()
+        known = [row for row in starts if self.held.get(row.id) == version]
+        asked = [row for row in starts if self.held.get(row.id) != version]
+        mine = "SET state = 'inflight', changed = %s WHERE id = %s AND attempt = %s AND state = 'leased'"
+        begun: set[int] = set()
+        for rows, sql in (
+            (known, f"UPDATE sending_delivery {mine}"),
+            (asked, f"UPDATE sending_delivery AS d {mine} AND NOT {self.gone}"),
+        ):
+            done = run.each(sql, [(now, row.id, row.attempt) for row in rows])
+            begun.update(row.id for row, did in zip(rows, done, strict=True) if did)
+        return begun
+
+    def _settle(self, run: Run, results: Sequence[Result]) -> set[int]:
+        [now] = run.moments(0)
+        kept: set[int] = set()
+        later = [one for one in results if one.state == "deferred"]
+        # `due` has an index, so it is written for those who have one and for nobody else.
+        for rows, due in (
+            ([one for one in results if one.state != "deferred"] if later else results, ""),
+            (later, "due = %s, "),
+        ):
+            done = run.each(
+                f"UPDATE sending_delivery SET {due}state = %s, reason = %s, reply_code = %s, reply_text = %s,"
+                " remote_id = %s, tries = tries + %s, relay = %s, provider = %s, proof = %s, leased_until = NULL,"
+                " changed = %s WHERE id = %s AND attempt = %s AND state = %s",
+                [
+                    (*([self.store.time(one.due)] if one.due and due else ()), *_said(one), now, *_known(one))
+                    for one in rows
+                ],
+            )
+            kept.update(one.row.id for one, did in zip(rows, done, strict=True) if did)
         return kept
 
-    def _settle_sqlite(self, run: Run, results: Sequence[Result]) -> set[int]:
-        [now] = run.moments(0)
-        done = run.each(
-            "UPDATE sending_delivery SET state = %s, reason = %s, reply_code = %s, reply_text = %s, remote_id = %s,"
-            " due = %s, tries = tries + %s, relay = %s, provider = %s, proof = %s, leased_until = NULL, changed = %s"
-            " WHERE id = %s AND attempt = %s AND state = %s",
-            [(*_said(one, self.store.time(one.due) if one.due else None), now, *_known(one)) for one in results],
-        )
-        return {one.row.id for one, kept in zip(results, done, strict=True) if kept}
-
-    def _settle_postgresql(self, run: Run, results: Sequence[Result]) -> set[int]:
-        table, params = self.store.table("r", _RESULT, [(*_known(one), *_said(one, one.due)) for one in results])
+    def _put_at_once(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
+        """All of it in one statement, the tally too: each more would be a round trip for the whole group."""
+        settled = {one.row.id for one in results}
+        begins = [(row.id, row.attempt) for row in starts if row.id not in settled]  # a row changes once a statement
+        said = [(*_known(one), *_said(one), one.due if one.state == "deferred" else None) for one in results]
+        table, answers = self.store.table("r", _RESULT, said)
+        mine, bodies = self.store.table("mine", ("bigint", "integer"), begins)
         rows = run.prepared(
-            "UPDATE sending_delivery AS d SET state = r.column4, reason = r.column5, reply_code = r.column6,"
-            " reply_text = r.column7, remote_id = r.column8, due = r.column9, tries = d.tries + r.column10,"
-            " relay = r.column11, provider = r.column12, proof = r.column13, leased_until = NULL,"
+            "WITH kept AS (UPDATE sending_delivery AS d SET state = r.column4, reason = r.column5,"
+            " reply_code = r.column6, reply_text = r.column7, remote_id = r.column8, tries = d.tries + r.column9,"
+            " relay = r.column10, provider = r.column11, proof = r.column12, due = r.column13, leased_until = NULL,"
             f" changed = {self.store.clock()} FROM {table}"
-            " WHERE d.id = r.column1 AND d.attempt = r.column2 AND d.state = r.column3 RETURNING id",
-            params,
+            " WHERE d.id = r.column1 AND d.attempt = r.column2 AND d.state = r.column3"
+            " RETURNING d.id, r.column3 AS before, d.state AS after),"
+            f" begun AS (UPDATE sending_delivery AS d SET state = 'inflight', changed = {self.store.clock()}"
+            f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
+            f" AND NOT {self.gone}"
+            " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = %s AND m.state = 'sending') RETURNING d.id),"
+            " moves (state, people) AS (SELECT before, -1 FROM kept UNION ALL SELECT after, 1 FROM kept"
+            " UNION ALL SELECT 'leased', -1 FROM begun UNION ALL SELECT 'inflight', 1 FROM begun),"
+            " told AS (INSERT INTO sending_tally (mailing_id, worker, state, people)"
+            " SELECT CAST(%s AS bigint), CAST(%s AS text), state, SUM(people) FROM moves GROUP BY state"
+            f" HAVING SUM(people) <> 0 ORDER BY state {tally.ADD})"
+            " SELECT id, true FROM kept UNION ALL SELECT id, false FROM begun",
+            [*answers, *bodies, self.mailing, self.mailing, self.worker],
         ).fetchall()
-        return {int(row[0]) for row in rows}
+        return {int(id_) for id_, old in rows if not old}, {int(id_) for id_, old in rows if old}
 
     def _mine(self, rows: Sequence[Leased]) -> tuple[str, list[Any]]:
         return self.store.table("mine", ("bigint", "integer"), [(row.id, row.attempt) for row in rows])
@@ -296,7 +233,7 @@ class Outbox:
             return set()
         mine, params = self._mine(rows)
 
-        def work(run: Run) -> set[int]:
+        def work(run: Run) -> list[tuple[int, str]]:
             done = run(
                 f"UPDATE sending_delivery AS d SET state = CASE WHEN {self.gone} THEN 'suppressed' ELSE 'pending' END,"
                 f" reason = {self.why}, leased_until = NULL, changed = {self.store.clock()}"
@@ -304,11 +241,15 @@ class Outbox:
                 " RETURNING id, state",
                 params,
             ).fetchall()
-            gone = {int(id_) for id_, state in done if state == Delivery.State.SUPPRESSED}
-            self._moved(run, {"leased": -len(done), "suppressed": len(gone), "pending": len(done) - len(gone)})
-            return gone
+            gone = sum(state == "suppressed" for _, state in done)
+            self._moved(run, {"leased": -len(done), "suppressed": gone, "pending": len(done) - gone})
+            return [(int(id_), str(state)) for id_, state in done]
 
-        return self.store.together(work)
+        done = self.store.together(work)
+        for row in rows:
+            self.held.pop(row.id, None)
+        self.taker.back.update(id_ for id_, state in done if state == "pending")
+        return {id_ for id_, state in done if state == "suppressed"}
 
     def recover(self, *, expired: bool = False) -> tuple[int, int]:
         """After a sender died: what it had only leased waits again, what it had begun is uncertain.
@@ -322,19 +263,26 @@ class Outbox:
 
         def work(run: Run) -> tuple[int, int]:
             # `changed` stays: it is when a body began, and tells `newsletter settle` where in the log to look.
-            head = "UPDATE sending_delivery SET attempt = attempt + 1, leased_until = NULL"
-            where = "WHERE mailing_id = %s AND state ="
-            again = run(f"{head}, state = 'pending' {where} 'leased'{whose}", [self.mailing, *more]).rowcount
-            uncertain = run(
-                f"{head}, state = 'uncertain', reason ="
-                " 'sending broke off while this message was being handed over; it may have arrived'"
-                f" {where} 'inflight'{whose}",
-                [self.mailing, *more],
-            ).rowcount
+            # One walk over the mailing (no index holds who is taken): at the start, not while mail leaves.
+            found = Counter(
+                state
+                for (state,) in run(
+                    f"UPDATE sending_delivery SET attempt = attempt + 1, leased_until = NULL,"
+                    " state = CASE state WHEN 'leased' THEN 'pending' ELSE 'uncertain' END,"
+                    " reason = CASE state WHEN 'leased' THEN reason ELSE"
+                    " 'sending broke off while this message was being handed over; it may have arrived' END"
+                    f" WHERE {OF_MAILING} AND state IN ('leased', 'inflight')"
+                    f"{whose} RETURNING state",
+                    [self.taker.first, self.taker.last, self.mailing, *more],
+                ).fetchall()
+            )
+            again, uncertain = found["pending"], found["uncertain"]
             self._moved(run, {"leased": -again, "pending": again, "inflight": -uncertain, "uncertain": uncertain})
-            return int(again), int(uncertain)
+            return again, uncertain
 
-        return self.store.together(work)
+        done = self.store.together(work)
+        self.taker.from_the_start()
+        return done
 
     def _moved(self, run: Run, differences: Mapping[str, int]) -> None:
         rows = tally.rows_of(self.mailing, self.worker, differences)
@@ -361,8 +309,8 @@ class Outbox:
     def next_due(self) -> datetime | None:
         """When the next person to try again is due; None when nobody is."""
         rows = self.store.rows(
-            f"SELECT due FROM sending_delivery {self._by('delivery_deferred')}"
-            " WHERE mailing_id = %s AND state = 'deferred' ORDER BY due LIMIT 1",
+            f"SELECT due FROM sending_delivery {self.taker.by_due}"
+            " WHERE mailing_id = %s AND due IS NOT NULL ORDER BY due LIMIT 1",
             [self.mailing],
         )
         if not rows:
@@ -386,7 +334,7 @@ def _known(one: Result) -> tuple[int, int, str]:
     return one.row.id, one.row.attempt, "inflight" if one.begun else "leased"
 
 
-def _said(one: Result, due: Any) -> tuple[Any, ...]:
+def _said(one: Result) -> tuple[Any, ...]:
     """What is written, in the order of `settle`'s columns."""
     state = str(one.state)
     return (
@@ -395,7 +343,6 @@ def _said(one: Result, due: Any) -> tuple[Any, ...]:
         one.code or None,
         one.text[:2000],
         one.remote_id[:200],
-        due,
         int(one.tried),
         one.relay[:40],
         one.provider[:60],

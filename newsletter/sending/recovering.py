@@ -1,5 +1,7 @@
 """After a restored backup: finds out who got mail that the database does not know of, so that nobody gets it twice."""
 
+# ruff: noqa: S608 - the SQL is put together from constants of ours; every value is a parameter
+
 from __future__ import annotations
 
 from collections import Counter
@@ -13,7 +15,7 @@ from newsletter.config import Config
 from newsletter.mail.tokens import new_id
 from newsletter.sending import epoch, logbook, mailings, tally
 from newsletter.sending.mail_log import Evidence
-from newsletter.sending.models import Delivery, Mailing
+from newsletter.sending.models import OF_MAILING, Delivery, Mailing
 from newsletter.sending.settling import MARGIN, adapted
 from newsletter.sending.store import whole
 
@@ -87,11 +89,12 @@ def apply(config: Config, plan: Plan, by: str) -> None:
             moved[(row.mailing_id, row.state)] -= cursor.rowcount
             moved[(row.mailing_id, "accepted")] += cursor.rowcount
         for mailing in plan.uncertain:
+            ids = Mailing.objects.get(pk=mailing).ids
             for state in WAITING:
                 cursor.execute(
                     "UPDATE sending_delivery SET state = 'uncertain', reason = %s, due = NULL, leased_until = NULL,"
-                    " attempt = attempt + 1, changed = %s WHERE mailing_id = %s AND state = %s",
-                    [DOUBT, now, mailing, state],
+                    f" attempt = attempt + 1, changed = %s WHERE {OF_MAILING} AND state = %s",
+                    [DOUBT, now, *ids, state],
                 )
                 moved[(mailing, state)] -= cursor.rowcount
                 moved[(mailing, "uncertain")] += cursor.rowcount

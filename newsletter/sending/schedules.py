@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Sum
 from django.utils import timezone
 
 from newsletter.content import when
 from newsletter.sending import logbook, mailings
-from newsletter.sending.models import Delivery, Mailing
+from newsletter.sending.models import Delivery, Mailing, Tally
 from newsletter.sending.store import whole
 
 WAITING = (Delivery.State.PENDING, Delivery.State.LEASED, Delivery.State.INFLIGHT)
+LATER = (Delivery.State.DEFERRED, Delivery.State.UNCERTAIN)
 AT_LEAST = timedelta(minutes=1)  # `stale = 0`: a worker looks every second, and a busy computer is not late
 
 
@@ -37,14 +38,12 @@ def scheduled(mailing: Mailing, now: datetime) -> bool:
 def due(now: datetime) -> list[Mailing]:
     """The mailings for which something can be done at `now`, in the order in which they were meant.
 
-    EXISTS on the partial indexes, never a count: asked every second.
+    By the tally and the index of who is due, never by a look at all rows: asked every second.
     """
-    rows = Delivery.objects.filter(mailing=OuterRef("pk"))
-    now_, later = Q(Exists(rows.filter(state=Delivery.State.DEFERRED, due__lte=now))), Q()
-    for state in WAITING:
-        now_ |= Q(Exists(rows.filter(state=state)))
-    for state in (Delivery.State.DEFERRED, Delivery.State.UNCERTAIN):
-        later |= Q(Exists(rows.filter(state=state)))
+    held = _held()
+    due_now = Delivery.objects.filter(mailing=OuterRef("pk"), due__lte=now)
+    now_ = Q(pk__in=[pk for pk, states in held.items() if not states.isdisjoint(WAITING)]) | Q(Exists(due_now))
+    later = Q(pk__in=[pk for pk, states in held.items() if not states.isdisjoint(LATER)])
     reached = Q(send_at=None) | Q(send_at__lte=now)
     agreed = Q(begins=None) | Q(begins__lte=now)
     found = Mailing.objects.filter(
@@ -53,13 +52,21 @@ def due(now: datetime) -> list[Mailing]:
     return list(found.order_by("send_at", "pk"))
 
 
+def _held() -> dict[int, set[str]]:
+    """Of each mailing that is being sent, the states in which it has people."""
+    rows = Tally.objects.filter(mailing__state=Mailing.State.SENDING).order_by().values_list("mailing", "state")
+    held: dict[int, set[str]] = {}
+    for mailing, state, people in rows.annotate(together=Sum("people")):
+        if people > 0:
+            held.setdefault(mailing, set()).add(state)
+    return held
+
+
 def waiting_for_a_worker() -> list[Mailing]:
     """The mailings that go on by themselves only where a worker runs: scheduled, left to it, or with people to be
     tried again. Somebody may be sending one of them by hand; whoever asks looks at the lock as well."""
-    rows = Delivery.objects.filter(mailing=OuterRef("pk"))
-    open_ = Q()
-    for state in (*WAITING, Delivery.State.DEFERRED):
-        open_ |= Q(Exists(rows.filter(state=state)))
+    states = {*WAITING, Delivery.State.DEFERRED}
+    open_ = Q(pk__in=[pk for pk, held in _held().items() if not held.isdisjoint(states)])
     found = Mailing.objects.filter(Q(state=Mailing.State.APPROVED) | (Q(state=Mailing.State.SENDING) & open_))
     return list(found.order_by("send_at", "pk"))
 

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import Sum
 from django.utils import timezone
 
 from newsletter.config import Config
 from newsletter.sending import logbook, mailings, tally
 from newsletter.sending.mail_log import Evidence
-from newsletter.sending.models import Delivery, Mailing
+from newsletter.sending.models import Delivery, Mailing, Tally
 from newsletter.sending.store import whole
 
 MARGIN = timedelta(seconds=60)  # Postfix writes its two lines within a second; a loaded machine and two clocks more
@@ -56,9 +57,10 @@ class Plan:
 
 def uncertain(mailing: Mailing | None = None) -> list[Open]:
     """The uncertain people of one mailing, or of all; at most one for each connection of each crash."""
-    rows = Delivery.objects.filter(state=Delivery.State.UNCERTAIN).select_related("mailing").order_by("id")
-    if mailing is not None:
-        rows = rows.filter(mailing=mailing)
+    some = Tally.objects.filter(state=Delivery.State.UNCERTAIN, **({"mailing": mailing} if mailing else {}))
+    numbers = some.order_by("mailing").values("mailing").annotate(together=Sum("people")).filter(together__gt=0)
+    found = Mailing.objects.filter(pk__in=[one["mailing"] for one in numbers]).order_by("pk")
+    rows = [row for one in found for row in one.rows().filter(state="uncertain").select_related("mailing")]
     return [
         Open(
             row.pk,

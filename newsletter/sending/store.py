@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from django.db import Error, connections, transaction
+from django.db import Error, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from newsletter.audience import database
 from newsletter.problems import NewsletterError
 
 PATIENCE = 15  # times that a locked database is asked; each asking waits for 20 s (settings.LOCK_WAIT)
+
+FEW = 4  # rows up to which one by one is not slower than a savepoint around all of them
 
 T = TypeVar("T")
 _read = json.JSONDecoder().raw_decode  # of what json.loads does, what a text of the database needs
@@ -36,6 +38,8 @@ class Run:
 
     def prepared(self, sql: str, params: Sequence[Any]) -> Any:
         """PostgreSQL: planned once and kept, past Django's cursor, which writes every value into the text."""
+        if self.store.is_sqlite:
+            return self(sql, params)
         import psycopg
 
         with self.store.connection.wrap_database_errors:
@@ -43,16 +47,24 @@ class Run:
                 sql.replace("%%", "%") if not params else sql, params, prepare=True
             )
 
-    def each(self, sql: str, rows: Iterable[Sequence[Any]]) -> list[bool]:
+    def each(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[bool]:
         """SQLite: one prepared statement for row after row, past Django's cursor; says which of them changed a row.
 
         An UPDATE by primary key in place is 3 us; joined to a table of VALUES it was 10 (two passes, and a text of
-        500 places read anew).
+        500 places read anew). All at once in C, which only tells how many; when some did not change, again one by one.
         """
         text = _sqlite(sql)
         with self.store.connection.wrap_database_errors:
-            execute = self.store.connection.connection.cursor().execute
-            return [execute(text, row).rowcount == 1 for row in rows]
+            cursor = self.store.connection.connection.cursor()
+            if len(rows) > FEW:
+                cursor.execute("SAVEPOINT every")
+                everybody = cursor.executemany(text, rows).rowcount == len(rows)
+                if not everybody:
+                    cursor.execute("ROLLBACK TO every")
+                cursor.execute("RELEASE every")
+                if everybody:
+                    return [True] * len(rows)
+            return [cursor.execute(text, row).rowcount == 1 for row in rows]
 
     def all(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         """SQLite: the rows of one SELECT, past Django's cursor."""
@@ -61,6 +73,12 @@ class Run:
                 self.store.connection.connection.cursor().execute(_sqlite(sql), params).fetchall()
             )
         return found
+
+    def version(self) -> int:
+        """SQLite: a number that stays the same for as long as no other connection has written anything at all."""
+        if not self.store.is_sqlite:
+            return 0
+        return int(self.all("PRAGMA data_version", ())[0][0]) + (self.store.closed << 32)
 
     def moments(self, *seconds: int) -> tuple[str, ...]:
         """SQLite: the database's time, so many seconds from now, asked once for all rows of a transaction."""
@@ -72,6 +90,14 @@ class Run:
 def _sqlite(sql: str) -> str:
     """Django's placeholders as sqlite3's."""
     return sql.replace("%s", "?").replace("%%", "%")
+
+
+def fresh() -> None:
+    """Make sure that this thread's own connection answers: a PostgreSQL that was restarted while a store rode through
+    it has hung up on this one, too."""
+    ours = connection.vendor == "postgresql" and connection.connection is not None and not connection.in_atomic_block
+    if ours and not connection.is_usable():
+        connection.close()
 
 
 class Store:
@@ -87,12 +113,15 @@ class Store:
         self.connection.inc_thread_sharing()
         self.lock = threading.Lock()
         self.committing = False  # a COMMIT was sent; when the connection breaks now, nobody knows whether it happened
-        self.fully = False  # what settings.py starts with: a commit does not wait for the disk
+        self.closed = 0  # times
+        self.lost = 0  # times that PostgreSQL hung up: what it had not written down yet may be forgotten
+        self.fully: bool | None = None  # whether a commit waits for the disk; None: as the database starts
 
     def close(self) -> None:
         """Give the connection up."""
         with self.lock:
             self.connection.close()
+            self.closed += 1
 
     @property
     def is_sqlite(self) -> bool:
@@ -145,7 +174,8 @@ class Store:
             return False
         with self.lock:
             self.connection.close()
-            self.fully = False
+            self.fully = None
+            self.lost += 1
         return True
 
     def _once(self, work: Callable[[Run], T], on_the_disk: bool) -> T:
@@ -194,6 +224,12 @@ class Store:
         columns = ", ".join(f"{column} {kind}" for column, kind in zip(names, types, strict=True))
         text = json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str)
         return f"json_to_recordset(CAST(%s AS json)) AS {name}({columns})", [text]
+
+    def among(self, column: str, ids: Sequence[int]) -> tuple[str, Any]:
+        """SQL for "is one of these", the same for any number of them, and its one parameter."""
+        if self.is_sqlite:
+            return f"{column} IN (SELECT value FROM json_each(%s))", json.dumps([*ids])  # noqa: S608 (names of ours)
+        return f"{column} = ANY(CAST(%s AS bigint[]))", [*ids]
 
     def adapted(self, params: Sequence[Any]) -> list[Any]:
         return [self.time(value) if isinstance(value, datetime) else value for value in params]

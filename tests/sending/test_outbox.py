@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from newsletter.audience import subscribing
@@ -213,20 +212,3 @@ def test_rows_given_back_wait_again(outbox: Outbox) -> None:
     counts = outbox.counts()
     assert (counts["pending"], counts["inflight"]) == (9, 1)
     settle(outbox, rows[0], "accepted", code=250)
-
-
-def test_a_lease_walks_the_partial_index_and_nothing_else(outbox: Outbox) -> None:
-    """SQLite by itself walks the primary key past every finished row: O(n²) over a mailing."""
-    sqlite = outbox.store.is_sqlite
-    with connection.cursor() as cursor:
-        if not sqlite:
-            cursor.execute("SET enable_seqscan = off")  # a table of ten rows is read whole otherwise
-        for sql, index, params in (
-            (outbox._pending(), "delivery_pending", [1, 50]),
-            (outbox._deferred(None), "delivery_deferred", [1, 50]),
-        ):
-            cursor.execute(f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{sql}", params)
-            plan = " | ".join(str(row[-1]) for row in cursor.fetchall())
-            assert index in plan
-            assert "Seq Scan" not in plan and "TEMP B-TREE" not in plan, plan
-            assert not sqlite or "SCAN" not in plan, plan
