@@ -47,12 +47,12 @@ def test_a_full_disk_stops_before_the_next_body_and_loses_nobody(
     original = Outbox._settle
     settled = 0
 
-    def growing(self: Outbox, run: Any, results: Any, moves: Any) -> set[int]:
+    def growing(self: Outbox, run: Any, results: Any) -> set[int]:
         nonlocal settled
         settled += 1
         if settled == 10:
             run("PRAGMA max_page_count = 1")
-        return original(self, run, [one._replace(text="x" * 2000) for one in results], moves)
+        return original(self, run, [one._replace(text="x" * 2000) for one in results])
 
     monkeypatch.setattr(Outbox, "_settle", growing)
     with Sink() as sink:
