@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from newsletter.mail.html_clean import clean
-from tests.browsing import browser  # noqa: F401
 from tests.replies.conftest import Post
 from tests.replies.payloads import MARK, PAYLOADS
 
@@ -55,7 +54,7 @@ def test_the_words_around_stay() -> None:
 
 
 @pytest.mark.browser
-def test_in_a_real_browser_no_script_runs_and_nothing_leaves(browser: Browser) -> None:  # noqa: F811
+def test_in_a_real_browser_no_script_runs_and_nothing_leaves(browser: Browser) -> None:
     """Without the policy and the sandbox that the page will add: the cleaning alone must hold."""
     page = browser.new_page()
     try:
