@@ -10,8 +10,8 @@ from newsletter import settings
 from newsletter.mail import outgoing
 from newsletter.mail.dkim import Signer
 from newsletter.mail.incoming import Incoming
-from newsletter.mail.tokens import Purpose, address, new_id
-from newsletter.sending import keys, notices
+from newsletter.mail.tokens import Purpose, new_id
+from newsletter.sending import keys, links, notices
 from newsletter.sending.models import Delivery, Mailing, Notice
 
 # language → (subject, text); {site} and {lists} are filled in.
@@ -76,7 +76,7 @@ def confirm(delivery: Delivery, incoming: Incoming) -> Notice:
     person = outgoing.Person(
         to=delivery.address,
         message_id=message_id,
-        reply_to=address("reply", keyring.make(Purpose.REPLY, token), domain, config.mail.separator),
+        reply_to=links.way_back(config, "reply", keyring.make(Purpose.REPLY, token), domain),
     )
     data = outgoing.compile(common, [subject], [body]).build((), person)
     signer = Signer.of(config.dkim)

@@ -74,16 +74,19 @@ def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notic
         language=delivery.language if delivery else "",
         sensitive=any(one.get("sensitive") for one in frozen) or (beside is not None and beside.sensitive),
     )
-    config = settings.current()
-    if config.teams:
-        made.team = teams.of(made, config)
-        made.save(update_fields=["team"])
+    if settings.current().teams:
+        arriving.safely(made, "the choice of a team", lambda: _to_its_team(made))
     journal.note(made, "came", f"by answering what was sent from {beside.pk}" if beside else "")
     if beside:
         journal.note(beside, "answered-by", f"what was sent from here was answered: conversation {made.pk}")
     if made.team:
-        telling.tell_team(made, made.team)
+        arriving.safely(made, "telling the team", lambda: telling.tell_team(made, made.team))
     return made
+
+
+def _to_its_team(made: Conversation) -> None:
+    made.team = teams.of(made, settings.current())
+    made.save(update_fields=["team"])
 
 
 def go_on(conversation: Conversation) -> None:
@@ -99,7 +102,7 @@ def go_on(conversation: Conversation) -> None:
         conversation.assignee = takes
         conversation.save(update_fields=["assignee"])
         journal.note(conversation, "assigned", f"to {takes}, who stands in")
-        telling.tell_colleague(conversation, takes)
+        arriving.safely(conversation, "telling a colleague", lambda: telling.tell_colleague(conversation, takes))
 
 
 def existing(
