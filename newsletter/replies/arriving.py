@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 def arrived(conversation: Conversation, message: Message, incoming: Incoming) -> None:
     """Called once for every message of a person, after it was stored; never for automatic mail or duplicates."""
-    safely(conversation, "what the page asked", lambda: page.note(conversation, message, incoming))
+    if message.raw is not None and message.raw.channel == page.CHANNEL:
+        safely(conversation, "what the page asked", lambda: page.note(conversation, message, incoming))
     if conversation.state == Conversation.State.SPAM:  # junk is kept, and sets nothing going
         return
     safely(conversation, "the clock", lambda: clock.start(conversation, message))

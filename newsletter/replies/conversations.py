@@ -6,7 +6,7 @@ from newsletter import settings
 from newsletter.mail import addresses
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose
-from newsletter.replies import arriving, doubles, enclosures, journal, states, teams, telling
+from newsletter.replies import arriving, doubles, enclosures, journal, page, states, teams, telling
 from newsletter.replies import words as reading
 from newsletter.replies.identifying import Copy, Identified
 from newsletter.replies.models import Conversation, Kind, Message, Raw
@@ -25,9 +25,13 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
     conversation = existing(raw, incoming, copy, writer, answered)
     words = reading.of(incoming, bytes(raw.data), raw.delivery)
     if conversation is not None:
-        again = repeated(conversation, incoming, words.new) or doubles.same_words(conversation, raw, words.new)
+        again = repeated(conversation, incoming, words.new) or doubles.same_words(
+            conversation, raw, incoming, words.new
+        )
         if again is not None:
             raw.duplicate_of = again.raw
+            if raw.channel == page.CHANNEL:  # the words are known; that it is not safe to call them may be new
+                arriving.safely(conversation, "what the page asked", lambda: page.note(conversation, again, incoming))
             return Kind.DUPLICATE, "the same message again", conversation.pk
         go_on(conversation)
     else:
@@ -171,7 +175,9 @@ def repeated(conversation: Conversation, incoming: Incoming, words: str) -> Mess
     """
     if not incoming.message_id:
         return None
-    return conversation.messages.filter(message_id=storable(incoming.message_id, 998), new_words=words).first()
+    same = conversation.messages.filter(message_id=storable(incoming.message_id, 998), new_words=words)
+    files = len(incoming.attachments)  # a picture sent again and another one look alike here: better twice than never
+    return next((one for one in same[:20] if one.attachments.count() == files), None)
 
 
 def how(raw: Raw, copy: Copy) -> Identified:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from email import message_from_bytes
+from email.message import EmailMessage
 from email.policy import default
 from unittest import mock
 
 import pytest
+from django.utils import timezone
 
+from newsletter.mail import page_mail
+from newsletter.mail.page_mail import Written
 from newsletter.replies import answering, intake
-from newsletter.replies.models import Conversation, Message
+from newsletter.replies.models import Attachment, Conversation, Message
 from newsletter.sending.models import Notice
-from tests.replies.conftest import Post, mail
+from tests.replies.conftest import Post, Sent, mail
 from tests.replies.desk_made import Desk, desk_of
 
+PNG = bytes.fromhex("89504e470d0a1a0a") + b"0" * 40
 PLUS = 'mailbox = "news@mail.council.example"\n'
 
 
@@ -71,3 +76,57 @@ def test_a_fault_of_ours_in_what_follows_never_costs_the_words(post: Post, broke
     message = Message.objects.get(raw__isnull=False)
     assert "at the door again" in message.new_words
     assert message.conversation.state == "new" and desk.config
+
+
+def with_a_picture(to: str, data: bytes, message_id: str = "<1@mail.example.net>") -> bytes:
+    message = message_from_bytes(mail(to, "Look at this.", message_id=message_id), policy=default)
+    assert isinstance(message, EmailMessage)
+    message.add_attachment(data, "image", "png", filename="him.png")
+    return message.as_bytes()
+
+
+def on_the_page(sent: Sent, words: str, once: str = "a" * 20, **facts: str) -> bytes:
+    written = Written(
+        words, once, sent.reply, "reply.council.example", timezone.now(), address=sent.delivery.address, **facts
+    )
+    return page_mail.build(written)
+
+
+def test_the_same_words_with_a_picture_through_the_other_door_are_kept(post: Post) -> None:
+    sent = post.sent_to()
+    assert intake.accept(on_the_page(sent, "Look at this."), sent.reply, sent.delivery.address, "page").kind == "person"
+    assert intake.accept(with_a_picture(sent.reply, PNG), sent.reply).kind == "person"
+    assert Attachment.objects.count() == 1
+
+
+def test_the_same_number_and_words_with_a_picture_are_kept(post: Post) -> None:
+    sent = post.sent_to()
+    assert intake.accept(mail(sent.reply, "Look at this."), sent.reply).kind == "person"
+    assert intake.accept(with_a_picture(sent.reply, PNG), sent.reply).kind == "person"
+    assert intake.accept(with_a_picture(sent.reply, PNG) + b"\n", sent.reply).kind == "duplicate"
+
+
+def test_what_the_page_asks_is_kept_also_when_the_words_came_by_mail_before(post: Post) -> None:
+    sent = post.sent_to()
+    assert intake.accept(mail(sent.reply, "He is here."), sent.reply).kind == "person"
+    pressed = on_the_page(sent, "He is here.", phone="0123", call="no")
+    assert intake.accept(pressed, sent.reply, sent.delivery.address, "page").kind == "duplicate"
+    found = Conversation.objects.get()
+    assert (found.phone, found.safe_to_phone) == ("0123", "no")
+
+
+def test_facts_of_the_page_in_a_mail_mean_nothing(post: Post) -> None:
+    sent = post.sent_to()
+    raw = b"X-Page-Call: yes\r\nX-Page-Write: yes\r\nX-Page-Phone: 0666\r\nX-Page-Name: Police\r\n" + mail(sent.reply)
+    intake.accept(raw, sent.reply)
+    found = Conversation.objects.get()
+    assert (found.phone, found.safe_to_phone, found.safe_to_write, found.from_name) == ("", "", "", "Ameera K.")
+
+
+def test_a_later_yes_on_the_page_does_not_take_back_that_it_is_not_safe(post: Post) -> None:
+    sent = post.sent_to()
+    intake.accept(on_the_page(sent, "Help.", write="no", call="no"), sent.reply, sent.delivery.address, "page")
+    later = on_the_page(sent, "All is well.", "b" * 20, write="yes", call="yes")
+    intake.accept(later, sent.reply, sent.delivery.address, "page")
+    found = Conversation.objects.get()
+    assert (found.safe_to_write, found.safe_to_phone) == ("unsure", "unsure")
