@@ -191,12 +191,16 @@ def _automatic(mail: _Mail) -> Sorted | None:
 
 
 def _at_bounce_address(mail: _Mail) -> Sorted | None:
-    """What comes to a bounce address is a bounce, unless the recipient wrote it or it says that it is automatic."""
+    """What a server sends to a bounce address is a bounce. With a return address and words of no failure it is a
+    person, whoever they are: some programs answer to the Return-Path, and some people write from another address."""
     if mail.facts.purpose is not Purpose.BOUNCE:
         return None
-    if not (mail.robot or mail.facts.no_sender or not mail.facts.recipient_wrote_it):
+    server = mail.robot or mail.null_path
+    if not server and mail.facts.recipient_wrote_it:
         return None
-    found = bounces.read(mail.raw, mail.incoming, mail.parts, sure=True)
+    found = bounces.read(mail.raw, mail.incoming, mail.parts, sure=server)
+    if not server and (found is None or not found.recipients):
+        return None
     return Sorted(Kind.BOUNCE, "sent to the bounce address", recipients=found.recipients if found else ())
 
 

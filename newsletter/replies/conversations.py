@@ -137,7 +137,11 @@ def after_notice(answered: Notice, incoming: Incoming, writer: str) -> Conversat
 
 
 def after_copy(raw: Raw, incoming: Incoming, copy: Copy, writer: str) -> Conversation | None:
-    """The conversation of this copy of the issue and this writer."""
+    """The conversation of this copy of the issue and this writer. Who says no address goes on only with what they
+    wrote themselves: two people may press the button of one copy, and one may be in danger from the other."""
+    if raw.delivery is not None and not writer:
+        own = Conversation.objects.filter(delivery=raw.delivery, writer="", messages__message_id__in=known(incoming))
+        return own.order_by("-id").first()
     if raw.delivery is not None:
         return Conversation.objects.filter(delivery=raw.delivery, writer=writer).order_by("-id").first()
     unverified = Conversation.objects.filter(delivery=None, identified=how(raw, copy), writer=writer)

@@ -130,3 +130,42 @@ def test_a_later_yes_on_the_page_does_not_take_back_that_it_is_not_safe(post: Po
     intake.accept(later, sent.reply, sent.delivery.address, "page")
     found = Conversation.objects.get()
     assert (found.safe_to_write, found.safe_to_phone) == ("unsure", "unsure")
+
+
+def test_two_who_say_no_address_on_one_copy_stay_apart_and_each_with_their_files(post: Post) -> None:
+    sent = post.sent_to()
+
+    def press(words: str, once: str, **facts: str) -> int | None:
+        written = Written(words, once, sent.reply, "reply.council.example", timezone.now(), **facts)
+        return intake.accept(page_mail.build(written), sent.reply, "", "page").conversation_id
+
+    victim = press("He beats me.", "a" * 20, phone="0123", call="no")
+    other = press("I am her husband.", "b" * 20, phone="0666", call="yes")
+    files = press("Files", "c" * 20, follows=page_mail.message_id("a" * 20, "reply.council.example"))
+    assert victim != other and files == victim
+    found = Conversation.objects.get(pk=victim)
+    assert (found.phone, found.safe_to_phone) == ("0123", "no")
+
+
+def test_an_answer_to_what_was_written_on_the_page_quotes_nothing_for_the_address_is_only_claimed(post: Post) -> None:
+    desk, sent = desk_of(post), post.sent_to()
+    pressed = on_the_page(sent, "My husband beats me.", write="yes", name="Nadia")
+    number = intake.accept(pressed, sent.reply, sent.delivery.address, "page").conversation_id
+    found = Conversation.objects.get(pk=number)
+    planned = answering.plan(desk.config, found.pk, desk.jo, "We come.", version=found.version)
+    assert "beats" not in planned.letter.text and planned.letter.to_name == ""
+    assert any("whoever holds the link" in one for one in planned.warnings)
+
+
+@pytest.mark.parametrize("sender", ["other@example.org", "ameera@example.net"])
+def test_a_person_who_answers_to_the_return_path_is_a_person(post: Post, sender: str) -> None:
+    sent = post.sent_to()
+    raw = mail(sent.bounce, "Please come, he is at the door.", sender=sender, in_reply_to=sent.message_id)
+    assert intake.accept(raw, sent.bounce, sender, "lmtp").kind == "person"
+
+
+def test_a_report_with_a_return_address_at_the_bounce_address_is_still_a_bounce(post: Post) -> None:
+    sent = post.sent_to()
+    text = "Your message could not be delivered.\n\n<ameera@example.net>: 550 5.1.1 User unknown\n"
+    raw = mail(sent.bounce, text, sender="gateway@example.net", subject="Undeliverable: news")
+    assert intake.accept(raw, sent.bounce, "gateway@example.net", "lmtp").kind == "bounce"
