@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from newsletter import settings
 from newsletter.config import Config
+from newsletter.mail import signs
 from newsletter.mail import sorting as rules
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.sorting import Facts, Sorted
@@ -100,6 +101,8 @@ def settled(
         raw.detail = "asks-to-leave"
     elif found.detail == "unreadable":
         reason = f"{reason}; {found.reason}"
+    elif fault := next((signs.FAULTS[one] for one in incoming.faults if one in signs.FAULTS), ""):
+        reason = f"{reason}; {fault}: more than these words stands in the whole message"
     return kind, reason, conversation_id
 
 

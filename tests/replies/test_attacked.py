@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 from django.utils import timezone
 
-from newsletter.mail import page_mail
+from newsletter.mail import addresses, page_mail
 from newsletter.mail.page_mail import Written
 from newsletter.replies import answering, intake
 from newsletter.replies.models import Attachment, Conversation, Message
@@ -169,3 +169,23 @@ def test_a_report_with_a_return_address_at_the_bounce_address_is_still_a_bounce(
     text = "Your message could not be delivered.\n\n<ameera@example.net>: 550 5.1.1 User unknown\n"
     raw = mail(sent.bounce, text, sender="gateway@example.net", subject="Undeliverable: news")
     assert intake.accept(raw, sent.bounce, "gateway@example.net", "lmtp").kind == "bounce"
+
+
+def test_words_before_more_than_can_be_read_reach_a_person(post: Post) -> None:
+    sent = post.sent_to()
+    forwarded = b"".join(b"--b%d\nContent-Type: multipart/mixed; boundary=b%d\n\n" % (n, n + 1) for n in range(12))
+    head = b"From: ameera@example.net\nTo: %s\nContent-Type: multipart/mixed; boundary=b0\n\n" % sent.reply.encode()
+    words = b"--b0\nContent-Type: text/plain\n\nHe is at the door.\n"
+    verdict = intake.accept(head + words + forwarded + b"x\n" * 500_000, sent.reply)
+    assert verdict.kind == "person" and "nested too deeply" in verdict.reason
+    assert Message.objects.get().new_words.startswith("He is at the door.")
+
+
+@pytest.mark.parametrize("address", ["zoë@example.org", "ann@bücher.example"])
+def test_an_address_in_any_letters_that_was_typed_on_the_page_is_answered_there(post: Post, address: str) -> None:
+    desk, sent = desk_of(post), post.sent_to()
+    written = Written("Help.", "a" * 20, sent.reply, "reply.council.example", timezone.now(), address=address)
+    number = intake.accept(page_mail.build(written), sent.reply, address, "page").conversation_id
+    found = Conversation.objects.get(pk=number)
+    planned = answering.plan(desk.config, found.pk, desk.jo, "We come.", to=address, version=found.version)
+    assert planned.letter.to == addresses.parse(address).wire
