@@ -117,6 +117,10 @@ def _loops(mail: _Mail) -> Sorted | None:
 
 
 def _complains(mail: _Mail) -> Sorted | None:
+    """A report of a provider. None comes to the reply address of one person's copy: whoever holds that copy could take
+    them off with three lines, so there it is somebody's mail like any other."""
+    if mail.facts.purpose is Purpose.REPLY:
+        return None
     reports = mail.incoming.report_type == "feedback-report"
     if not reports and not any(kind.startswith("message/") for kind in mail.incoming.parts):
         return None

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from newsletter import settings
 from newsletter.mail import outgoing
-from newsletter.mail.dkim import Signer
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose, new_id
+from newsletter.replies import telling
 from newsletter.sending import keys, links, notices
 from newsletter.sending.models import Delivery, Mailing, Notice
 
@@ -79,12 +79,10 @@ def confirm(delivery: Delivery, incoming: Incoming) -> Notice:
         reply_to=links.way_back(config, "reply", keyring.make(Purpose.REPLY, token), domain),
     )
     data = outgoing.compile(common, [subject], [body]).build((), person)
-    signer = Signer.of(config.dkim)
-    data = signer.sign(data, int(timezone.now().timestamp())) + data if signer else data
     return notices.queue(
         Notice.Kind.CONFIRMATION,
         delivery.address,
-        data,
+        telling.signed(config, data),
         token=token,
         message_id=message_id,
         once=f"left:{delivery.pk}",

@@ -31,7 +31,8 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
         if again is not None:
             raw.duplicate_of = again.raw
             if raw.channel == page.CHANNEL:  # the words are known; that it is not safe to call them may be new
-                arriving.safely(conversation, "what the page asked", lambda: page.note(conversation, again, incoming))
+                known_one = conversation
+                arriving.safely(known_one, "what the page asked", lambda: page.note(known_one, again, incoming))
             return Kind.DUPLICATE, "the same message again", conversation.pk
         go_on(conversation)
     else:

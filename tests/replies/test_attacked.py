@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from newsletter.mail import addresses, page_mail
 from newsletter.mail.page_mail import Written
-from newsletter.replies import answering, intake
-from newsletter.replies.models import Attachment, Conversation, Message
+from newsletter.replies import acknowledging, answering, intake
+from newsletter.replies.models import Attachment, Conversation, DeskEntry, Message
+from newsletter.sending import notices
 from newsletter.sending.models import Notice
 from tests.replies.conftest import Post, Sent, mail
 from tests.replies.desk_made import Desk, desk_of
@@ -189,3 +190,64 @@ def test_an_address_in_any_letters_that_was_typed_on_the_page_is_answered_there(
     found = Conversation.objects.get(pk=number)
     planned = answering.plan(desk.config, found.pk, desk.jo, "We come.", to=address, version=found.version)
     assert planned.letter.to == addresses.parse(address).wire
+
+
+def report_of_a_complaint(to: str, sent: Sent) -> bytes:
+    head = f"From: evil@example.org\nTo: {to}\nMessage-ID: <arf@example.org>\n".encode()
+    kind = b"Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n"
+    fields = b"--b\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nVersion: 1\n\n"
+    original = f"--b\nContent-Type: message/rfc822\n\nMessage-ID: {sent.message_id}\nTo: x@y.example\n\nhi\n--b--\n"
+    return head + kind + b"--b\nContent-Type: text/plain\n\nspam\n" + fields + original.encode()
+
+
+def test_whoever_holds_a_copy_cannot_take_its_owner_off_with_a_forged_report(post: Post) -> None:
+    from newsletter.audience.models import Suppression
+
+    sent = post.sent_to()
+    verdict = intake.accept(report_of_a_complaint(sent.reply, sent), sent.reply, "evil@example.org", "lmtp")
+    assert verdict.kind == "person" and not Suppression.objects.exists()
+
+
+@pytest.mark.parametrize("to", ["owner-list@example.org", "news@council.example", "reply@reply.council.example"])
+def test_a_copy_by_mail_that_was_ticked_goes_to_no_machine_and_not_to_ourselves(post: Post, to: str) -> None:
+    desk = desk_of(post)
+    sender = next(iter(desk.config.senders.values())).address
+    acknowledging.reference_only(desk.asks(), sender if to.startswith("news@") else to, "en")
+    assert not Notice.objects.exists() and DeskEntry.objects.filter(what="not-thanked").exists()
+
+
+def test_the_breaker_holds_for_copies_that_were_ticked_too(post: Post) -> None:
+    desk = desk_of(post)
+    with mock.patch.object(acknowledging, "MOST", 1):
+        for number in range(3):
+            acknowledging.reference_only(desk.asks(f"p{number}@example.net"), f"safe{number}@example.org", "en")
+    assert Notice.objects.count() == 1
+
+
+def test_emergency_words_of_the_sender_stand_in_the_thanks(post: Post) -> None:
+    desk = desk_of(post)
+    key, sender = next(iter(desk.config.senders.items()))
+    desk = desk_of(post, f'[emergency.own]\nsender = "{key}"\ntext = "Ring 0123 456."\n')
+    post.mailing.settings = {"sender_address": sender.address}
+    post.mailing.save()
+    acknowledging.reference_only(desk.asks(), "safe@example.org", "en")
+    assert b"Ring 0123 456." in bytes(Notice.objects.get().data)
+
+
+def test_thanks_are_signed_as_every_other_mail_of_ours(post: Post) -> None:
+    desk = desk_of(post)
+    with mock.patch("newsletter.replies.telling.signed", lambda config, data: b"DKIM-Signature: x\r\n" + data):
+        acknowledging.reference_only(desk.asks(), "safe@example.org", "en")
+    assert bytes(Notice.objects.get().data).startswith(b"DKIM-Signature")
+
+
+def test_thanks_never_stand_before_a_notice_to_staff(post: Post) -> None:
+    desk = desk_of(post)
+    acknowledging.reference_only(desk.asks(), "safe@example.org", "en")
+    notices.queue(Notice.Kind.STAFF, "jo@council.example", b"Subject: look\r\n\r\nnow\r\n")
+    order: list[str] = []
+    with mock.patch.object(
+        notices, "_carry", lambda link, number: order.append(Notice.objects.get(pk=number).kind) or 0
+    ):
+        notices.deliver(desk.config)
+    assert order == ["staff", "acknowledgement"]
