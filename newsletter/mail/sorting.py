@@ -23,6 +23,8 @@ MOST_TIMES_DELIVERED = 3  # to one address that is not ours
 LIST_SERVERS = ("x-mlserver", "x-ml-server", "x-majordomo-version", "x-mailman-version", "x-listserver")
 UNREADABLE_TYPES = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime", "message/partial")
 
+MORE = "wrote-more"  # detail of a wish to leave that stands beside words for a person
+
 
 class Kind(StrEnum):
     """The kinds of `newsletter replies sort`."""
@@ -97,6 +99,10 @@ def sort(raw: bytes, read: Incoming | None = None, facts: Facts | None = None) -
 def _leaves_by_address(mail: _Mail) -> Sorted | None:
     """Before every sign of a machine: Apple's Mail sends its wish to leave as auto-replied."""
     if mail.facts.purpose is Purpose.UNSUBSCRIBE or mail.facts.test:
+        apple = mail.incoming.header("x-apple-unsubscribe")
+        more = not (mail.facts.test or apple or signs.automatic(mail.incoming) or mail.null_path)
+        if more and leaving.says_more(mail.incoming.subject, mail.words):
+            return Sorted(Kind.UNSUBSCRIBE, "sent to the unsubscribe address", MORE, words=mail.words)
         return Sorted(Kind.UNSUBSCRIBE, "sent to the unsubscribe address")
     if mail.incoming.header("x-apple-unsubscribe").strip().lower() == "true":
         return Sorted(Kind.UNSUBSCRIBE, "Apple Mail asks to leave for its user")

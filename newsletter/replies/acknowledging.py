@@ -142,14 +142,7 @@ def send(
 ) -> Notice:
     """Queue the mail. What should be looked at first gets the emergency words only, and no promise of time."""
     words = all_words().get(short(language or config.site.language), all_words()["en"])
-    frozen = conversation.mailing.settings if conversation.mailing else {}
-    sender = emergency.sender_of(config, str(frozen.get("sender_address", "")))
-    urgent = emergency.words(config, language or config.site.language, sender) or words["emergency"]
-    text = [words["thanks"]]
-    if not conversation.look_first:
-        text.append(words["promise"].format(hours=config.replies.hours))
-    text += [words["reference"].format(reference=conversation.reference), f"{words['watched']} {urgent}"]
-    text.append(words["automatic"].format(site=config.site.name))
+    text = sentences(conversation, language or config.site.language, words, config)
     token = new_id()
     keyring = keys.keyring(config)
     domain = config.mail.reply_domain
@@ -160,7 +153,7 @@ def send(
     answered = f"<{incoming.message_id}>" if incoming and PLAIN.fullmatch(incoming.message_id) else ""
     common = outgoing.Common(
         from_name=config.replies.name or config.site.name,
-        from_address=sender_address(conversation, config),
+        from_address=telling.sender(config, conversation)[1],
         date=timezone.localtime(),
         language=language or config.site.language,
         auto_submitted="auto-replied",
@@ -196,6 +189,18 @@ def send(
     return notice
 
 
+def sentences(conversation: Conversation, language: str, words: Mapping[str, str], config: Config) -> list[str]:
+    """What the thanks say, a paragraph each."""
+    frozen = conversation.mailing.settings if conversation.mailing else {}
+    sender = emergency.sender_of(config, str(frozen.get("sender_address", "")))
+    urgent = emergency.words(config, language, sender) or words["emergency"]
+    text = [words["thanks"]]
+    if not conversation.look_first:
+        text.append(words["promise"].format(hours=config.replies.hours))
+    text += [words["reference"].format(reference=conversation.reference), f"{words['watched']} {urgent}"]
+    return [*text, words["automatic"].format(site=config.site.name)]
+
+
 def subject(says: str, conversation: Conversation, incoming: Incoming | None) -> str:
     """What it is, then what they wrote about (RFC 3834, 3.1.5); only the former where somebody else may look."""
     about = "" if conversation.sensitive or incoming is None else incoming.subject[:150].strip()
@@ -216,13 +221,6 @@ def reference_only(conversation: Conversation, to: str, language: str) -> None:
             send(conversation, to, language, None, None, config)
     except (NewsletterError, ValueError) as error:
         DeskEntry.objects.create(conversation=conversation, by=BY_ITSELF, what="not-thanked", words=str(error)[:400])
-
-
-def sender_address(conversation: Conversation, config: Config) -> str:
-    """Who the thanks come from: the address for answers, else the sender of the issue, else the first sender."""
-    mailing = conversation.mailing
-    of_issue = str(mailing.settings.get("sender_address", "")) if mailing else ""
-    return config.replies.address or of_issue or next(iter(config.senders.values())).address
 
 
 def issue_of(conversation: Conversation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from newsletter.mail.incoming import Incoming
+from newsletter.replies import journal
 from newsletter.replies.models import Conversation, Message
 from newsletter.replies.storing import storable
 
@@ -14,6 +15,8 @@ def note(conversation: Conversation, message: Message, incoming: Incoming) -> No
     """Keep what the page asked, in the transaction that stores the message. Only for what came through the page: the
     same lines in a mail mean nothing, for anybody can write them."""
     said = {name: storable(incoming.header(f"x-page-{name}")) for name in ("name", "phone", "write", "call")}
+    if incoming.header("x-page-trap"):  # some people's programs fill in every field, so it decides nothing
+        journal.note(conversation, "odd", "a field that people do not see was filled in: perhaps a program")
     if said["name"]:
         message.from_name = said["name"][:200]
         message.save(update_fields=["from_name"])

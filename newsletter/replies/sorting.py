@@ -77,6 +77,7 @@ def settled(
     if found.kind in (rules.Kind.BOUNCE, rules.Kind.COMPLAINT) and raw.delivery is None and raw.answers is None:
         about = returned(bytes(raw.data), keyring)
         raw.delivery, raw.answers = mail_of(about)
+    done = ""
     match found.kind:
         case rules.Kind.BOUNCE:
             acting.bounced(raw, found, proved=copy.purpose is Purpose.BOUNCE)
@@ -90,13 +91,15 @@ def settled(
         case rules.Kind.QUARANTINE:
             return Kind.QUARANTINE, found.reason, None
         case rules.Kind.UNSUBSCRIBE:
-            why = acting.left(raw, incoming, copy)
-            if why:
-                return Kind.UNSUBSCRIBE, why, None
+            done = acting.left(raw, incoming, copy)
+            if done and found.detail != rules.MORE:
+                return Kind.UNSUBSCRIBE, done, None
     if too_many := caps.too_many(raw, incoming):
         return Kind.QUARANTINE, too_many, None
     kind, reason, conversation_id = conversations.attach(raw, incoming, copy)
-    if kind == Kind.PERSON and found.kind in (rules.Kind.ASK, rules.Kind.UNSUBSCRIBE):
+    if found.detail == rules.MORE and done:
+        reason = f"{reason}; {done}, and wrote more than that"
+    elif kind == Kind.PERSON and found.kind in (rules.Kind.ASK, rules.Kind.UNSUBSCRIBE):
         acting.suggest_leaving(conversation_id)
         raw.detail = "asks-to-leave"
     elif found.detail == "unreadable":
