@@ -112,12 +112,15 @@ def _mail(config: Config, report: Report) -> None:
 
 def _replies(config: Config, report: Report) -> None:
     """Nothing may answer people by itself before it can tell them what to do in an emergency (REPLIES, safety)."""
-    replies, languages = config.replies, {one.language or config.site.language for one in config.emergency.values()}
-    short = {language.split("-")[0].lower() for language in languages}
-    spoken = config.site.language.split("-")[0].lower() in short
+    replies, site = config.replies, config.site.language.split("-")[0].lower()
+    fitting = [one for one in config.emergency.values() if (one.language or site).split("-")[0].lower() == site]
+    # Words of one sender say nothing for another: each has its own, or there are words for all.
+    spoken = any(not one.sender for one in fitting) or {one.sender for one in fitting} >= set(config.senders)
     if replies.acknowledge and config.mail.transport == "smtp" and not spoken:
         hint = 'Add [emergency.words] with text = "In danger now? Call 999. …", in each language that you write in.'
-        message = f"Emergency words in the site's language ({config.site.language}) are missing"
+        message = (
+            f"Emergency words in the site's language ({config.site.language}) are missing, or not for every sender"
+        )
         report("no-emergency-words", message, hint, ("replies", "acknowledge"))
     if not 1 <= replies.hours <= 24 * 31:
         message = f"[replies] hours cannot be {replies.hours}"

@@ -21,6 +21,8 @@ MOST_PARTS, DEEPEST = 500, 40
 MOST_LINES_BY_LEVELS = 5_000_000
 MOST_TEXT = 1_000_000  # letters
 MOST_ATTACHMENTS = 100
+FIRST_BYTES = 262_144  # of a mail whose whole cannot be read; programs write the words before the files
+WORDS_BEFORE = {"too-big", "too-many-parts", "too-deep", "unreadable"}
 _INLINE_PICTURE = re.compile(rb"data:image/[^\"'<>\s]{500,}", re.IGNORECASE)
 MOST_LINKS = 200
 _HREF = re.compile(r"""href\s{0,9}=\s{0,9}["']?([^"'\s<>]{1,500})""", re.IGNORECASE)
@@ -93,7 +95,24 @@ def read(raw: bytes) -> Incoming:
         except Exception:
             # RecursionError, LookupError, our own limit: the headers are read already, the raw bytes are kept.
             faults.append("unreadable")
+    if not body.parts and set(faults) & WORDS_BEFORE:
+        body = _first_words(raw)
     return _message(headers, body, faults + body.faults)
+
+
+def _first_words(raw: bytes) -> _Body:
+    """The words at the beginning of a mail whose whole is too much: what was sent along must not take them with it.
+
+    Only the words: of a part that was cut off nobody could say what it is."""
+    words, start = _Body(), raw[:FIRST_BYTES]
+    if not too_much(start):
+        try:
+            words.take(_parsed(start, _Limited(headers_left=iter(range(MOST_HEADERS)))))  # type: ignore[call-arg]
+        except Exception:
+            return _Body()
+    found = _Body()
+    found.plain = [words.text()[0]]
+    return found
 
 
 def parse(raw: bytes) -> Message:

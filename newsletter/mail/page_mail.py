@@ -12,7 +12,7 @@ from email.utils import format_datetime
 from newsletter.mail.charsets import one_line
 
 # 998: a shorter limit would fold Message-IDs into encoded words (RELIABILITY: EmailMessage breaks long tokens).
-POLICY = SMTP.clone(max_line_length=998)
+POLICY = SMTP.clone(max_line_length=998, utf8=True)
 FACTS = ("name", "phone", "write", "call", "language", "trap")  # X-Page-…: believed only of mail that the page made
 
 

@@ -23,6 +23,8 @@ MOST_TIMES_DELIVERED = 3  # to one address that is not ours
 LIST_SERVERS = ("x-mlserver", "x-ml-server", "x-majordomo-version", "x-mailman-version", "x-listserver")
 UNREADABLE_TYPES = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime", "message/partial")
 
+MORE = "wrote-more"  # detail of a wish to leave that stands beside words for a person
+
 
 class Kind(StrEnum):
     """The kinds of `newsletter replies sort`."""
@@ -97,6 +99,10 @@ def sort(raw: bytes, read: Incoming | None = None, facts: Facts | None = None) -
 def _leaves_by_address(mail: _Mail) -> Sorted | None:
     """Before every sign of a machine: Apple's Mail sends its wish to leave as auto-replied."""
     if mail.facts.purpose is Purpose.UNSUBSCRIBE or mail.facts.test:
+        apple = mail.incoming.header("x-apple-unsubscribe")
+        more = not (mail.facts.test or apple or signs.automatic(mail.incoming) or mail.null_path)
+        if more and leaving.says_more(mail.incoming.subject, mail.words):
+            return Sorted(Kind.UNSUBSCRIBE, "sent to the unsubscribe address", MORE, words=mail.words)
         return Sorted(Kind.UNSUBSCRIBE, "sent to the unsubscribe address")
     if mail.incoming.header("x-apple-unsubscribe").strip().lower() == "true":
         return Sorted(Kind.UNSUBSCRIBE, "Apple Mail asks to leave for its user")
@@ -117,6 +123,10 @@ def _loops(mail: _Mail) -> Sorted | None:
 
 
 def _complains(mail: _Mail) -> Sorted | None:
+    """A report of a provider. None comes to the reply address of one person's copy: whoever holds that copy could take
+    them off with three lines, so there it is somebody's mail like any other."""
+    if mail.facts.purpose is Purpose.REPLY:
+        return None
     reports = mail.incoming.report_type == "feedback-report"
     if not reports and not any(kind.startswith("message/") for kind in mail.incoming.parts):
         return None
@@ -191,12 +201,16 @@ def _automatic(mail: _Mail) -> Sorted | None:
 
 
 def _at_bounce_address(mail: _Mail) -> Sorted | None:
-    """What comes to a bounce address is a bounce, unless the recipient wrote it or it says that it is automatic."""
+    """What a server sends to a bounce address is a bounce. With a return address and words of no failure it is a
+    person, whoever they are: some programs answer to the Return-Path, and some people write from another address."""
     if mail.facts.purpose is not Purpose.BOUNCE:
         return None
-    if not (mail.robot or mail.facts.no_sender or not mail.facts.recipient_wrote_it):
+    server = mail.robot or mail.null_path
+    if not server and mail.facts.recipient_wrote_it:
         return None
-    found = bounces.read(mail.raw, mail.incoming, mail.parts, sure=True)
+    found = bounces.read(mail.raw, mail.incoming, mail.parts, sure=server)
+    if not server and (found is None or not found.recipients):
+        return None
     return Sorted(Kind.BOUNCE, "sent to the bounce address", recipients=found.recipients if found else ())
 
 

@@ -23,7 +23,8 @@ from newsletter.mail import addresses, outgoing
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose, new_id
 from newsletter.problems import NewsletterError
-from newsletter.replies import emergency, page
+from newsletter.replies import emergency, page, telling
+from newsletter.replies.identifying import token_in
 from newsletter.replies.models import Conversation, DeskEntry, Message
 from newsletter.sending import keys, links, notices
 from newsletter.sending.models import Notice
@@ -74,12 +75,8 @@ def refused(conversation: Conversation, message: Message, incoming: Incoming, co
         return "it has no return address (RFC 3834, 2)"
     if canonical(addresses.unwrapped(returned)) != canonical(writer):
         return "it would go to another address than the one it came from"
-    if ROBOT.match(writer):
-        return "the address belongs to a machine or a list"
-    domain = writer.rpartition("@")[2].lower()
-    ours = {config.mail.reply_domain.lower(), config.mail.bounce_domain.lower()}
-    if domain in ours or canonical(writer) in {canonical(one.address) for one in config.senders.values()}:
-        return "it comes from an address of our own"
+    if why := no_person(writer, config):
+        return why
     if SUPPRESSED.search(incoming.header("x-auto-response-suppress")):
         return "it asks for no automatic answers"
     if any(incoming.header(name) for name in ("list-id", "list-post", "list-unsubscribe", "x-loop", "x-autoreply")):
@@ -89,15 +86,32 @@ def refused(conversation: Conversation, message: Message, incoming: Incoming, co
     return ""
 
 
+def no_person(address: str, config: Config) -> str:
+    """Why nothing goes to this address by itself, whoever named it; "" for a person's."""
+    if ROBOT.match(address):
+        return "the address belongs to a machine or a list"
+    own = {config.mail.reply_domain.lower(), config.mail.bounce_domain.lower()}
+    ours = {canonical(one.address) for one in config.senders.values()}
+    ours |= {canonical(one) for one in (config.replies.mailbox, config.replies.address) if one}
+    if address.rpartition("@")[2].lower() in own or canonical(address) in ours or token_in(address, config):
+        return "it comes from an address of our own"
+    return ""
+
+
 def too_many(conversation: Conversation, message: Message) -> str:
     """Why there were enough of them already: for this writer and issue, for this address, or for everybody."""
-    now = timezone.now()
     writer = canonical(message.from_address)
-    sent = Notice.objects.filter(kind=Notice.Kind.ACKNOWLEDGEMENT)
-    own = sent.filter(canonical=writer, created__gt=now - A_WEEK)
-    if own.filter(once__startswith=f"ack:{issue_of(conversation)}:", created__gt=now - A_DAY).exists():
+    today = Notice.objects.filter(canonical=writer, created__gt=timezone.now() - A_DAY)
+    if today.filter(kind=Notice.Kind.ACKNOWLEDGEMENT, once__startswith=f"ack:{issue_of(conversation)}:").exists():
         return "thanked already today"
-    if own.count() >= A_WEEKS:
+    return enough(writer)
+
+
+def enough(writer: str) -> str:
+    """Why this address, or everybody, had enough of them: the limits that hold for whatever mail goes by itself."""
+    now = timezone.now()
+    sent = Notice.objects.filter(kind=Notice.Kind.ACKNOWLEDGEMENT)
+    if sent.filter(canonical=writer, created__gt=now - A_WEEK).count() >= A_WEEKS:
         return f"thanked {A_WEEKS} times in a week already"
     recent = sent.filter(created__gt=now - WINDOW)
     if (
@@ -128,12 +142,7 @@ def send(
 ) -> Notice:
     """Queue the mail. What should be looked at first gets the emergency words only, and no promise of time."""
     words = all_words().get(short(language or config.site.language), all_words()["en"])
-    urgent = emergency.words(config, language or config.site.language) or words["emergency"]
-    text = [words["thanks"]]
-    if not conversation.look_first:
-        text.append(words["promise"].format(hours=config.replies.hours))
-    text += [words["reference"].format(reference=conversation.reference), f"{words['watched']} {urgent}"]
-    text.append(words["automatic"].format(site=config.site.name))
+    text = sentences(conversation, language or config.site.language, words, config)
     token = new_id()
     keyring = keys.keyring(config)
     domain = config.mail.reply_domain
@@ -144,7 +153,7 @@ def send(
     answered = f"<{incoming.message_id}>" if incoming and PLAIN.fullmatch(incoming.message_id) else ""
     common = outgoing.Common(
         from_name=config.replies.name or config.site.name,
-        from_address=sender_address(conversation, config),
+        from_address=telling.sender(config, conversation)[1],
         date=timezone.localtime(),
         language=language or config.site.language,
         auto_submitted="auto-replied",
@@ -161,7 +170,7 @@ def send(
     notice = notices.queue(
         Notice.Kind.ACKNOWLEDGEMENT,
         to,
-        made.build((), person),
+        telling.signed(config, made.build((), person)),
         sender="",
         token=token,
         message_id=message_id,
@@ -180,6 +189,18 @@ def send(
     return notice
 
 
+def sentences(conversation: Conversation, language: str, words: Mapping[str, str], config: Config) -> list[str]:
+    """What the thanks say, a paragraph each."""
+    frozen = conversation.mailing.settings if conversation.mailing else {}
+    sender = emergency.sender_of(config, str(frozen.get("sender_address", "")))
+    urgent = emergency.words(config, language, sender) or words["emergency"]
+    text = [words["thanks"]]
+    if not conversation.look_first:
+        text.append(words["promise"].format(hours=config.replies.hours))
+    text += [words["reference"].format(reference=conversation.reference), f"{words['watched']} {urgent}"]
+    return [*text, words["automatic"].format(site=config.site.name)]
+
+
 def subject(says: str, conversation: Conversation, incoming: Incoming | None) -> str:
     """What it is, then what they wrote about (RFC 3834, 3.1.5); only the former where somebody else may look."""
     about = "" if conversation.sensitive or incoming is None else incoming.subject[:150].strip()
@@ -189,18 +210,17 @@ def subject(says: str, conversation: Conversation, incoming: Incoming | None) ->
 def reference_only(conversation: Conversation, to: str, language: str) -> None:
     """The mail that was ticked on the page: the reference number, the emergency words, and nothing of what they wrote.
 
-    The same limits hold, for anybody can type anybody's address."""
-    now = timezone.now()
-    own = Notice.objects.filter(kind=Notice.Kind.ACKNOWLEDGEMENT, canonical=canonical(to), created__gt=now - A_WEEK)
-    if own.count() < A_WEEKS:
-        send(conversation, to, language, None, None, settings.current())
-
-
-def sender_address(conversation: Conversation, config: Config) -> str:
-    """Who the thanks come from: the address for answers, else the sender of the issue, else the first sender."""
-    mailing = conversation.mailing
-    of_issue = str(mailing.settings.get("sender_address", "")) if mailing else ""
-    return config.replies.address or of_issue or next(iter(config.senders.values())).address
+    The same limits hold, for anybody can type anybody's address. What they wrote is kept already: nothing here raises
+    but for the database."""
+    config = settings.current()
+    if why := no_person(to, config) or enough(canonical(to)):
+        DeskEntry.objects.create(conversation=conversation, by=BY_ITSELF, what="not-thanked", words=why)
+        return
+    try:
+        with transaction.atomic():
+            send(conversation, to, language, None, None, config)
+    except (NewsletterError, ValueError) as error:
+        DeskEntry.objects.create(conversation=conversation, by=BY_ITSELF, what="not-thanked", words=str(error)[:400])
 
 
 def issue_of(conversation: Conversation) -> str:

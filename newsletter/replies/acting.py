@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-from importlib.util import find_spec
-
 from newsletter.audience import subscribing
 from newsletter.mail.bounces import Outcome
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.sorting import Sorted
 from newsletter.mail.tokens import Purpose
-from newsletter.replies import bounces, complaints, confirming, conversations, undoing
+from newsletter.replies import bounces, canary, complaints, confirming, conversations, undoing
 from newsletter.replies import words as reading
 from newsletter.replies.identifying import Copy
 from newsletter.replies.models import Conversation, DeskEntry, Message, Raw, Tag
@@ -51,10 +48,7 @@ def complained(raw: Raw, found: Sorted) -> None:
 
 
 def came_back(copy: Copy, raw: Raw) -> None:
-    """Tell the canary that a mail to ourselves is back (where replies.canary is there)."""
-    if find_spec("newsletter.replies.canary") is None:
-        return
-    canary = importlib.import_module("newsletter.replies.canary")
+    """Tell the canary that a mail to ourselves is back."""
     if canary.came_back(copy):
         raw.detail = "canary"
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from newsletter.audience.models import Suppression
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem
-from newsletter.replies import clock, desk, journal, recipients, returns, writing
+from newsletter.replies import clock, desk, journal, page, recipients, returns, writing
 from newsletter.replies.models import Conversation, Look, Message
 from newsletter.replies.states import Event
 from newsletter.replies.who import Colleague
@@ -84,13 +84,16 @@ def plan(
         )
     wrote_it = recipients.same(address) == recipients.same(answered.from_address)
     whole = words.strip()
-    if quote and wrote_it and not found.sensitive and answered.new_words.strip():
+    claimed = answered.raw is not None and answered.raw.channel == page.CHANNEL
+    if quote and wrote_it and not claimed and not found.sensitive and answered.new_words.strip():
         whole += f"\n\n{writing.quoted(answered)}"
     in_reply_to, references = writing.thread(envelope)
-    name = writing.printable(answered.from_name) if wrote_it and not found.sensitive else ""
+    name = writing.printable(answered.from_name) if wrote_it and not claimed and not found.sensitive else ""
     subject = writing.subject(found, envelope, config)
     letter = Letter(Notice.Kind.ANSWER, address, name, subject, f"{whole}\n", in_reply_to, references)
     warnings = _warnings(found, choice, address, wrote_it, by)
+    if claimed:
+        warnings = (f"Written on the page: whoever holds the link can say {address}. Nothing is quoted", *warnings)
     return Plan(number, expected, answered.pk, letter, words.strip(), warnings)
 
 

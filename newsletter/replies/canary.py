@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from newsletter.config import Config
 from newsletter.mail import outgoing, tokens
-from newsletter.mail.dkim import Signer
 from newsletter.mail.tokens import Keyring, Purpose
+from newsletter.replies import telling
 from newsletter.replies.identifying import Copy
 from newsletter.replies.models import Canary
 from newsletter.sending import links, mailings, notices
@@ -75,8 +75,7 @@ def send(config: Config, intake: str, address: str, now: datetime) -> Canary:
     )
     text = "The newsletter looks whether its own mail comes back. Nobody needs to read or answer this.\n"
     data = outgoing.notice(common, to, message_id, f"Canary of {config.site.name}", text)
-    signer = Signer.of(config.dkim)
-    data = (signer.sign(data, int(now.timestamp())) if signer else b"") + data
+    data = telling.signed(config, data)
     bounce = links.way_back(config, "bounce", keyring.make(Purpose.BOUNCE, stored), config.mail.bounce_domain)
     with transaction.atomic():
         notices.queue(Notice.Kind.CANARY, to, data, sender=bounce, token=stored, message_id=message_id)
@@ -190,7 +189,7 @@ def _mail(config: Config, to: str, subject: str, text: str, now: datetime) -> by
     keyring, sender = Keyring.load(config.var / "secret.key"), next(iter(config.senders.values()))
     message_id = f"{keyring.make(Purpose.MESSAGE_ID, tokens.new_id())}@{config.mail.reply_domain}"
     common = outgoing.Common(sender.name, sender.address, now, auto_submitted="auto-generated")
-    return outgoing.notice(common, to, message_id, subject, text)
+    return telling.signed(config, outgoing.notice(common, to, message_id, subject, text))
 
 
 def by_another_path(config: Config, numbers: Iterable[int]) -> int:

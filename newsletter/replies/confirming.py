@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from newsletter import settings
 from newsletter.mail import outgoing
-from newsletter.mail.dkim import Signer
 from newsletter.mail.incoming import Incoming
-from newsletter.mail.tokens import Purpose, address, new_id
-from newsletter.sending import keys, notices
+from newsletter.mail.tokens import Purpose, new_id
+from newsletter.replies import telling
+from newsletter.sending import keys, links, notices
 from newsletter.sending.models import Delivery, Mailing, Notice
 
 # language → (subject, text); {site} and {lists} are filled in.
@@ -76,15 +76,13 @@ def confirm(delivery: Delivery, incoming: Incoming) -> Notice:
     person = outgoing.Person(
         to=delivery.address,
         message_id=message_id,
-        reply_to=address("reply", keyring.make(Purpose.REPLY, token), domain, config.mail.separator),
+        reply_to=links.way_back(config, "reply", keyring.make(Purpose.REPLY, token), domain),
     )
     data = outgoing.compile(common, [subject], [body]).build((), person)
-    signer = Signer.of(config.dkim)
-    data = signer.sign(data, int(timezone.now().timestamp())) + data if signer else data
     return notices.queue(
         Notice.Kind.CONFIRMATION,
         delivery.address,
-        data,
+        telling.signed(config, data),
         token=token,
         message_id=message_id,
         once=f"left:{delivery.pk}",

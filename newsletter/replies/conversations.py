@@ -6,7 +6,7 @@ from newsletter import settings
 from newsletter.mail import addresses
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose
-from newsletter.replies import arriving, doubles, enclosures, journal, states, teams, telling
+from newsletter.replies import arriving, doubles, enclosures, journal, page, states, teams, telling
 from newsletter.replies import words as reading
 from newsletter.replies.identifying import Copy, Identified
 from newsletter.replies.models import Conversation, Kind, Message, Raw
@@ -25,9 +25,14 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
     conversation = existing(raw, incoming, copy, writer, answered)
     words = reading.of(incoming, bytes(raw.data), raw.delivery)
     if conversation is not None:
-        again = repeated(conversation, incoming, words.new) or doubles.same_words(conversation, raw, words.new)
+        again = repeated(conversation, incoming, words.new) or doubles.same_words(
+            conversation, raw, incoming, words.new
+        )
         if again is not None:
             raw.duplicate_of = again.raw
+            if raw.channel == page.CHANNEL:  # the words are known; that it is not safe to call them may be new
+                known_one = conversation
+                arriving.safely(known_one, "what the page asked", lambda: page.note(known_one, again, incoming))
             return Kind.DUPLICATE, "the same message again", conversation.pk
         go_on(conversation)
     else:
@@ -74,16 +79,19 @@ def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notic
         language=delivery.language if delivery else "",
         sensitive=any(one.get("sensitive") for one in frozen) or (beside is not None and beside.sensitive),
     )
-    config = settings.current()
-    if config.teams:
-        made.team = teams.of(made, config)
-        made.save(update_fields=["team"])
+    if settings.current().teams:
+        arriving.safely(made, "the choice of a team", lambda: _to_its_team(made))
     journal.note(made, "came", f"by answering what was sent from {beside.pk}" if beside else "")
     if beside:
         journal.note(beside, "answered-by", f"what was sent from here was answered: conversation {made.pk}")
     if made.team:
-        telling.tell_team(made, made.team)
+        arriving.safely(made, "telling the team", lambda: telling.tell_team(made, made.team))
     return made
+
+
+def _to_its_team(made: Conversation) -> None:
+    made.team = teams.of(made, settings.current())
+    made.save(update_fields=["team"])
 
 
 def go_on(conversation: Conversation) -> None:
@@ -99,7 +107,7 @@ def go_on(conversation: Conversation) -> None:
         conversation.assignee = takes
         conversation.save(update_fields=["assignee"])
         journal.note(conversation, "assigned", f"to {takes}, who stands in")
-        telling.tell_colleague(conversation, takes)
+        arriving.safely(conversation, "telling a colleague", lambda: telling.tell_colleague(conversation, takes))
 
 
 def existing(
@@ -130,7 +138,11 @@ def after_notice(answered: Notice, incoming: Incoming, writer: str) -> Conversat
 
 
 def after_copy(raw: Raw, incoming: Incoming, copy: Copy, writer: str) -> Conversation | None:
-    """The conversation of this copy of the issue and this writer."""
+    """The conversation of this copy of the issue and this writer. Who says no address goes on only with what they
+    wrote themselves: two people may press the button of one copy, and one may be in danger from the other."""
+    if raw.delivery is not None and not writer:
+        own = Conversation.objects.filter(delivery=raw.delivery, writer="", messages__message_id__in=known(incoming))
+        return own.order_by("-id").first()
     if raw.delivery is not None:
         return Conversation.objects.filter(delivery=raw.delivery, writer=writer).order_by("-id").first()
     unverified = Conversation.objects.filter(delivery=None, identified=how(raw, copy), writer=writer)
@@ -168,7 +180,9 @@ def repeated(conversation: Conversation, incoming: Incoming, words: str) -> Mess
     """
     if not incoming.message_id:
         return None
-    return conversation.messages.filter(message_id=storable(incoming.message_id, 998), new_words=words).first()
+    same = conversation.messages.filter(message_id=storable(incoming.message_id, 998), new_words=words)
+    files = len(incoming.attachments)  # a picture sent again and another one look alike here: better twice than never
+    return next((one for one in same[:20] if one.attachments.count() == files), None)
 
 
 def how(raw: Raw, copy: Copy) -> Identified:

@@ -54,7 +54,7 @@ class Door:
     def refusal(self) -> str:
         """What the writer reads in the message that comes back; ASCII, as SMTP without extensions wants it."""
         name = self._config.site.name.encode("ascii", "ignore").decode() or "us"
-        page = f", or go to {self._config.site.url}" if self._config.site.url else ""
+        page = f", or write at {self._config.base_url}/r/" if self._config.site.url else ""
         return f"Nobody reads this address. To write to {name}, press reply in the message you got{page}"
 
     def keep(self, raw: bytes, recipient: str, sender: str) -> str:

@@ -6,14 +6,17 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from newsletter.mail.incoming import Incoming
 from newsletter.replies.models import Conversation, Message, Raw
 from newsletter.replies.page import CHANNEL
 
 WINDOW = timedelta(minutes=10)  # longer apart, the same words are a reminder
 
 
-def same_words(conversation: Conversation, raw: Raw, words: str) -> Message | None:
+def same_words(conversation: Conversation, raw: Raw, incoming: Incoming, words: str) -> Message | None:
     """The message of this conversation that `raw` repeats through the other door, page or mail; None for most."""
+    if incoming.attachments:  # a picture under the same words is something new
+        return None
     wanted = squeezed(words)
     recent = conversation.messages.filter(kind=Message.Kind.PERSON, at__gte=timezone.now() - WINDOW)
     for message in recent.select_related("raw").defer("raw__data").order_by("-id")[:20]:

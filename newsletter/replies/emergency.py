@@ -15,3 +15,8 @@ def words(config: Config, language: str, sender: str = "") -> str:
     own = [one for one in fitting if one.sender and one.sender == sender]
     general = [one for one in fitting if not one.sender]
     return next((one.text for one in (*own, *general)), "")
+
+
+def sender_of(config: Config, address: str) -> str:
+    """The key in [senders] of whoever sends from this address; "" when unknown."""
+    return next((key for key, one in config.senders.items() if one.address == address), "")

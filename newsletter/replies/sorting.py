@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from newsletter import settings
 from newsletter.config import Config
+from newsletter.mail import signs
 from newsletter.mail import sorting as rules
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.sorting import Facts, Sorted
@@ -76,6 +77,7 @@ def settled(
     if found.kind in (rules.Kind.BOUNCE, rules.Kind.COMPLAINT) and raw.delivery is None and raw.answers is None:
         about = returned(bytes(raw.data), keyring)
         raw.delivery, raw.answers = mail_of(about)
+    done = ""
     match found.kind:
         case rules.Kind.BOUNCE:
             acting.bounced(raw, found, proved=copy.purpose is Purpose.BOUNCE)
@@ -89,17 +91,21 @@ def settled(
         case rules.Kind.QUARANTINE:
             return Kind.QUARANTINE, found.reason, None
         case rules.Kind.UNSUBSCRIBE:
-            why = acting.left(raw, incoming, copy)
-            if why:
-                return Kind.UNSUBSCRIBE, why, None
+            done = acting.left(raw, incoming, copy)
+            if done and found.detail != rules.MORE:
+                return Kind.UNSUBSCRIBE, done, None
     if too_many := caps.too_many(raw, incoming):
         return Kind.QUARANTINE, too_many, None
     kind, reason, conversation_id = conversations.attach(raw, incoming, copy)
-    if kind == Kind.PERSON and found.kind in (rules.Kind.ASK, rules.Kind.UNSUBSCRIBE):
+    if found.detail == rules.MORE and done:
+        reason = f"{reason}; {done}, and wrote more than that"
+    elif kind == Kind.PERSON and found.kind in (rules.Kind.ASK, rules.Kind.UNSUBSCRIBE):
         acting.suggest_leaving(conversation_id)
         raw.detail = "asks-to-leave"
     elif found.detail == "unreadable":
         reason = f"{reason}; {found.reason}"
+    elif fault := next((signs.FAULTS[one] for one in incoming.faults if one in signs.FAULTS), ""):
+        reason = f"{reason}; {fault}: more than these words stands in the whole message"
     return kind, reason, conversation_id
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, transaction
 
 from newsletter.mail import html_clean, quoting
 from newsletter.mail import incoming as reading
@@ -10,6 +15,9 @@ from newsletter.mail.incoming import Incoming
 from newsletter.replies.storing import storable
 from newsletter.sending import copies
 from newsletter.sending.models import Delivery, Notice
+
+log = logging.getLogger(__name__)
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -24,9 +32,24 @@ class Words:
 
 def of(incoming: Incoming, raw: bytes, delivery: Delivery | None) -> Words:
     """The words of one message; `delivery` is the copy that it answers, where that is known."""
-    new = quoting.new_words(incoming.text, sent(incoming, delivery)).strip() or incoming.text.strip()
-    cleaned = html_clean.clean(incoming.html)
+    # A fault of ours shows more than it should, and never loses a word: the whole text, and no HTML.
+    nothing: tuple[str, ...] = ()
+    ours = _or_else(nothing, lambda: sent(incoming, delivery))
+    new = _or_else("", lambda: quoting.new_words(incoming.text, ours)).strip() or incoming.text.strip()
+    cleaned = _or_else(html_clean.Cleaned(), lambda: html_clean.clean(incoming.html))
     return Words(storable(new), storable(incoming.text), storable(cleaned.html), cleaned.blocked)
+
+
+def _or_else(instead: Value, step: Callable[[], Value]) -> Value:
+    """What `step` gives back; `instead` where it fails. In a savepoint: PostgreSQL refuses all that follows a fault."""
+    try:
+        with transaction.atomic():
+            return step()
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("the new words of a message could not be told; it is shown whole")
+        return instead
 
 
 def sent(incoming: Incoming, delivery: Delivery | None) -> tuple[str, ...]:

@@ -10,12 +10,12 @@ from django.utils import timezone
 
 from newsletter.config import Config
 from newsletter.mail import outgoing
-from newsletter.mail.tokens import Purpose, address, new_id
+from newsletter.mail.tokens import Purpose, new_id
 from newsletter.problems import Exit, NewsletterError, Problem, did_you_mean
 from newsletter.replies import telling
 from newsletter.replies.models import Conversation, Message
 from newsletter.replies.recipients import Envelope
-from newsletter.sending import keys, notices
+from newsletter.sending import keys, links, notices
 from newsletter.sending.models import Notice
 
 QUOTED = 60  # lines of theirs under an answer; they have the rest
@@ -120,10 +120,8 @@ def queued(config: Config, conversation: Conversation, letter: Letter, once: str
     """
     keyring, token, mail = keys.keyring(config), new_id(), config.mail
     message_id = f"{keyring.make(Purpose.MESSAGE_ID, token)}@{mail.reply_domain}"
-    reply_to = address("reply", keyring.make(Purpose.REPLY, token), mail.reply_domain, mail.separator)
-    if config.replies.mode == "shared":
-        reply_to = config.replies.mailbox
-    bounces = address("bounce", keyring.make(Purpose.BOUNCE, token), mail.bounce_domain, mail.separator)
+    reply_to = links.way_back(config, "reply", keyring.make(Purpose.REPLY, token), mail.reply_domain)
+    bounces = links.way_back(config, "bounce", keyring.make(Purpose.BOUNCE, token), mail.bounce_domain)
     name, from_address = telling.sender(config, conversation)
     common = outgoing.Common(
         name,

@@ -149,7 +149,7 @@ def form_page(request: HttpRequest, link: Place, said: Words, form: Form, status
         who=who(link),
         test=link.test,
         linked=link.delivery is not None or link.test,
-        emergency=emergency.words(config, said.language, sender_of(link)) or said.plain("reply_emergency"),
+        emergency=emergency.words(config, said.language, link.sender) or said.plain("reply_emergency"),
         hours=str(hours),
         exit_url=config.web.exit_url,
         contact=contact(),
@@ -165,12 +165,6 @@ def who(link: Place) -> str:
     facts = link.delivery.mailing.settings
     name, organisation = str(facts.get("sender_name", "")), str(facts.get("organisation", ""))
     return ", ".join(dict.fromkeys(filter(None, (name, organisation))))
-
-
-def sender_of(link: Place) -> str:
-    """The key in [senders] of who sent the copy, by its address; "" when unknown."""
-    address = link.delivery.mailing.settings.get("sender_address") if link.delivery else ""
-    return next((key for key, one in settings.current().senders.items() if one.address == address), "")
 
 
 def answer_to(link: Place, form: Form) -> str:

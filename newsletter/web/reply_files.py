@@ -52,6 +52,12 @@ class Place:
             return ""
         return f"Re: {self.delivery.mailing.settings.get('subject') or self.delivery.mailing.slug}"
 
+    @property
+    def sender(self) -> str:
+        """The key in [senders] of who sent the copy, for their own emergency words; "" when unknown."""
+        address = self.delivery.mailing.settings.get("sender_address") if self.delivery else ""
+        return emergency.sender_of(settings.current(), str(address or ""))
+
 
 def thanks(
     request: HttpRequest,
@@ -76,7 +82,7 @@ def thanks(
         tone="good",
         reference=conversation.reference if conversation else "",
         hours=str(config.replies.hours) if promise else "",
-        emergency=emergency.words(config, said.language) or said.plain("reply_emergency"),
+        emergency=emergency.words(config, said.language, place.sender) or said.plain("reply_emergency"),
         file_of=once,
         seal=seal(once),
         once=new_name(),

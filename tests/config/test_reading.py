@@ -150,6 +150,10 @@ def test_nothing_answers_by_itself_before_the_emergency_words_are_there(tmp_path
     assert read(tmp_path, smtp + '[emergency.words]\ntext = "Call 999."\n').replies.acknowledge
     in_welsh = smtp + '[emergency.words]\ntext = "Ffoniwch 999."\nlanguage = "cy"\n'
     assert only(problems(tmp_path, in_welsh)).code == "no-emergency-words"
+    two = '[senders.other]\nname = "Police"\naddress = "police@example.org"\n' + '[emergency.a]\ntext = "Call 101."\n'
+    of_one = smtp + two + 'sender = "other"\n'
+    assert only(problems(tmp_path, of_one)).code == "no-emergency-words"
+    assert read(tmp_path, of_one + '[emergency.words]\ntext = "Call 999."\n').replies.acknowledge
 
 
 def test_real_mail_needs_a_public_https_address(tmp_path: Path) -> None:

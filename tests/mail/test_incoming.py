@@ -204,6 +204,15 @@ def test_the_headers_of_a_mail_that_is_too_much_still_count() -> None:
     assert (mail.from_address, mail.subject, mail.text) == ("ann@x.example", "Hello", "")
 
 
+def test_the_words_before_what_is_too_much_still_count() -> None:
+    forwarded = b"".join(b"--b%d\nContent-Type: multipart/mixed; boundary=b%d\n\n" % (n, n + 1) for n in range(12))
+    words = b"--b0\nContent-Type: text/plain\n\nHe is at the door.\n"
+    raw = b"From: ann@x.example\nContent-Type: multipart/mixed; boundary=b0\n\n" + words + forwarded + b"x\n" * 500_000
+    mail = read(raw)
+    assert mail.text.startswith("He is at the door.") and mail.faults == ("too-deep",)
+    assert mail.attachments == () and mail.html == ""
+
+
 def test_files_are_listed_up_to_a_number() -> None:
     raw = many + b"--a\nContent-Type: image/png\n\nx\n" * 150 + b"--a--\n"
     assert len(read(raw).attachments) == MOST_ATTACHMENTS

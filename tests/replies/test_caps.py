@@ -43,3 +43,41 @@ def test_a_wish_to_leave_is_never_one_too_many(post: Post) -> None:
     sent = post.sent_to()
     with mock.patch.object(caps, "MOST_A_DAY", 1):
         assert [write(sent.leave, number, "unsubscribe") for number in range(3)] == ["unsubscribe"] * 3
+
+
+def test_a_mailbox_that_answers_by_itself_does_not_silence_its_owner(post: Post) -> None:
+    from newsletter.replies import intake
+
+    sent = post.sent_to()
+    with mock.patch.object(caps, "MOST_A_DAY", 2):
+        for number in range(4):
+            away = mail(sent.reply, "I am away.", message_id=f"<a{number}@x.example>", Auto_Submitted="auto-replied")
+            assert intake.accept(away, sent.reply, "ameera@example.net").kind == "auto"
+        assert write(sent.reply, 9, "Please come") == "person"
+
+
+def test_whoever_else_holds_the_copy_cannot_use_up_what_its_owner_may_write(post: Post) -> None:
+    from newsletter.replies import intake
+
+    sent = post.sent_to()
+
+    def by_others(number: int) -> str:
+        sender = f"other{number}@example.org"
+        raw = mail(sent.reply, f"Nonsense {number}", sender=sender, message_id=f"<o{number}@x.example>")
+        return intake.accept(raw, sent.reply, sender).kind
+
+    with mock.patch.object(caps, "MOST_A_DAY", 2):
+        assert [by_others(number) for number in range(3)] == ["person", "person", "quarantine"]
+        assert write(sent.reply, 9, "Please come") == "person"
+
+
+def test_people_who_say_no_address_on_the_page_are_not_one_writer_who_writes_too_much(post: Post) -> None:
+    from newsletter.mail import page_mail
+    from newsletter.replies import intake
+
+    assert caps.MOST_UNNAMED > caps.MOST_A_DAY
+    with mock.patch.object(caps, "MOST_A_DAY", 2):
+        for number in range(4):
+            to = "page@reply.council.example"
+            written = page_mail.Written(f"Plea {number}", f"{number}" * 20, to, "reply.council.example", timezone.now())
+            assert intake.accept(page_mail.build(written), to, "", "page").kind == "person"

@@ -92,7 +92,7 @@ def test_only_what_can_be_no_address_of_ours_is_refused_in_plain_words(post: Pos
     with Server(post.workspace.toml("", base), "127.0.0.1:0") as server, Peer(server.place) as peer:
         peer.say("MAIL FROM:<a@b.example>")
         said = peer.say(f"RCPT TO:<{address}>")
-        assert said.startswith("550 5.") and "https://news.council.example" in said and "press reply" in said
+        assert said.startswith("550 5.") and "https://news.council.example/r/" in said and "press reply" in said
         assert peer.say("DATA").startswith("503")
 
 

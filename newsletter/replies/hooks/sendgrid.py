@@ -12,10 +12,12 @@ from anymail.signals import EventType
 from anymail.webhooks.sendgrid import SendGridTrackingWebhookView
 
 from newsletter.config.inward import Hook
+from newsletter.mail import header_reading
 from newsletter.replies.hooks import anymail_views
 from newsletter.replies.hooks.calls import OLDEST, Call, Forged, Letter, Told, Unusable, dump
 
 STAMP = "x-twilio-email-event-webhook-timestamp"
+UNKNOWN = "unknown"  # no address, and not the empty one
 DROPPED_BEFORE = ("bounced address", "invalid")  # drops that say something of the address
 
 
@@ -43,7 +45,9 @@ def letters(call: Call) -> list[Letter | Told]:
     """A mail that came in, once for each recipient of its envelope."""
     envelope = json.loads(call.text("envelope") or "{}")
     recipients = [str(one) for one in envelope.get("to") or [""]]
-    sender = str(envelope.get("from") or "")
+    # Only an envelope that says so has the empty sender, which only machines use; where it is missing, the From counts.
+    header_from = [box for _, box in header_reading.mailboxes(call.text("from"))]
+    sender = str(envelope["from"] or "") if "from" in envelope else next(filter(None, header_from), UNKNOWN)
     if "email" in call.form:
         return [Letter(call.form["email"], recipient, sender) for recipient in recipients]
     if "headers" not in call.form:
