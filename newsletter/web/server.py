@@ -35,7 +35,6 @@ class Server:
         from waitress.channel import HTTPChannel
         from waitress.server import create_server
 
-
         # Django would log the addresses of faulty requests, and an address here holds a person's token.
         logging.getLogger("django.request").setLevel(logging.CRITICAL)
         # "Task queue depth is 1" only says that a request waits for a moment; nobody at the terminal can use it.
