@@ -55,7 +55,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "worker": ("worker", "Run", "Send what is due: schedules, people to be tried again, what was cut off."),
     "catch": ("catch", "Run", "Run the mail catcher: read mail here instead of sending it."),
     "dkim": ("dkim", "Run", "Make and show the keys that seal our mail (DKIM)."),
-    "web": ("web", "Run", "Serve the public pages: unsubscribe, view in browser, pictures."),
+    "web": ("web", "Run", "Serve the public pages: reply, unsubscribe, view in browser, pictures."),
 }
 GROUPS = ("Start", "Write", "People", "Send", "Answers", "Run")
 

@@ -61,6 +61,11 @@ def plus(config: Config, address: str, wait: Callable[[float], None] = time.slee
         hint = "Add [mailboxes.inbox]; docs/how-to/shared-mailbox.md shows it."
         yield Finding(AREA, text, Problem("no-such-mailbox", text, hint))
         return
+    if config.mail.transport == "catcher":
+        text = "Plus addresses cannot be tried while the catcher takes all mail: the trial would never leave here"
+        hint = 'Set [mail] transport = "smtp" with a relay first: docs/how-to/send-real-mail.md.'
+        yield worth_a_look(AREA, "plus-not-tried", text, hint, config.where("mail.transport"))
+        return
     local, _, domain = address.rpartition("@")
     token = tokens.Keyring.load(config.var / "secret.key").make(tokens.Purpose.REPLY, tokens.new_id())
     to = tokens.address(local, token, domain)

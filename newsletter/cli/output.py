@@ -99,8 +99,17 @@ class Output:
         for name, value in pairs:
             self.say(self.folded(f"  {name}{' ' * (width - _columns(name))}  {value}".rstrip(), width + 4))
 
-    def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Columns under plain headings, no boxes: readable by a person, a screen reader and `cut` alike."""
+    def too_wide(self, head: Sequence[str], rows: Sequence[Sequence[object]]) -> int:
+        """The window's columns where this table would run over its edge, else 0 (also where nobody watches)."""
+        columns = shutil.get_terminal_size().columns
+        widths = [max(_columns(str(cell)) for cell in column) for column in zip(head, *rows, strict=True)]
+        return columns if self.fancy and sum(widths) + 2 * (len(widths) - 1) > columns else 0
+
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[object]], below: Sequence[str] = ()) -> None:
+        """Columns under plain headings, no boxes: readable by a person, a screen reader and `cut` alike.
+
+        `below`: for a narrow window, a line to print under each row, set in as far as the second column.
+        """
         body = [[number(cell) if type(cell) is int else str(cell) for cell in row] for row in rows]
         widths = [max(map(_columns, column)) for column in zip(head, *body, strict=True)]
         right = [all(type(cell) is str and cell.replace(",", "").isdigit() for cell in column) and bool(body)
@@ -113,6 +122,8 @@ class Output:
             line = "  ".join(cells).rstrip()
             if not self.quiet:
                 click.echo(self.style(line, dim=True) if index == 0 else line)
+                if index and below:
+                    click.echo(f"{' ' * (widths[0] + 2)}{below[index - 1]}".rstrip())
 
     def problems(self, problems: Iterable[Problem], *, err: bool = False) -> None:
         """Every problem the way a good compiler says it; with --quiet all but the notes."""

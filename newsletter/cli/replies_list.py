@@ -84,19 +84,27 @@ def list_(output: Output, everything: bool, mine: bool, free: bool, team: str, i
 def _table(output: Output, found: Page, most: int) -> None:
     from newsletter.replies import showing
 
+    head = ("No.", "Waiting", "Answer", "Who", "With", "Issue", "What they wrote")
     rows = [
         (
             one["id"],
             showing.age(one["waiting_since"] or one["created"]),
-            clock(output, one) or one["state"],
+            clock(output, one) or ("answered" if one["state"] == "waiting" else one["state"]),
             cut(("! " if one["look_first"] else "") + name_of(one), 28),
             one["assignee"] or one["team"] or "–",
             cut(one["issue"] or "–", 24),
-            cut(" ".join(filter(None, [one["first_words"], *(f"#{tag}" for tag in one["tags"])])), 60),
+            cut(_words(one), 60),
         )
         for one in found.rows
     ]
-    output.table(("No.", "Waiting", "Answer", "Who", "With", "Issue", "What they wrote"), rows)
+    if columns := output.too_wide(head, rows):
+        below = []
+        for *_, issue, words in rows:  # their words under each name: a row of 150 columns breaks anywhere at 80
+            place = "" if issue == "–" else f"  {issue}"
+            below.append(f"{cut(words, max(20, columns - 6 - len(place)))}{place and output.style(place, dim=True)}")
+        output.table(head[:-2], [(*row[:3], cut(row[3], 24), row[4]) for row in rows], below)
+    else:
+        output.table(head, rows)
     output.say()
     total = f"{number(most)} or more conversations" if found.total >= most else count(found.total, "conversation")
     first = (found.number - 1) * found.size
@@ -104,9 +112,16 @@ def _table(output: Output, found: Page, most: int) -> None:
     output.say(f"{total}{part}")
     if any(one["look_first"] for one in found.rows):
         output.say("! Look at these first.")
-    output.next(f"newsletter replies show {found.rows[0]['id']}", "read the oldest")
+    waiting = [one for one in found.rows if one["waiting_since"]] or found.rows  # --all has the newest on top
+    oldest = min(waiting, key=lambda one: one["waiting_since"] or one["created"])
+    output.next(f"newsletter replies show {oldest['id']}", "read the oldest")
     if found.more:
         output.next(f"newsletter replies list --page {found.number + 1}", "the next page, with the same options")
+
+
+def _words(one: dict[str, Any]) -> str:
+    """Their first words, and the tags that colleagues put on them."""
+    return " ".join([one["first_words"] or "(no words)", *(f"#{tag}" for tag in one["tags"])])
 
 
 def _aside(output: Output, aside: list[dict[str, Any]]) -> None:

@@ -94,7 +94,9 @@ def let_go(output: Output, number: int, as_json: bool) -> int:
     if as_json:
         print_json(lists=list(lists))
     else:
-        output.done(f"Off {', '.join(lists)}." if lists else "They were off already.")
+        off = f"the list{'s' * (len(lists) > 1)} {', '.join(lists)}"
+        output.done(f"They are off {off} now, and get no more mail from there." if lists else "They were off already.")
+        output.next(f"newsletter replies answer {number}", "where they said more than that")
     return Exit.FINE
 
 

@@ -125,7 +125,8 @@ def _facts(output: Output, config: Config, found: dict[str, Any]) -> list[tuple[
     if found["phone"]:
         rows.append(("Phone", line(found["phone"])))
     rows.append(("Issue", visible(found["issue"] or "not known")))
-    state = [found["state"], clock(output, found)]
+    waiting = "waiting for them: we have answered"
+    state = [waiting if found["state"] == "waiting" else found["state"], clock(output, found)]
     if found["snoozed_until"]:
         state.append(f"until {showing.clock(found['snoozed_until'])}")
     rows.append(("State", ", ".join(filter(None, state))))
@@ -157,10 +158,15 @@ def _files(output: Output, paths: list[Path], copies: list[Path | None], files: 
 
 def _what_next(output: Output, config: Config, found: dict[str, Any], full: bool) -> None:
     output.say()
+    if "asks to leave" in found["tags"] and not found["left"]:
+        output.next(f"newsletter replies let-go {found['id']}", "take them off their lists, as they ask")
     if config.staff:
         output.next(f"newsletter replies answer {found['id']}", "answer it")
     elif address := found["from"]["address"]:
         output.say(f"  Answer    from your own mail program, to {visible(address)}")
+        output.say(
+            "            or from here: add yourself to newsletter.toml first, as [staff.jo] with name and address"
+        )
     theirs = [one for one in found["messages"] if one["kind"] == "person"]
     if not full and any(one["quoted_hidden"] for one in theirs):
         output.next(f"newsletter replies show {found['id']} --full", "with the text they quoted")

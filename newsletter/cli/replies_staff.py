@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from newsletter.cli.output import Output, count, json_option, print_json
-from newsletter.cli.replies_words import as_option, at_the_desk, moment, number_of
+from newsletter.cli.replies_words import as_option, at_the_desk, moment, number_of, together
 from newsletter.problems import Exit, NewsletterError, Problem
 
 
@@ -19,11 +19,15 @@ def claim(output: Output, numbers: tuple[str, ...], as_: str, as_json: bool) -> 
     by = at_the_desk(output, as_)
     from newsletter.replies import desk
 
-    done = [desk.claim(number_of(one), by) for one in numbers]
+    with together():
+        done = [desk.claim(number_of(one), by) for one in numbers]
     if as_json:
         print_json((), conversations=[{"id": one.pk, "assignee": one.assignee, "state": one.state} for one in done])
         return Exit.FINE
     output.done(f"{count(len(done), 'conversation')} with you now, {by.name}.")
+    for one in done:
+        if had := desk.taken_from(one):
+            output.say(f"  {one.pk} was with {had}. `newsletter replies note {one.pk}` tells them why.")
     output.next(f"newsletter replies show {done[0].pk}", "read it")
     return Exit.FINE
 
@@ -46,7 +50,8 @@ def assign(output: Output, numbers: tuple[str, ...], to: str, nobody: bool, as_:
     if bool(to) == nobody:
         problem = Problem("wrong-usage", "Say whom it goes to: --to NAME, or --nobody", "For instance --to asb.")
         raise NewsletterError(problem, exit=Exit.USAGE)
-    done = [desk.assign(number_of(one), by, to) for one in numbers]
+    with together():
+        done = [desk.assign(number_of(one), by, to) for one in numbers]
     if as_json:
         facts = [{"id": one.pk, "assignee": one.assignee, "team": one.team} for one in done]
         print_json((), conversations=facts)
@@ -101,7 +106,7 @@ def away(output: Output, name: str | None, until: str, stand_in: str, is_back: b
         when = f" until {showing.clock(moment(until))}" if until else " until `--back`"
         output.done(f"{who.called(config, stand_in)} stands in for {colleague.name}{when}.")
         if handed:
-            output.say(f"  Handed over: {count(len(handed), 'conversation')} that wait.")
+            output.say(f"  Handed over: {count(len(handed), 'conversation that waits', 'conversations that wait')}.")
     if as_json:
         print_json((), staff=name, stand_in=stand_in, handed_over=handed)
     return Exit.FINE

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from newsletter.cli.output import Output, json_option, print_json
-from newsletter.cli.replies_words import as_option, at_the_desk, line, moment, number_of, text_of
+from newsletter.cli.replies_words import as_option, at_the_desk, line, moment, number_of, text_of, together
 from newsletter.problems import Exit, NewsletterError, Problem
 
 
@@ -63,7 +63,8 @@ def close(output: Output, names: tuple[str, ...], why: str, as_: str, as_json: b
     by = at_the_desk(output, as_)
     from newsletter.replies import desk
 
-    done = [desk.close(number_of(one), by, why).pk for one in names]
+    with together():
+        done = [desk.close(number_of(one), by, why).pk for one in names]
     return _ended(output, as_json, f"Closed: {', '.join(map(str, done))}", closed=done)
 
 
@@ -77,7 +78,8 @@ def reopen(output: Output, names: tuple[str, ...], as_: str, as_json: bool) -> i
     by = at_the_desk(output, as_)
     from newsletter.replies import desk
 
-    done = [desk.reopen(number_of(one), by).pk for one in names]
+    with together():
+        done = [desk.reopen(number_of(one), by).pk for one in names]
     return _ended(output, as_json, f"Open again: {', '.join(map(str, done))}", open=done)
 
 
@@ -107,7 +109,8 @@ def spam(output: Output, names: tuple[str, ...], as_: str, as_json: bool) -> int
     by = at_the_desk(output, as_)
     from newsletter.replies import desk
 
-    done = [desk.spam(number_of(one), by).pk for one in names]
+    with together():
+        done = [desk.spam(number_of(one), by).pk for one in names]
     return _ended(output, as_json, f"Junk: {', '.join(map(str, done))}", spam=done)
 
 

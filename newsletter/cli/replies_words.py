@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,15 @@ def at_the_desk(output: Output, as_: str) -> Colleague:
     from newsletter.replies import who
 
     return who.colleague(config, as_)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """What is done to several conversations is done to all of them or to none: half is not told by one error."""
+    from django.db import transaction
+
+    with transaction.atomic():
+        yield
 
 
 def number_of(name: str) -> int:

@@ -15,7 +15,7 @@ from newsletter.problems import Exit
 @click.option("--listen", metavar="HOST:PORT", default="", help="Serve here instead of [web] listen; port 0 = any.")
 @click.pass_obj
 def command(output: Output, listen: str) -> int:
-    """Serve the public pages: unsubscribe, view in browser, pictures. Ctrl-C ends it.
+    """Serve the public pages: reply, unsubscribe, view in browser, pictures. Ctrl-C ends it.
 
     \b
     newsletter web
@@ -30,6 +30,7 @@ def command(output: Output, listen: str) -> int:
     output.done(f"Serving the public pages of {config.site.name} on {server.url}")
     output.facts(
         [
+            ("/r/…", "reply on a page: one box, one button, files on the page after"),
             ("/u/…", "leave, with a button and an undo; also the mail services’ one-click"),
             ("/v/…", "view in browser: a person’s own copy, or the public one"),
             ("/i/…", "pictures and linked files"),

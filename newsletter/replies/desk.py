@@ -120,6 +120,12 @@ def claim(number: int, by: Colleague) -> Conversation:
     return found
 
 
+def taken_from(found: Conversation) -> str:
+    """The colleague who had it until the claim that came last; "" where it was free, or theirs already."""
+    latest = DeskEntry.objects.filter(conversation=found, version=found.version, what="claimed").last()
+    return latest.words.removeprefix("from ") if latest else ""
+
+
 def assign(number: int, by: Colleague, to: str) -> Conversation:
     """Give it to a colleague or a team by key; who is away is stood in for; "" gives it back to everybody."""
     config = settings.current()

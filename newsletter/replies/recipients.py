@@ -121,8 +121,9 @@ def settled(choice: Choice, to: str, number: int) -> str:
     if not choice.why:
         return choice.address
     known = [one for one in (choice.address, *choice.others) if one]
-    hint = " or ".join(f"--to {one}" for one in known[:5]) or "Their address is in their words, perhaps: ring them."
-    problem = Problem("choose-recipient", f"Say whom the answer goes to: {choice.why}", f"Add {hint}")
+    ways = " or ".join(f"--to {one}" for one in known[:5])
+    hint = f"Add {ways}" if ways else "Mail cannot go to them. Perhaps a phone number or an address is in their words."
+    problem = Problem("choose-recipient", f"Say whom the answer goes to: {choice.why}", hint)
     raise NewsletterError(problem, exit=Exit.REFUSED)
 
 

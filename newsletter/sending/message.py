@@ -114,8 +114,8 @@ class Composer:
         unfit = wrong_bytes(b"".join((to, *own)))
         tokens = self._tokens(row)
         data = made.plate.build(to, own, tokens)
-        before, after = self._sender
-        return self._ready(f"{before}{tokens[_BOUNCE].decode('ascii')}{after}", recipient, data, unfit)
+        sender = tokens[_BOUNCE].decode("ascii").join(self._sender)  # one shared mailbox has no place for a token
+        return self._ready(sender, recipient, data, unfit)
 
     def _first(self, row: Leased, recipient: Address, made: _Compiled) -> Ready:
         """A mail built the long way: the first of every variant, which is looked at byte by byte and from which the

@@ -160,3 +160,18 @@ def test_quiet_keeps_problems(capsys: pytest.CaptureFixture[str]) -> None:
     output.problems([Problem("x-y", "wrong")])
     assert "made" not in (text := capsys.readouterr().out)
     assert "wrong" in text
+
+
+def test_a_table_says_where_it_would_run_over_the_edge_and_takes_a_line_below_each_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head, rows = ("No.", "Who"), [("1", "x" * 90), ("2", "y")]
+    assert not Output(Path()).too_wide(head, rows)  # nobody watches: nothing is cut or folded
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(Output, "fancy", True)
+    assert Output(Path()).too_wide(head, rows) == 80
+    assert not Output(Path()).too_wide(head, rows[1:])
+    Output(Path(), plain=True).table(("No.", "Who"), [("1", "Ann"), ("2", "Bo")], ["first", "second"])
+    assert capsys.readouterr().out.splitlines()[1:] == ["  1  Ann", "     first", "  2  Bo", "     second"]

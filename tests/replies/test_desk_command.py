@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,53 @@ def test_a_hostile_writer_moves_no_cursor_in_any_view(desk: Desk) -> None:
         assert ran.exit == 0, ran
         bad = [letter for letter in ran.out + ran.err if (ord(letter) < 32 and letter != "\n") or letter == "\u202e"]
         assert not bad, (arguments, ran)
+
+
+def test_what_is_done_to_several_is_done_to_all_of_them_or_to_none(desk: Desk) -> None:
+    desk.asks()
+    for verb in ("claim", "close", "spam"):
+        assert run(desk, verb, "1", "99").exit == 2
+    assert Conversation.objects.get(pk=1).state == "new"
+    assert not DeskEntry.objects.exclude(what="came").exists()
+
+
+def test_taking_what_a_colleague_has_says_so(desk: Desk) -> None:
+    desk.asks()
+    run(desk, "claim", "1", by="sam")
+    assert "1 was with Sam Okafor" in run(desk, "claim", "1").out
+    assert "was with" not in run(desk, "claim", "1").out
+
+
+def test_a_message_without_any_address_says_why_no_answer_can_go(desk: Desk) -> None:
+    desk.post.workspace.run("replies", "receive", stdin="Subject: Hello\r\n\r\nI am nobody.\r\n")
+    run(desk, "show", "1")
+    ran = run(desk, "answer", "1", "--text", "Yes", "--yes")
+    assert ran.exit == 4 and "Mail cannot go to them." in ran.err and "--to" not in ran.err
+
+
+def test_who_has_waited_longest_is_named_whatever_stands_on_top(desk: Desk) -> None:
+    for number in (1, 2, 3):
+        desk.asks(f"p{number}@example.net")
+    run(desk, "show", "1")
+    run(desk, "answer", "1", "--text", "Yes", "--yes")
+    listed = run(desk, "list", "--all").out
+    assert "newsletter replies show 2   read the oldest" in listed
+    assert "  answered  " in listed and "waiting for them: we have answered" in run(desk, "show", "1").out
+
+
+def test_who_asks_to_leave_can_be_let_go_from_where_it_is_read(desk: Desk) -> None:
+    desk.asks(body="Please take me off your mailing list.")
+    assert "newsletter replies let-go 1" in run(desk, "show", "1").out
+    let_go = desk.post.workspace.run("replies", "let-go", "1")
+    assert let_go.exit == 0 and "get no more mail from there" in let_go.out
+    assert "newsletter replies let-go" not in run(desk, "show", "1").out
+
+
+def test_in_a_narrow_window_their_words_stand_under_each_name(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.asks("a-rather-long-name-for-one-mailbox@example.net", body="Word " * 60)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("newsletter.cli.output.Output.fancy", True)
+    listed = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in run(desk, "list").out.splitlines()]
+    assert listed[0].split() == ["No.", "Waiting", "Answer", "Who", "With"]
+    assert listed[2].startswith("     Word Word") and "…  2026-11-24-asb" in listed[2]
+    assert max(map(len, listed)) <= 80

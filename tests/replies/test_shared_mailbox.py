@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest import mock
 
 import pytest
@@ -143,7 +144,7 @@ def test_shared_without_a_mailbox_is_an_error_of_the_settings(post: Post) -> Non
 MAILDIR = '[mailboxes.inbox]\nkind = "maildir"\npath = "mail"\n'
 
 
-def probe(post: Post, arrives: bool) -> list[str]:
+def probe(post: Post, arrives: bool, caught: bool = False) -> list[str]:
     """What doctor says of plus addresses, with a mail server that delivers into a Maildir, or loses what it took."""
     from newsletter.cli import doctor_replies
     from newsletter.sending.models import Notice
@@ -151,6 +152,7 @@ def probe(post: Post, arrives: bool) -> list[str]:
     for name in ("new", "cur", "tmp"):
         (post.workspace.root / "mail" / name).mkdir(parents=True)
     config = post.workspace.toml(MAILDIR)
+    config = replace(config, mail=replace(config.mail, transport="catcher" if caught else "smtp"))
 
     def carry(config: object, only: list[int]) -> int:
         notice = Notice.objects.get(pk__in=only)
@@ -170,3 +172,8 @@ def test_doctor_says_that_plus_addresses_work(post: Post) -> None:
 def test_doctor_says_that_they_do_not_within_a_bounded_time(post: Post) -> None:
     [said] = probe(post, arrives=False)
     assert "did not come back within 90 seconds" in said
+
+
+def test_doctor_draws_no_conclusion_while_mail_is_only_caught(post: Post) -> None:
+    [said] = probe(post, arrives=False, caught=True)
+    assert "cannot be tried while the catcher takes all mail" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +66,17 @@ def test_the_mails_after_the_first_are_those_that_the_first_would_be(config: Con
     assert together == [composer(config, rendered).compose(one) for one in everybody()]
     assert all(made.plate for made in worn._cache.values()), "the quick way was not taken"
     assert not any(ready.unfit for ready in together)
+
+
+@pytest.mark.parametrize("mode", ["shared", "token"])
+def test_all_copies_of_a_mailing_are_made_where_answers_come_to_one_mailbox(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "newsletter.toml").write_text(f'{TOML}\n[replies]\nmode = "{mode}"\nmailbox = "news@council.example"\n')
+    config = configuration.load(tmp_path)
+    worn = composer(config, a_rendered())
+    together = [worn.compose(one) for one in everybody()]
+    assert together == [composer(config, a_rendered()).compose(one) for one in everybody()]
+    senders = {ready.envelope_sender for ready in together}
+    assert senders == {"news@council.example"} if mode == "shared" else len(senders) == len(together)
 
 
 def test_a_subject_with_values_in_it_is_built_for_each_person(config: Config) -> None:
