@@ -185,7 +185,7 @@ def test_the_balance_adds_up_over_every_kind(post: Post) -> None:
     receive(post, mail(sent.reply))
     receive(post, mail(sent.reply))
     receive(post, mail(sent.reply, "away", message_id="<2@x>", Auto_Submitted="auto-replied"))
-    receive(post, mail(sent.leave, message_id="<3@x>"))
+    receive(post, mail(sent.leave, "unsubscribe", message_id="<3@x>"))
     receive(post, mail(sent.bounce, sender="MAILER-DAEMON@x.example", message_id="<4@x>"), "--recipient", sent.bounce)
     receive(post, b"\x00\x01" * 50)
     ran = post.workspace.run("replies", "balance", "--json")
