@@ -19,7 +19,10 @@ from newsletter.replies.sorting import Verdict
 from newsletter.replies.storing import storable
 
 BIGGEST = 50 * 1024 * 1024  # bytes; by mail up to 50 MB is accepted, so that pictures never take the words with them
-TRIES = 2  # a message that twice ended the process that read it goes to quarantine, so that the next one is read
+TRIES = 2  # a message that the reading process twice gave up goes to quarantine, so that the next one is read
+# Our own process ended over one message, from outside or for want of memory. That says little about the message, which
+# is read in another process, so it is tried for long; but not for ever, or the ones behind it would wait.
+CUT_OFF = 25
 
 log = logging.getLogger(__name__)
 
@@ -115,15 +118,15 @@ def _sort_or_leave(raw: Raw, wait: float = reading.PATIENCE) -> Verdict:
 
 
 def _sort(raw: Raw) -> Verdict:
-    why = "ended the process that did it, twice"
-    while _counted(raw):
+    why, failed = f"was cut off {CUT_OFF} times", 0
+    while failed < TRIES and _counted(raw):
         try:
             data = bytes(raw.data)
             incoming = reading.read(data)
             enclosures.prepare(data, incoming)
             return sorting.sort(raw, incoming)
         except reading.Unreadable as error:
-            why = str(error)
+            why, failed = str(error), failed + 1
         except (NewsletterError, OperationalError, InterfaceError):
             # A lost key or a locked database says nothing about the message: do not count it as a failed reading.
             Raw.objects.filter(pk=raw.pk).update(attempts=raw.attempts - 1)
@@ -136,9 +139,9 @@ def _sort(raw: Raw) -> Verdict:
 def _counted(raw: Raw) -> bool:
     """Count one more try; False when there were enough, or when somebody else sorted it before our turn came."""
     mine = Raw.objects.filter(pk=raw.pk, kind=Kind.UNREAD, attempts=raw.attempts)
-    if not mine.filter(attempts__lt=TRIES).update(attempts=raw.attempts + 1):
+    if not mine.filter(attempts__lt=CUT_OFF).update(attempts=raw.attempts + 1):
         raw.refresh_from_db(fields=["kind", "reason", "attempts"])
-        if raw.kind != Kind.UNREAD or raw.attempts >= TRIES:
+        if raw.kind != Kind.UNREAD or raw.attempts >= CUT_OFF:
             return False
         return _counted(raw)
     raw.attempts += 1

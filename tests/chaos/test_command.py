@@ -30,8 +30,8 @@ def ready(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def sending(workspace: Workspace) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "newsletter", "-C", str(workspace.root), "send", "--yes", "--expect", "150"]
+def sending(workspace: Workspace, people: int = 150) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "newsletter", "-C", str(workspace.root), "send", "--yes", "--expect", str(people)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -54,8 +54,10 @@ def test_an_interrupt_finishes_what_is_in_flight_and_says_how_to_go_on(
     ready: Workspace, catcher: CatcherElsewhere, sign: signal.Signals
 ) -> None:
     ready.toml(f'[catch]\nsmtp = "127.0.0.1:{catcher.port}"\n')
+    everybody = [*PEOPLE, *(f"more{n}@home.example" for n in range(2850))]  # 150 were over in a tenth of a second
+    ready.people(*everybody[150:])
     connection.close()
-    with sending(ready) as first:
+    with sending(ready, 3000) as first:
         wait_for_mails(catcher.folder, 10)
         first.send_signal(sign)
         if sign == signal.SIGHUP:
@@ -67,13 +69,13 @@ def test_an_interrupt_finishes_what_is_in_flight_and_says_how_to_go_on(
     assert "newsletter send   goes on where it stopped" in said
     status = balanced()
     assert status["uncertain"] == status["inflight"] == status["leased"] == 0
-    assert status["accepted"] == sum(catcher.copies().values()) < 150
-    with sending(ready) as second:
-        said, _ = second.communicate(timeout=60)
+    assert status["accepted"] == sum(catcher.copies().values()) < 3000
+    with sending(ready, 3000) as second:
+        said, _ = second.communicate(timeout=120)
     assert second.returncode == 0, said
-    assert f"{150 - status['accepted']} now, 150 people in all" in said
-    assert catcher.copies() == dict.fromkeys(PEOPLE, 1)
-    assert balanced()["accepted"] == 150
+    assert f"{3000 - status['accepted']:,} now, 3,000 people in all" in said
+    assert catcher.copies() == dict.fromkeys(everybody, 1)
+    assert balanced()["accepted"] == 3000
 
 
 def test_killed_with_its_own_catcher_the_files_are_the_truth(ready: Workspace) -> None:

@@ -77,12 +77,26 @@ def test_killed_at_any_step_the_message_is_there_once(receive: Receiving, when: 
     only_once(receive.post, "Help me")
 
 
-def test_a_message_that_kills_its_reader_twice_is_set_aside_and_the_next_is_read(receive: Receiving) -> None:
+def test_whoever_ends_us_over_a_message_does_not_cost_the_person_their_words(receive: Receiving) -> None:
+    """It is read in another process, so a kill of ours says nothing about it."""
     from newsletter import replies
 
     sent = receive.post.sent_to()
-    for _ in range(2):
-        assert receive(mail(sent.reply, "Poison"), sent.reply, "before read") == -signal.SIGKILL
+    for _ in range(3):
+        assert receive(mail(sent.reply, "Help me"), sent.reply, "before read") == -signal.SIGKILL
+    assert receive(mail(sent.reply, "And me", message_id="<2@x>"), sent.reply) == 0
+    found = replies.balance()
+    assert (found["person"], found["quarantine"], found["unread"]) == (2, 0, 0) and found["adds_up"]
+
+
+def test_a_message_over_which_we_ended_too_often_is_set_aside_and_the_next_is_read(receive: Receiving) -> None:
+    from newsletter import replies
+    from newsletter.replies.intake import CUT_OFF
+    from newsletter.replies.models import Raw
+
+    sent = receive.post.sent_to()
+    assert receive(mail(sent.reply, "Poison"), sent.reply, "before read") == -signal.SIGKILL
+    Raw.objects.update(attempts=CUT_OFF)
     assert receive(mail(sent.reply, "Help me", message_id="<2@x>"), sent.reply) == 0
     found = replies.balance()
     assert (found["person"], found["quarantine"], found["unread"]) == (1, 1, 0) and found["adds_up"]

@@ -270,7 +270,8 @@ def test_ctrl_c_in_the_count_down_of_a_terminal_freezes_nothing(workspace: Works
     script = (
         "from pathlib import Path; from newsletter.cli.output import Output;"
         "from newsletter.cli.sending_plan import taken_back_in_time as undo;"
-        "import sys; sys.exit(130 if undo(Output(Path()), 30) else 0)"
+        # It waits for a line before it ends: what a terminal has not read yet when it closes may be lost.
+        "import sys; code = 130 if undo(Output(Path()), 30) else 0; sys.stdin.readline(); sys.exit(code)"
     )
     ours, theirs = pty.openpty()
     process = subprocess.Popen([sys.executable, "-c", script], stdin=theirs, stdout=theirs, start_new_session=True)
@@ -281,6 +282,7 @@ def test_ctrl_c_in_the_count_down_of_a_terminal_freezes_nothing(workspace: Works
     process.send_signal(signal.SIGINT)
     while b"Taken back" not in said:
         said += os.read(ours, 1000)
+    os.write(ours, b"\n")
     assert process.wait(20) == 130
     os.close(ours)
     assert b"Sending starts in 30 s" in said
