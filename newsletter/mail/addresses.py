@@ -108,3 +108,11 @@ def _refuse_common_slips(typed: str) -> None:
         raise ValueError("only the address is wanted, without name and angle brackets")
     if any(unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") for letter in typed):
         raise ValueError("it holds an invisible character")
+
+
+def comparable(text: str) -> str:
+    """As `canonical`; what is no address at all is compared as it stands, in small letters."""
+    try:
+        return canonical(text)
+    except ValueError:
+        return text.strip().lower()

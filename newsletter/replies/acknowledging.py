@@ -73,7 +73,7 @@ def refused(conversation: Conversation, message: Message, incoming: Incoming, co
         return "the sender is not verified"
     if not returned:
         return "it has no return address (RFC 3834, 2)"
-    if canonical(addresses.unwrapped(returned)) != canonical(writer):
+    if addresses.comparable(addresses.unwrapped(returned)) != addresses.comparable(writer):
         return "it would go to another address than the one it came from"
     if why := no_person(writer, config):
         return why
@@ -91,16 +91,16 @@ def no_person(address: str, config: Config) -> str:
     if ROBOT.match(address):
         return "the address belongs to a machine or a list"
     own = {config.mail.reply_domain.lower(), config.mail.bounce_domain.lower()}
-    ours = {canonical(one.address) for one in config.senders.values()}
-    ours |= {canonical(one) for one in (config.replies.mailbox, config.replies.address) if one}
-    if address.rpartition("@")[2].lower() in own or canonical(address) in ours or token_in(address, config):
+    ours = {addresses.comparable(one.address) for one in config.senders.values()}
+    ours |= {addresses.comparable(one) for one in (config.replies.mailbox, config.replies.address) if one}
+    if address.rpartition("@")[2].lower() in own or addresses.comparable(address) in ours or token_in(address, config):
         return "it comes from an address of our own"
     return ""
 
 
 def too_many(conversation: Conversation, message: Message) -> str:
     """Why there were enough of them already: for this writer and issue, for this address, or for everybody."""
-    writer = canonical(message.from_address)
+    writer = addresses.comparable(message.from_address)
     today = Notice.objects.filter(canonical=writer, created__gt=timezone.now() - A_DAY)
     if today.filter(kind=Notice.Kind.ACKNOWLEDGEMENT, once__startswith=f"ack:{issue_of(conversation)}:").exists():
         return "thanked already today"
@@ -213,7 +213,7 @@ def reference_only(conversation: Conversation, to: str, language: str) -> None:
     The same limits hold, for anybody can type anybody's address. What they wrote is kept already: nothing here raises
     but for the database."""
     config = settings.current()
-    if why := no_person(to, config) or enough(canonical(to)):
+    if why := no_person(to, config) or enough(addresses.comparable(to)):
         DeskEntry.objects.create(conversation=conversation, by=BY_ITSELF, what="not-thanked", words=why)
         return
     try:
@@ -226,14 +226,6 @@ def reference_only(conversation: Conversation, to: str, language: str) -> None:
 def issue_of(conversation: Conversation) -> str:
     """What "one for each issue" counts by."""
     return str(conversation.mailing_id or "none")
-
-
-def canonical(address_: str) -> str:
-    """The address for comparing; what is no address is compared as it stands."""
-    try:
-        return addresses.canonical(address_)
-    except ValueError:
-        return address_.strip().lower()
 
 
 def short(language: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from newsletter.audience import subscribing
+from newsletter.mail import addresses
 from newsletter.mail.bounces import Outcome
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.sorting import Sorted
 from newsletter.mail.tokens import Purpose
-from newsletter.replies import bounces, canary, complaints, confirming, conversations, undoing
+from newsletter.replies import bounces, canary, complaints, confirming, undoing
 from newsletter.replies import words as reading
 from newsletter.replies.identifying import Copy
 from newsletter.replies.models import Conversation, DeskEntry, Message, Raw, Tag
@@ -26,7 +27,7 @@ def bounced(raw: Raw, found: Sorted, *, proved: bool) -> None:
     if about is None:
         for each in found.recipients:
             if not each.delayed:
-                address = conversations.canonical(each.address)
+                address = addresses.comparable(each.address)
                 bounces.land(raw, None, None, address, each.outcome, each.status, each.words)
         return
     one = bounces.meant(found.recipients, about.canonical)
@@ -42,7 +43,7 @@ def bounced(raw: Raw, found: Sorted, *, proved: bool) -> None:
 def complained(raw: Raw, found: Sorted) -> None:
     """Land the complaint; the address is that of the delivery it is about, never only what the report claims."""
     told = found.complaint
-    claimed = conversations.canonical(told.address) if told and told.address else ""
+    claimed = addresses.comparable(told.address) if told and told.address else ""
     address = raw.delivery.canonical if raw.delivery else claimed
     complaints.land(raw, raw.delivery, address, told.feedback if told else "abuse")
 
@@ -60,7 +61,7 @@ def folded(raw: Raw, incoming: Incoming) -> int | None:
     """
     if raw.detail in ("loop", "canary", "delivered"):
         return None
-    writer = conversations.canonical(incoming.from_address)
+    writer = addresses.comparable(incoming.from_address)
     known = None
     if raw.delivery is not None:
         known = Conversation.objects.filter(delivery=raw.delivery, writer=writer).order_by("-id").first()
@@ -103,7 +104,7 @@ def left(raw: Raw, incoming: Incoming, copy: Copy) -> str:
     delivery = raw.delivery
     if delivery is None or copy.purpose is not Purpose.REPLY:
         return ""
-    if conversations.canonical(incoming.from_address) != delivery.canonical:
+    if addresses.comparable(incoming.from_address) != delivery.canonical:
         return ""
     wording = undoing.mark(raw.pk, f"their whole reply asked for it: {incoming.subject[:80]}")
     subscribing.leave(delivery.canonical, delivery.lists, "mail", wording)

@@ -10,8 +10,8 @@ from datetime import timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from newsletter.mail.addresses import comparable
 from newsletter.mail.incoming import Incoming
-from newsletter.replies.conversations import canonical
 from newsletter.replies.models import Message, Raw
 from newsletter.replies.storing import storable
 
@@ -29,7 +29,7 @@ def too_many(raw: Raw, incoming: Incoming) -> str:
     that the copy went to is counted alone: whoever else holds it cannot use up what they may write.
     """
     since = timezone.now() - timedelta(days=1)
-    writer = storable(canonical(incoming.from_address), 320)
+    writer = storable(comparable(incoming.from_address), 320)
     wrote = Message.objects.filter(kind=Message.Kind.PERSON, at__gte=since, conversation__delivery=raw.delivery_id)
     own = wrote.filter(conversation__writer=writer)
     if not writer:

@@ -20,7 +20,7 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
     A conversation belongs to one delivery *and* one writer: a neighbour's forwarded copy may be answered by
     somebody else, and nobody is shown the words of another.
     """
-    writer = canonical(incoming.from_address)
+    writer = addresses.comparable(incoming.from_address)
     answered = raw.answers = notice_of(raw, incoming, copy)
     conversation = existing(raw, incoming, copy, writer, answered)
     words = reading.of(incoming, bytes(raw.data), raw.delivery)
@@ -204,11 +204,3 @@ def reason_of(conversation: Conversation, copy: Copy) -> str:
     if conversation.someone_else:
         return f"from someone else, via {delivery.address}"
     return f"answers the copy sent to {delivery.address}"
-
-
-def canonical(address: str) -> str:
-    """The address for comparing; what is no address at all is compared as it stands, in small letters."""
-    try:
-        return addresses.canonical(address)
-    except ValueError:
-        return address.strip().lower()

@@ -63,11 +63,6 @@ def keep(message: Message, raw: bytes) -> list[Attachment]:
     return _kept(message, rows)
 
 
-def keep_files(message: Message, files: Iterable[File]) -> list[Attachment]:
-    """As `keep`, for files that came another way (the reply page)."""
-    return _kept(message, _stored(files))
-
-
 def _kept(message: Message, rows: list[Attachment]) -> list[Attachment]:
     for row in rows:
         row.message = message

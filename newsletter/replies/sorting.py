@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from newsletter import settings
 from newsletter.config import Config
-from newsletter.mail import signs
+from newsletter.mail import addresses, signs
 from newsletter.mail import sorting as rules
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.sorting import Facts, Sorted
@@ -126,7 +126,7 @@ def facts_of(
     return Facts(
         purpose=copy.purpose,
         ours=own_id or canary or bool(own_from and keyring.read(own_from)),
-        recipient_wrote_it=bool(to) and conversations.canonical(incoming.from_address) == to,
+        recipient_wrote_it=bool(to) and addresses.comparable(incoming.from_address) == to,
         no_sender=not raw.sender and (raw.channel in ENVELOPES or copy.purpose is Purpose.BOUNCE),
         recipient=raw.recipient,
         test=copy.purpose is Purpose.TEST and "unsubscribe" in copy.address.lower(),

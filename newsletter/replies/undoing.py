@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from newsletter.audience import subscribing
 from newsletter.audience.models import ConsentEvent, Suppression
 from newsletter.replies.models import Raw
-
-_MARK = re.compile(r"incoming message (\d+):")
 
 
 def mark(raw_id: int, words: str) -> str:
@@ -40,9 +36,3 @@ def leaving(raw: Raw, by: str) -> str:
     lists = [event.list_key for event in events if event.list_key]
     subscribing.rejoin(events[0].canonical, lists, "staff", f"{by}: message {raw.pk} was sorted wrongly")
     return events[0].canonical
-
-
-def caused_by(wording: str) -> int | None:
-    """The number of the message that a wording begins with, if it does."""
-    match = _MARK.match(wording)
-    return int(match[1]) if match else None
