@@ -17,7 +17,7 @@ def person(config: Config, text: str) -> dict[str, Any]:
     """
     canonical = _canonical(text)
     found = Subscriber.objects.filter(canonical=canonical).first()
-    events = list(ConsentEvent.objects.filter(canonical=canonical).order_by("id"))
+    events = list(ConsentEvent.objects.filter(canonical=canonical).select_related("wording").order_by("id"))
     never = Suppression.objects.filter(canonical=canonical).first()
     if found is None and not events and never is None:
         raise NewsletterError(_nobody(text, canonical))
@@ -38,7 +38,9 @@ def person(config: Config, text: str) -> dict[str, Any]:
                 "event": event.event,
                 "list": event.list_key,
                 "channel": event.channel,
-                "wording": event.wording,
+                "wording": event.wording.text if event.wording else "",
+                "why": event.why,
+                "by": event.by,
             }
             for event in events
         ],

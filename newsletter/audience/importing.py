@@ -140,19 +140,23 @@ def run(plan: Plan, *, wording: str = "", on_progress: Progress = lambda *_: Non
 
     Each person's record, subscriptions and proof are written together. Killed half-way, some people are in and the
     others are not; the same import again brings in exactly the rest. Raises NewsletterError: database-locked, -full.
-    `wording`: what the people were told, kept with each ConsentEvent; the file's name by default.
+    `wording`: what the people were told, kept with each ConsentEvent beside the file's name.
     """
     from django.utils import timezone
+
+    from newsletter.audience.models import Wording
 
     started, now, stage = time.monotonic(), timezone.now(), plan._stage
     counts = Counts(rows=plan.counts.rows, repeated=plan.counts.repeated, refused=plan.counts.refused)
     verdicts: dict[str, int] = {}
     with _refused_kept(plan, stage) as kept, database.problems_of():
         stage.name_lists(plan.lists, make=True)
+        words = Wording.of(wording)
+        shown = words.pk if words else None
         if not plan.counts.new + plan.counts.updated:  # nothing to do: comparing all of them again would tell no more
             verdicts = stage.verdicts()
         for low, high in () if verdicts else stage.batches():
-            for verdict, people in stage.apply(low, high, now, wording or f"Imported from {plan.name}").items():
+            for verdict, people in stage.apply(low, high, now, shown, f"Imported from {plan.name}").items():
                 verdicts[verdict] = verdicts.get(verdict, 0) + people
             on_progress("importing", high, stage.size)
         _count(counts, verdicts, stage)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 
 
 class AsWritten(json.JSONEncoder):
@@ -18,8 +20,9 @@ class AsWritten(json.JSONEncoder):
 class Subscriber(models.Model):
     """A person we can write to. `canonical` is the address for comparing: trimmed, lower case, A-label domain.
 
-    `attributes` holds the declared fields by key, and two lists of text: "areas" and "tags". A key without a
-    value is left out, so `"ward" not in attributes` is the one way to say "we do not know".
+    `attributes` holds the declared fields by key, and two lists of text: "areas" (keys of Area) and "tags". A key
+    without a value is left out, so `"ward" not in attributes` is the one way to say "we do not know". What it holds
+    is also kept the other way round, value → people, as Trait and Holding (audience.traits), which segments count from.
     """
 
     address = models.CharField(max_length=320)  # as typed
@@ -32,6 +35,55 @@ class Subscriber(models.Model):
     created = models.DateTimeField(auto_now_add=True)
 
 
+class Trait(models.Model):
+    """One value that people have: of a declared field, or of "language", "areas", "tags". A person's own are in
+    `attributes`; this is the same the other way round."""
+
+    key = models.CharField(max_length=100)
+    value = models.CharField(max_length=200)  # as text; a longer value is not chosen by and not kept here
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "value"], name="one_trait_each")]
+
+
+class Holding(models.Model):
+    """A person has a trait. Its primary key, read in order, is the list of people of a trait."""
+
+    pk = models.CompositePrimaryKey("trait", "subscriber")
+    # No constraints of the database: each would be looked up for every one of a million people that an import brings.
+    trait = models.ForeignKey(Trait, on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, db_constraint=False, db_index=False)
+
+
+class Area(models.Model):
+    """A place on the map of the body: county > district > ward or parish. From `recipients/areas/`."""
+
+    key = models.CharField(max_length=100, unique=True)
+    title = models.CharField(max_length=200)
+    kind = models.CharField(max_length=40, blank=True, default="")  # county, ward … as the body calls it
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="children")
+    boundary = models.JSONField(null=True)  # GeoJSON geometry (RFC 7946): Polygon or MultiPolygon, degrees
+
+
+class Postcode(models.Model):
+    """Where a postcode lies, from an open-data file that the body supplies."""
+
+    code = models.CharField(max_length=12, unique=True)  # as people write it, with one space: ST16 3AA
+    longitude = models.FloatField(null=True)  # degrees, WGS 84
+    latitude = models.FloatField(null=True)
+    area = models.ForeignKey(Area, on_delete=models.SET_NULL, null=True, related_name="postcodes")
+
+
+class Segment(models.Model):
+    """A named choice of people, as data (audience.segments): stored, and reusable wherever a list may stand."""
+
+    key = models.CharField(max_length=100, unique=True)
+    title = models.CharField(max_length=200)
+    definition = models.JSONField(encoder=AsWritten)
+    changed = models.DateTimeField(auto_now=True)
+    by = models.CharField(max_length=100, blank=True, default="")
+
+
 class MailingList(models.Model):
     """A topic that people can choose; its words live in newsletter.toml under the same key."""
 
@@ -42,16 +94,34 @@ class Subscription(models.Model):
     """One person's choice of one list. A LEFT row stays for ever: it is what stops an import from undoing it."""
 
     class State(models.TextChoices):
+        PENDING = "pending"  # asked for, not confirmed: gets nothing
         CONFIRMED = "confirmed"
         LEFT = "left"
 
     subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="subscriptions")
     list = models.ForeignKey(MailingList, on_delete=models.PROTECT, db_index=False)  # the constraint's index serves
     state = models.CharField(max_length=10, choices=State.choices, default=State.CONFIRMED)
+    paused_until = models.DateTimeField(null=True)  # confirmed, but gets nothing before this moment
     changed = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["list", "subscriber"], name="one_subscription_each")]
+
+
+class Wording(models.Model):
+    """Words that people were shown when they chose, word for word; its number is the version. Never changed."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    text = models.TextField()
+    first_used = models.DateTimeField(auto_now_add=True)
+
+    @classmethod
+    def of(cls, text: str) -> Wording | None:
+        """The record of these words, made when they are new; None for none."""
+        if not text:
+            return None
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return cls.objects.get_or_create(sha256=digest, defaults={"text": text})[0]
 
 
 class ConsentEvent(models.Model):
@@ -59,14 +129,20 @@ class ConsentEvent(models.Model):
 
     canonical = models.CharField(max_length=320, db_index=True)
     list_key = models.CharField(max_length=100, blank=True, default="")  # "" = everything
-    event = models.CharField(max_length=20)  # joined | left | returned | suppressed | lifted
+    event = models.CharField(max_length=20)  # asked | joined | left | returned | paused | suppressed | lifted | …
     channel = models.CharField(max_length=20)  # import | one-click | page | mail | staff
-    wording = models.TextField(blank=True, default="")
-    at = models.DateTimeField(auto_now_add=True)
+    wording = models.ForeignKey(Wording, on_delete=models.PROTECT, null=True, db_index=False)  # what they were shown
+    why = models.TextField(blank=True, default="")  # our own words: the file, the message, the reason
+    by = models.CharField(max_length=100, blank=True, default="")  # the colleague who did it; "" = they, or we by rule
+    at = models.DateTimeField(default=timezone.now)  # when they chose; an import may bring an earlier date
+    recorded = models.DateTimeField(default=timezone.now)  # when it was written down here
 
 
 class Suppression(models.Model):
-    """Never mail this address. `bulk` stops mailings, `all` stops everything."""
+    """Never mail this address. `bulk` stops mailings, `all` stops everything.
+
+    Of an erased person only `erased:` and a keyed hash of the address are kept (audience.never).
+    """
 
     class Scope(models.TextChoices):
         BULK = "bulk"
@@ -76,3 +152,27 @@ class Suppression(models.Model):
     scope = models.CharField(max_length=4, choices=Scope.choices)
     reason = models.CharField(max_length=40)  # unsubscribed | complaint | gone | erased | staff
     at = models.DateTimeField(auto_now_add=True)
+
+
+class Request(models.Model):
+    """Something asked for on a public page that waits for a press on a link sent to the address on record.
+
+    The link carries `token` (purpose c); it works once and until `expires`. The words of the page and of the mail
+    never show more than the address it was sent to already knows.
+    """
+
+    class Kind(models.TextChoices):
+        SUBSCRIBE = "subscribe"
+        CHANGE = "change", "change of address"
+        DATA = "data", "download my data"
+        FORGET = "forget", "forget me"
+
+    token = models.BinaryField(max_length=9, unique=True)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    canonical = models.CharField(max_length=320, db_index=True)  # where the link was sent
+    address = models.CharField(max_length=320)  # the same as typed
+    facts = models.JSONField(default=dict, encoder=AsWritten)  # subscribe: lists, name, language, …; change: to
+    wording = models.ForeignKey(Wording, on_delete=models.PROTECT, null=True, db_index=False)
+    created = models.DateTimeField(default=timezone.now)
+    expires = models.DateTimeField()
+    used = models.DateTimeField(null=True)

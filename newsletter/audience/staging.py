@@ -75,8 +75,8 @@ _APPLY = (
         AND known.canonical = wish.canonical
     """,
     """
-    INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording, at)
-    SELECT wish.canonical, list.key, 'joined', 'import', %(wording)s, %(now)s
+    INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
+    SELECT wish.canonical, list.key, 'joined', 'import', %(wording)s, %(why)s, '', %(now)s, %(now)s
     FROM import_person AS wish CROSS JOIN import_list AS list
     WHERE wish.place > %(low)s AND wish.place <= %(high)s AND (list.bit & wish.lists) <> 0 AND (wish.verdict = 'new'
         OR (wish.verdict = 'updated' AND NOT EXISTS (
@@ -199,14 +199,14 @@ class Stage:
         counted = "SELECT verdict, count(*) FROM import_person WHERE place > %s AND place <= %s GROUP BY verdict"
         return dict(self._fetch(counted, [low, self.size if high is None else high]))
 
-    def apply(self, low: int, high: int, now: datetime, wording: str) -> dict[str, int]:
+    def apply(self, low: int, high: int, now: datetime, wording: int | None, why: str) -> dict[str, int]:
         """Make the changes for these places in one transaction: person, proof and subscription together or not at all.
 
         The verdicts are found anew inside the transaction: somebody may have left since the preview.
         """
         from django.db import transaction
 
-        values = {"low": low, "high": high, "wording": wording}
+        values = {"low": low, "high": high, "wording": wording, "why": why}
         values["now"] = self.connection.ops.adapt_datetimefield_value(now)
         with transaction.atomic():
             if not dialect.is_sqlite():  # SQLite has one writer anyway; pages and senders are not kept waiting

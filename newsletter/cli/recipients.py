@@ -181,6 +181,12 @@ def _event(event: dict[str, str]) -> str:
     return " ".join(
         filter(
             None,
-            (event["event"], event["list"], f"by {event['channel']}", event["wording"] and f"“{event['wording']}”"),
+            (
+                event["event"],
+                event["list"],
+                f"by {event['channel']}",
+                event["wording"] and f"“{event['wording']}”",
+                event["why"],
+            ),
         )
     )

@@ -31,7 +31,7 @@ def add(output: Output, email: str, scope: str, why: str, as_json: bool) -> int:
     from newsletter.audience import database, subscribing
 
     with database.problems_of():
-        change = subscribing.suppress(canonical, scope, "staff", "staff", why)
+        change = subscribing.suppress(canonical, scope, "staff", "staff", why=why)
     if as_json:
         print_json(email=canonical, changed=change.changed)
     elif change.changed:

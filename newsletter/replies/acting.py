@@ -99,15 +99,15 @@ def left(raw: Raw, incoming: Incoming, copy: Copy) -> str:
         key = finding.unsubscribe_key(copy.stored)
         if key is None:
             return ""  # signed by us, but not in our records (an older backup?): a person must look
-        subscribing.leave(key.canonical, key.lists, "mail", undoing.mark(raw.pk, "sent to the unsubscribe address"))
+        subscribing.leave(key.canonical, key.lists, "mail", why=undoing.mark(raw.pk, "sent to the unsubscribe address"))
         return "asked to leave by mail"
     delivery = raw.delivery
     if delivery is None or copy.purpose is not Purpose.REPLY:
         return ""
     if addresses.comparable(incoming.from_address) != delivery.canonical:
         return ""
-    wording = undoing.mark(raw.pk, f"their whole reply asked for it: {incoming.subject[:80]}")
-    subscribing.leave(delivery.canonical, delivery.lists, "mail", wording)
+    why = undoing.mark(raw.pk, f"their whole reply asked for it: {incoming.subject[:80]}")
+    subscribing.leave(delivery.canonical, delivery.lists, "mail", why=why)
     confirming.confirm(delivery, incoming)
     return "asked to leave in words: the whole reply is a command"
 

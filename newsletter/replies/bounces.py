@@ -75,7 +75,7 @@ def _weigh(bounce: Bounce, proved: bool) -> None:
     """Suppress the address where that is due."""
     if bounce.outcome == Outcome.GONE and proved:
         said = f"the address does not exist: {bounce.status} {bounce.words}"
-        subscribing.suppress(bounce.canonical, subscribing.ALL, "gone", "mail", undoing.mark(bounce.raw_id, said))
+        subscribing.suppress(bounce.canonical, subscribing.ALL, "gone", "mail", why=undoing.mark(bounce.raw_id, said))
         return
     if bounce.outcome == Outcome.BLOCKED or (bounce.delivery is None and bounce.notice is None):
         return  # our own matter; or a bounce of which nothing proves that it is one of ours
@@ -83,7 +83,7 @@ def _weigh(bounce: Bounce, proved: bool) -> None:
     if points >= ENOUGH and last - first >= LEAST:
         # Mailings only: an answer to somebody who writes to us is still worth a try.
         said = f"mail kept coming back ({points:.1f} points): {bounce.status} {bounce.words}"
-        subscribing.suppress(bounce.canonical, subscribing.BULK, "gone", "mail", undoing.mark(bounce.raw_id, said))
+        subscribing.suppress(bounce.canonical, subscribing.BULK, "gone", "mail", why=undoing.mark(bounce.raw_id, said))
 
 
 def score(canonical: str, delivery: Delivery | None = None) -> tuple[float, datetime, datetime]:

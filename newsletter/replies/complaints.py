@@ -28,11 +28,11 @@ def land(raw: Raw, delivery: Delivery | None, canonical: str, feedback: str) -> 
         },
     )
     if new and delivery is not None and canonical and feedback not in NO_WISH:
-        wording = undoing.mark(raw.pk, f"a complaint ({feedback}) reported by the mailbox's provider")
+        why = undoing.mark(raw.pk, f"a complaint ({feedback}) reported by the mailbox's provider")
         if feedback == OPT_OUT:
-            subscribing.leave(canonical, delivery.lists, "mail", wording)
+            subscribing.leave(canonical, delivery.lists, "mail", why=why)
             return found
-        subscribing.suppress(canonical, subscribing.BULK, "complaint", "mail", wording)
+        subscribing.suppress(canonical, subscribing.BULK, "complaint", "mail", why=why)
         _too_many(delivery.mailing_id)
     return found
 

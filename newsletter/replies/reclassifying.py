@@ -59,8 +59,8 @@ def leave(conversation: Conversation, by: str) -> tuple[str, ...]:
     if delivery is None or conversation.someone_else:
         return ()
     with transaction.atomic():
-        wording = f"{by} did what they asked for in conversation {conversation.pk}"
-        change = subscribing.leave(delivery.canonical, delivery.lists, "staff", wording)
+        why = f"{by} did what they asked for in conversation {conversation.pk}"
+        change = subscribing.leave(delivery.canonical, delivery.lists, "staff", why=why)
         Tag.objects.filter(conversation=conversation, word=acting.ASKS).delete()
         lists = change.lists or (("everything",) if change.changed else ())
         words = f"off {', '.join(lists)}" if lists else "was off already"

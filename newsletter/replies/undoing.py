@@ -8,14 +8,14 @@ from newsletter.replies.models import Raw
 
 
 def mark(raw_id: int, words: str) -> str:
-    """The wording kept with a change, beginning with the message that caused it."""
+    """The reason kept with a change, beginning with the message that caused it."""
     return f"incoming message {raw_id}: {' '.join(words.split())}"[:500]
 
 
 def suppression(raw: Raw, by: str) -> str:
     """Lift what this very message suppressed; the address it was, or "". A wider or later suppression stays."""
     caused = f"incoming message {raw.pk}:"
-    event = ConsentEvent.objects.filter(event="suppressed", wording__startswith=caused).order_by("-id").first()
+    event = ConsentEvent.objects.filter(event="suppressed", why__startswith=caused).order_by("-id").first()
     if event is None:
         return ""
     later = ConsentEvent.objects.filter(canonical=event.canonical, list_key="", id__gt=event.pk)
@@ -30,9 +30,9 @@ def suppression(raw: Raw, by: str) -> str:
 def leaving(raw: Raw, by: str) -> str:
     """Put back the lists that this very message left; the address it was, or ""."""
     caused = f"incoming message {raw.pk}:"
-    events = list(ConsentEvent.objects.filter(event="left", wording__startswith=caused).order_by("id"))
+    events = list(ConsentEvent.objects.filter(event="left", why__startswith=caused).order_by("id"))
     if not events:
         return ""
     lists = [event.list_key for event in events if event.list_key]
-    subscribing.rejoin(events[0].canonical, lists, "staff", f"{by}: message {raw.pk} was sorted wrongly")
+    subscribing.rejoin(events[0].canonical, lists, "staff", why=f"{by}: message {raw.pk} was sorted wrongly")
     return events[0].canonical

@@ -73,7 +73,7 @@ def test_a_new_person_gets_record_subscriptions_and_proof(workspace: Workspace) 
         ("monthly", "confirmed"),
     ]
     assert list(
-        ConsentEvent.objects.order_by("list_key").values_list("canonical", "list_key", "event", "channel", "wording")
+        ConsentEvent.objects.order_by("list_key").values_list("canonical", "list_key", "event", "channel", "why")
     ) == [
         (person.canonical, "all-residents", "joined", "import", "Imported from recipients/people.csv"),
         (person.canonical, "monthly", "joined", "import", "Imported from recipients/people.csv"),
@@ -218,7 +218,7 @@ def test_the_file_may_change_after_the_preview_without_harm(workspace: Workspace
 
 def test_the_consent_wording_is_kept_with_each_proof(workspace: Workspace) -> None:
     importing.run(plan_of(workspace, "email\nsam@example.org\n"), wording="Ticked “news” on the paper form of May 2026")
-    assert ConsentEvent.objects.get().wording == "Ticked “news” on the paper form of May 2026"
+    assert ConsentEvent.objects.get().wording.text == "Ticked “news” on the paper form of May 2026"
 
 
 def test_people_by_the_batch_are_all_there(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_staff_can_lift_any_suppression_and_the_reason_is_kept(workspace: Worksp
     subscribing.suppress(SAM, "all", "gone", "mail")
     assert subscribing.lift(SAM, "staff", "The mailbox works again, she rang us.").changed
     assert not subscribing.lift(SAM, "staff", "again").changed
-    assert ConsentEvent.objects.get(event="lifted").wording == "The mailbox works again, she rang us."
+    assert ConsentEvent.objects.get(event="lifted").why == "The mailbox works again, she rang us."
 
 
 def test_a_slip_in_the_reason_is_our_bug_and_raises(workspace: Workspace) -> None:

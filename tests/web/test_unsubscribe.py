@@ -44,7 +44,7 @@ def test_the_button_leaves_at_once_with_proof(site: Site) -> None:
     answer = site.post(site.leave_link(), action="leave")
     assert answer.status == 200 and "You are unsubscribed" in answer.text
     assert left() and events() == [("left", "page", "all-residents")]
-    assert "Unsubscribe" in ConsentEvent.objects.get().wording
+    assert "Unsubscribe" in ConsentEvent.objects.get().wording.text
 
 
 def test_undo_comes_back_by_a_button_too(site: Site) -> None:
