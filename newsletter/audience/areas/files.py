@@ -18,7 +18,7 @@ from newsletter.problems import NewsletterError, Problem, Severity, Where, did_y
 FOLDER = "recipients/areas"
 LARGEST = 300_000_000  # bytes of one GeoJSON file, which is read as a whole: about 1.5 GB of memory
 _KEY = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
-_TREE = {"key", "title", "kind", "parent", "code"}
+_TREE = ("key", "title", "kind", "parent", "code")
 _NAMED = ("key", "area", "code", "id", "title", "name")  # of a feature's properties, in this order
 
 
@@ -132,7 +132,8 @@ def _tree(path: Path, name: str, found: Found) -> None:
                 found.problems.append(row.fault)
                 continue
             cells = dict(zip(heads, map(str.strip, row.cells), strict=False))
-            area = Read(*(cells.get(head, "") for head in ("key", "title", "kind", "parent", "code")), table.where(row))
+            key, title, kind, parent, code = (cells.get(head, "") for head in _TREE)
+            area = Read(key, title, kind, parent, code, table.where(row))
             problem = _wrong(area, found, table.where(row, area.key))
             if problem:
                 found.problems.append(problem)

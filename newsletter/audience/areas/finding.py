@@ -1,4 +1,4 @@
-"""Asks the areas that are loaded: which there are, what lies within which, where a postcode lies, which lie in a shape."""
+"""Asks the areas that are loaded: which there are, what is within which, where a postcode lies, what is in a shape."""
 
 from __future__ import annotations
 

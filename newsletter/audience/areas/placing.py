@@ -54,7 +54,7 @@ def _batches() -> Iterator[list[tuple[str, str]]]:
     while True:
         people = (
             Subscriber.objects.filter(pk__gt=last, attributes__has_key="postcode")
-            .exclude(attributes__has_key="areas", attributes__areas__0__isnull=False)
+            .exclude(attributes__has_key="areas")
             .order_by("pk")
             .values_list("pk", "canonical", "attributes")[:BATCH]
         )

@@ -19,24 +19,13 @@ _EAST = ("east1m", "oseast1m", "eastings", "easting", "ea")
 _NORTH = ("north1m", "osnrth1m", "northings", "northing", "no")
 # What may hold an area, the smallest first: ours, parish, ward, division, district, county; ONS puts the year into the
 # name (wd25cd), earlier releases did not (osward).
-_AREA = re.compile(r"area|parncp\d\dcd|parish|wd\d\dcd|osward|ward|admin_ward_code|wc|ced\d\dcd|ced|"
-                   r"lad\d\dcd|oslaua|laua|admin_district_code|dc|cty\d\dcd|oscty|cty|admin_county_code|cc")  # fmt: skip
+_AREA = re.compile(
+    r"area|parncp\d\dcd|parish|wd\d\dcd|osward|ward|admin_ward_code|wc|ced\d\dcd|ced"
+    r"|lad\d\dcd|oslaua|laua|admin_district_code|dc|cty\d\dcd|oscty|cty|admin_county_code|cc"
+)
 _ORDER = (
-    "area",
-    "par",
-    "w",
-    "osw",
-    "admin_w",
-    "ced",
-    "lad",
-    "osl",
-    "lau",
-    "admin_d",
-    "dc",
-    "ct",
-    "osc",
-    "admin_c",
-    "cc",
+    *("area", "par", "wd", "ward", "wc", "osw", "admin_w", "ced", "lad", "osl", "lau", "admin_d", "dc"),
+    *("ct", "osc", "admin_c", "cc"),
 )
 # OS Code-Point Open has no heading in its files; it is published beside them.
 _CODE_POINT = (
@@ -140,30 +129,16 @@ def _row(
 
     code = spelled(cell(columns.code))
     if not code:
-        codes.refuse(
-            Problem(
-                "bad-postcode-row",
-                f"‘{cell(columns.code)[:40]}’ is not a postcode",
-                "Write it as ST16 3AA.",
-                where,
-                Severity.WARNING,
-            )
-        )
+        message = f"‘{cell(columns.code)[:40]}’ is not a postcode"
+        codes.refuse(Problem("bad-postcode-row", message, "Write it as ST16 3AA.", where, Severity.WARNING))
         return
     area = next((key for place in columns.areas if (key := areas.get(cell(place).casefold()))), "")
     lon, lat = _number(cell(columns.degrees[0])), _number(cell(columns.degrees[1]))
     if lon is not None and lat is not None and lat < _NOWHERE:
         if not (-180 <= lon <= 180 and -90 <= lat <= 90) or (lon > 48 and -11 < lat < 3):
-            hint = f"Longitude and latitude look changed over: {lat:g}, {lon:g}." if abs(lat) < 11 else ""
-            codes.refuse(
-                Problem(
-                    "bad-postcode-row",
-                    f"{code} lies at {lon:g}, {lat:g}",
-                    hint or "See the file.",
-                    where,
-                    Severity.WARNING,
-                )  # fmt: skip
-            )
+            hint = f"They look changed over: longitude {lat:g}, latitude {lon:g}?" if abs(lat) < 11 else "See the file."
+            message = f"{code} lies at longitude {lon:g}, latitude {lat:g}"
+            codes.refuse(Problem("bad-postcode-row", message, hint, where, Severity.WARNING))
             return
         codes.places[code] = (round(lon, 6), round(lat, 6), area)
         return

@@ -3,10 +3,12 @@ which points lie in them."""
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from newsletter.problems import NewsletterError, Problem, Severity, Where
@@ -60,6 +62,23 @@ def read(value: Any, where: Where | None = None) -> tuple[Shape, list[Problem]]:
     return Shape(tuple(map(float, polygon.bounds)), polygon), notes  # type: ignore[arg-type]
 
 
+def read_file(path: Path) -> tuple[Shape, list[Problem]]:
+    """The one shape of a GeoJSON file, or all its features together. Raises NewsletterError as `read`."""
+    where = Where(str(path))
+    try:
+        value = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise _bad(f"{path} cannot be read: {error.strerror}", where) from None
+    except (ValueError, RecursionError) as error:
+        where = Where(str(path), getattr(error, "lineno", None), getattr(error, "colno", None))
+        raise _bad(f"{path} is not GeoJSON: {getattr(error, 'msg', '') or error}"[:300], where) from None
+    if isinstance(value, Mapping) and value.get("type") == "FeatureCollection":
+        features = value.get("features")
+        parts = [one.get("geometry") for one in features if isinstance(one, Mapping)] if features else []
+        value = parts[0] if len(parts) == 1 else {"type": "GeometryCollection", "geometries": parts}
+    return read(value, where)
+
+
 def circle(centre: Any, km: Any, where: Where | None = None) -> Shape:
     """Everything within `km` of a point. Raises NewsletterError as `read`."""
     if not isinstance(centre, list | tuple) or len(centre) < 2 or not all(map(_number, (*centre[:2], km))):
@@ -77,6 +96,9 @@ def geometry(value: Any, where: Where | None = None) -> tuple[Any, list[Problem]
     """A shapely Polygon or MultiPolygon that is valid, from a GeoJSON geometry; and notes. Raises as `read`."""
     import shapely
 
+    if isinstance(value, Mapping) and value.get("type") == "GeometryCollection" and value.get("geometries"):
+        several = [geometry(one, where) for one in value["geometries"]]
+        return shapely.union_all([shape for shape, _ in several]), [note for _, notes in several for note in notes]
     parts = list(_polygons(value, where))
     corners = [point for rings in parts for ring in rings for point in ring]
     if len(corners) > MOST_POINTS:
@@ -126,10 +148,6 @@ def _mended(shape: Any, where: Where | None) -> tuple[Any, list[Problem]]:
 def _polygons(value: Any, where: Where | None) -> Iterator[list[list[tuple[float, float]]]]:
     """The rings of each polygon, as pairs of numbers."""
     kind = value.get("type") if isinstance(value, Mapping) else None
-    if kind == "GeometryCollection" and isinstance(value.get("geometries"), list) and value["geometries"]:
-        for one in value["geometries"]:
-            yield from _polygons(one, where)
-        return
     if kind not in ("Polygon", "MultiPolygon"):
         said = f"it is a {kind}" if isinstance(kind, str) else "it has no type"
         raise _bad(f"A shape must be a Polygon or a MultiPolygon of GeoJSON; {said[:60]}", where)
