@@ -38,6 +38,7 @@ def prepare(config: Config, folder: Path, mode: Mode) -> Prepared:
     """Read, render and check the issue in all its languages. Raises NewsletterError where there is nothing to read."""
     from datetime import UTC, datetime
 
+    from newsletter.cli.copies_for_reading import with_areas
     from newsletter.content import finding, reading
     from newsletter.rendering import checks, pipeline, themes
 
@@ -48,7 +49,7 @@ def prepare(config: Config, folder: Path, mode: Mode) -> Prepared:
     for language in finding.languages(folder):
         issue = issues[language] = reading.read(folder, config, language)
         theme = themes.load(issue.front.template, config)
-        rendered = renders[language] = pipeline.render(issue, theme, config, mode)
+        rendered = renders[language] = with_areas(config, pipeline.render(issue, theme, config, mode))
         problems.update(dict.fromkeys(checks.everything(issue, rendered, config, today)))
     return Prepared(folder, issues, renders, tuple(problems))
 
