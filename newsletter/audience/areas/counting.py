@@ -19,7 +19,7 @@ def per_area(config: Config, lists: Sequence[str], every: Mapping[str, Known]) -
     """For each area the people of it and of all within it, each person once. One pass over who has which areas."""
     from django.db import connection
 
-    people, parameters = selecting.sql(lists)
+    people, parameters = selecting.sql(config, lists)
     sql = f"""
         SELECT held.areas, count(*) FROM (
             SELECT holding.subscriber_id, {dialect.joined("CAST(holding.trait_id AS text)", ",")} AS areas
@@ -45,7 +45,7 @@ def in_shape(config: Config, lists: Sequence[str], shape: Any) -> tuple[int, int
     """(people who would get it, postcodes) inside a shape, by the postcodes that people gave."""
     from django.db import connection
 
-    people, parameters = selecting.sql(lists)
+    people, parameters = selecting.sql(config, lists)
     inside, codes = finding.holders(shape)
     sql = f"SELECT count(*) FROM ({people}) AS person WHERE person.subscriber_id IN ({inside})"  # noqa: S608
     with connection.cursor() as cursor:
