@@ -59,7 +59,7 @@ def load(config: Config, folder: Path, language: str, *, with_people: bool = Fal
     from datetime import UTC, datetime
 
     from newsletter.content import reading
-    from newsletter.rendering import checks, pipeline, themes
+    from newsletter.rendering import check_languages, checks, pipeline, themes
 
     issue = reading.read(folder, config, language)
     try:
@@ -70,6 +70,8 @@ def load(config: Config, folder: Path, language: str, *, with_people: bool = Fal
         more = [problem for problem in error.problems if problem.code not in told]
         return Loaded(language, issue, None, [*issue.problems, *more])
     people, about_people = _people(config, issue) if with_people else (None, [])
+    if language:
+        about_people = [*about_people, *check_languages.against(issue, reading.read(folder, config, ""))]
     problems = checks.everything(issue, rendered, config, datetime.now(UTC).date(), about_people)
     if people:
         from newsletter.audience.blocks import MOST_CONDITIONS

@@ -40,7 +40,7 @@ def prepare(config: Config, folder: Path, mode: Mode) -> Prepared:
 
     from newsletter.cli.copies_for_reading import with_areas
     from newsletter.content import finding, reading
-    from newsletter.rendering import checks, pipeline, themes
+    from newsletter.rendering import check_languages, checks, pipeline, themes
 
     today = datetime.now(UTC).date()
     issues: dict[str, Issue] = {}
@@ -50,7 +50,8 @@ def prepare(config: Config, folder: Path, mode: Mode) -> Prepared:
         issue = issues[language] = reading.read(folder, config, language)
         theme = themes.load(issue.front.template, config)
         rendered = renders[language] = with_areas(config, pipeline.render(issue, theme, config, mode))
-        problems.update(dict.fromkeys(checks.everything(issue, rendered, config, today)))
+        beside = check_languages.against(issue, issues[""]) if language else ()
+        problems.update(dict.fromkeys(checks.everything(issue, rendered, config, today, beside)))
     return Prepared(folder, issues, renders, tuple(problems))
 
 

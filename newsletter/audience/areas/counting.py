@@ -46,8 +46,9 @@ def in_shape(config: Config, lists: Sequence[str], shape: Any) -> tuple[int, int
     from django.db import connection
 
     people, parameters = selecting.sql(config, lists)
-    inside, codes = finding.holders(shape)
+    postcodes = finding.inside(shape)
+    inside, codes = finding.holders_of(postcodes)
     sql = f"SELECT count(*) FROM ({people}) AS person WHERE person.subscriber_id IN ({inside})"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(sql, [*parameters, *codes])
-        return int(cursor.fetchone()[0]), len(finding.inside(shape))
+        return int(cursor.fetchone()[0]), len(postcodes)

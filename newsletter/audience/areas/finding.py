@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,9 +111,13 @@ def holders(shape: Any) -> tuple[str, list[Any]]:
 
     One parameter, a JSON array: an IN of 10,000 marks would not fit every SQLite. A person has one postcode.
     """
-    codes = json.dumps(inside(shape))
+    return holders_of(inside(shape))
+
+
+def holders_of(codes: Sequence[str]) -> tuple[str, list[Any]]:
+    """The same for postcodes that were looked for already."""
     return (
         "SELECT holding.subscriber_id FROM audience_holding AS holding JOIN audience_trait AS trait"  # noqa: S608
         f" ON trait.id = holding.trait_id JOIN {dialect.each(dialect.as_json('%s'), 'within')}"
         " ON trait.value = within.value WHERE trait.key = 'postcode'"
-    ), [codes]
+    ), [json.dumps(codes)]
