@@ -35,6 +35,14 @@ class Subscriber(models.Model):
     created = models.DateTimeField(auto_now_add=True)
 
 
+class FormerAddress(models.Model):
+    """An address that a person has moved away from: links in mail that was sent there still mean that person."""
+
+    canonical = models.CharField(max_length=320, unique=True)
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE)
+    at = models.DateTimeField(auto_now_add=True)
+
+
 class Trait(models.Model):
     """One value that people have: of a declared field, or of "language", "areas", "tags". A person's own are in
     `attributes`; this is the same the other way round."""
@@ -150,7 +158,7 @@ class Suppression(models.Model):
 
     canonical = models.CharField(max_length=320, unique=True)
     scope = models.CharField(max_length=4, choices=Scope.choices)
-    reason = models.CharField(max_length=40)  # unsubscribed | complaint | gone | erased | staff
+    reason = models.CharField(max_length=40)  # unsubscribed | complaint | gone | erased | staff | moved
     at = models.DateTimeField(auto_now_add=True)
 
 

@@ -178,6 +178,11 @@ class Keyring:
         number = max(self.keys)
         return hmac.digest(self.keys[number], f"newsletter:{what}:".encode() + data, "sha256").hex()
 
+    def signatures(self, what: str, data: bytes) -> tuple[str, ...]:
+        """What `sign` makes now, and what it made under each earlier key; the newest first."""
+        what_for = f"newsletter:{what}:".encode()
+        return tuple(hmac.digest(key, what_for + data, "sha256").hex() for _, key in sorted(self.keys.items())[::-1])
+
     def _write(self, path: Path) -> None:
         lines = [f"{number} {key.hex()}\n" for number, key in sorted(self.keys.items())]
         write_atomically(path, _HEADING + "".join(lines), mode=0o600)

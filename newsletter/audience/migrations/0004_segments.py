@@ -12,7 +12,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audience", "0002_audience"),
+        ("audience", "0003_records"),
     ]
 
     operations = [

@@ -1,0 +1,64 @@
+"""Taking a break: still on the list, and nothing is sent before a day that they chose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from newsletter.audience.models import Subscriber, Subscription
+from newsletter.audience.subscribing import proof
+from newsletter.audience.subscribing.proof import CONFIRMED, Change
+
+
+def pause(
+    canonical: str,
+    lists: Sequence[str],
+    until: datetime,
+    channel: str,
+    wording: str = "",
+    *,
+    why: str = "",
+    by: str = "",
+) -> Change:
+    """Nothing through these lists (empty: all that they are on) before `until`, a moment with a time zone."""
+    if until.tzinfo is None:
+        raise ValueError("until has no time zone")
+    with transaction.atomic():
+        person = proof.held(canonical)
+        if person is None:
+            return Change(False, why="unknown")
+        changed = []
+        for row in _rows(person, lists).exclude(paused_until=until):
+            row.paused_until = until
+            row.save()
+            changed.append(row.list.key)
+            said = f"until {until:%Y-%m-%d %H:%M %Z}"
+            proof.write(
+                person.canonical, row.list.key, "paused", channel, wording, f"{why}, {said}" if why else said, by
+            )
+        return Change(bool(changed), tuple(changed))
+
+
+def resume(
+    canonical: str, lists: Sequence[str], channel: str, wording: str = "", *, why: str = "", by: str = ""
+) -> Change:
+    """The pause ends now, for these lists (empty: all)."""
+    with transaction.atomic():
+        person = proof.held(canonical)
+        if person is None:
+            return Change(False, why="unknown")
+        changed = []
+        for row in _rows(person, lists).exclude(paused_until=None):
+            row.paused_until = None
+            row.save()
+            changed.append(row.list.key)
+            proof.write(person.canonical, row.list.key, "resumed", channel, wording, why, by)
+        return Change(bool(changed), tuple(changed))
+
+
+def _rows(person: Subscriber, lists: Sequence[str]) -> QuerySet[Subscription]:
+    rows = Subscription.objects.filter(subscriber=person, state=CONFIRMED).select_related("list").order_by("list__key")
+    return rows.filter(list__key__in=lists) if lists else rows

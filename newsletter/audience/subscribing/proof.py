@@ -1,0 +1,81 @@
+"""What the verbs share: what they say they did, the proof that they leave, and whose row they hold meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from newsletter.audience.models import (
+    ConsentEvent,
+    FormerAddress,
+    MailingList,
+    Subscriber,
+    Subscription,
+    Suppression,
+    Wording,
+)
+
+PENDING, CONFIRMED, LEFT = Subscription.State.PENDING, Subscription.State.CONFIRMED, Subscription.State.LEFT
+BULK, ALL = Suppression.Scope.BULK, Suppression.Scope.ALL
+UNSUBSCRIBED, MOVED, ERASED = "unsubscribed", "moved", "erased"
+REASONS = (UNSUBSCRIBED, "complaint", "gone", ERASED, "staff", MOVED)
+OWN = (UNSUBSCRIBED, MOVED)  # what a person did themselves, and so may undo themselves
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a verb did, so that the caller can say it: `lists` changed now; empty and `changed` = everything.
+
+    `suppressed`: the address is on the never-mail list, so that no mailing reaches it whatever was chosen.
+    `why` says why a verb refused: unknown | suppressed | taken | same. Never show it to a stranger.
+    """
+
+    changed: bool
+    lists: tuple[str, ...] = ()
+    suppressed: bool = False
+    why: str = ""
+
+
+def held(canonical: str) -> Subscriber | None:
+    """The person of this address, or of one they have moved from; their row is ours until the transaction ends.
+
+    Links in mail that was sent to a former address go on working through it.
+    """
+    rows = Subscriber.objects.select_for_update()
+    person = rows.filter(canonical=canonical).first()
+    if person is None and (former := FormerAddress.objects.filter(canonical=canonical).first()):
+        person = rows.filter(pk=former.subscriber_id).first()
+    return person
+
+
+def subscription(person: Subscriber, key: str, state: str) -> tuple[Subscription, bool]:
+    """The person's row for a list, made in this state where there is none; and whether it was made now."""
+    chosen, _ = MailingList.objects.get_or_create(key=key)
+    return Subscription.objects.get_or_create(subscriber=person, list=chosen, defaults={"state": state})
+
+
+def confirmed(person: Subscriber, lists: Sequence[str]) -> list[tuple[str, str]]:
+    """Put the person on these lists; gives back (list, event) for each that they were not on before."""
+    changed = []
+    for key in dict.fromkeys(lists):
+        row, new = subscription(person, key, CONFIRMED)
+        if new or row.state != CONFIRMED:
+            changed.append((key, "returned" if row.state == LEFT else "joined"))
+            row.state, row.paused_until = CONFIRMED, None
+            row.save()
+    return changed
+
+
+def write(
+    canonical: str, list_key: str, event: str, channel: str, wording: str = "", why: str = "", by: str = ""
+) -> None:
+    """The proof of one change; never altered afterwards."""
+    ConsentEvent.objects.create(
+        canonical=canonical,
+        list_key=list_key,
+        event=event,
+        channel=channel,
+        wording=Wording.of(wording),
+        why=why,
+        by=by[:100],
+    )
