@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from newsletter.audience import dialect, selecting
+from newsletter.audience import areas, dialect, selecting
+from newsletter.audience.areas import blocks as area_blocks
 from newsletter.config import Config
 from newsletter.content.model import Issue, Node, Only
 from newsletter.problems import Problem, Severity, did_you_mean
@@ -25,6 +26,9 @@ def check(config: Config, list_keys: Sequence[str], issue: Issue) -> list[Proble
     One pass over the people of these lists; a block within a block is held against the people of the outer one.
     """
     blocks = list(_blocks(issue.nodes, ()))
+    if any(key == "area" for node, _ in blocks for key, _ in node.terms):
+        every = areas.known()
+        blocks = [(node, tuple((_wide(terms, every), no) for terms, no in around)) for node, around in blocks]
     conditions = list(dict.fromkeys(terms for _, around in blocks for terms, _ in around))
     if not 0 < len(conditions) <= MOST_CONDITIONS:
         return []
@@ -53,6 +57,11 @@ def check(config: Config, list_keys: Sequence[str], issue: Issue) -> list[Proble
         where = finding_places.where(issue, "", 0, issue.file)
         found.append(Problem("many-versions", message, hint, where, Severity.WARNING, affected=people))
     return found
+
+
+def _wide(terms: Terms, every: dict[str, areas.Known]) -> Terms:
+    """As area_blocks.widened: an area means all areas within it."""
+    return tuple((key, area_blocks.meant(values, every) if key == "area" else values) for key, values in terms)
 
 
 def _blocks(nodes: Sequence[Node], around: Around) -> Iterator[tuple[Only, Around]]:
@@ -88,7 +97,8 @@ def _known(config: Config, key: str) -> list[str]:
 def _unknown_values(issue: Issue, node: Only, known: dict[str, list[str]]) -> Iterator[Problem]:
     for key, values in node.terms:
         for value in values if key != "list" else ():
-            if not _meant(value, known[key]):
+            wide = area_blocks.meant((value,), areas.known()) if key == "area" else (value,)
+            if not any(_meant(one, known[key]) for one in wide):
                 hint = did_you_mean(value, known[key]) or "Look at what people have: newsletter recipients list"
                 where = finding_places.where(issue, value, node.line, node.file)
                 message = f"No person has ‘{value}’ as their {key}"

@@ -40,6 +40,17 @@ def variants(rendered: Rendered, lists: Sequence[str]) -> Variants:
     return Variants(max(1, len(seen)), tuple(blocks.items()))
 
 
+def languages(renders: Mapping[str, Rendered], lists: Sequence[str]) -> dict[str, int]:
+    """How many people of these lists get the issue in each of its languages, by tag, the default first."""
+    found = dict.fromkeys(renders, 0)
+    people, chosen = selecting.sql(lists)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT language, count(*) FROM ({people}) AS person GROUP BY language", chosen)  # noqa: S608
+        for wanted, count in cursor.fetchall():
+            found[message.best_language(wanted, renders)] += count
+    return {renders[key].language: count for key, count in found.items()}
+
+
 def _who(condition: Condition) -> str:
     words = " and ".join(" or ".join(values) for _, values in condition.terms)
     return f"shown to everybody but {words}" if condition.negated else f"shown only to {words}"
