@@ -85,16 +85,30 @@ class Calendar:
         return (midnight + timedelta(minutes=minutes % 1440)).astimezone(UTC)
 
 
+def begins() -> tuple[datetime | None, datetime | None]:
+    """From when and until when, for a conversation that begins now: known before its row is written, it costs no
+    second one. (None, None) where it cannot be reckoned; then `start` says so in the log of the conversation."""
+    now, config = timezone.now(), settings.current()
+    try:
+        return now, Calendar.of(config).add(now, config.replies.hours)
+    except Exception:
+        return None, None
+
+
 def start(conversation: Conversation, message: Message) -> None:
     """A person has written: the clock runs from their oldest message without an answer."""
-    waits = conversation.waiting_since is not None and conversation.due is not None
-    if waits or conversation.state == Conversation.State.SPAM:
+    if runs(conversation) or conversation.state == Conversation.State.SPAM:
         return
     config = settings.current()
     since = conversation.waiting_since or message.at
     conversation.waiting_since = since
     conversation.due = Calendar.of(config).add(since, config.replies.hours)
     conversation.save(update_fields=["waiting_since", "due"])
+
+
+def runs(conversation: Conversation) -> bool:
+    """True while somebody waits and it is known until when."""
+    return conversation.waiting_since is not None and conversation.due is not None
 
 
 def stop(conversation: Conversation) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
+
 from newsletter import settings
 from newsletter.mail import addresses
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose
-from newsletter.replies import arriving, doubles, enclosures, journal, page, states, teams, telling
+from newsletter.replies import arriving, clock, doubles, enclosures, journal, page, states, teams, telling
 from newsletter.replies import words as reading
 from newsletter.replies.identifying import Copy, Identified
 from newsletter.replies.models import Conversation, Kind, Message, Raw
 from newsletter.replies.storing import storable
-from newsletter.sending.models import Mailing, Notice
+from newsletter.sending.models import Delivery, Mailing, Notice
 
 
 def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
@@ -48,7 +50,8 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
         html=words.html,
         html_blocked=words.blocked,
     )
-    enclosures.keep(message, bytes(raw.data))
+    if enclosures.may_bring(incoming):
+        enclosures.keep(message, bytes(raw.data))
     arriving.arrived(conversation, message, incoming)
     return Kind.PERSON, reason_of(conversation, copy), conversation.pk
 
@@ -64,7 +67,8 @@ def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notic
     if delivery is None and beside is not None:
         delivery = beside.delivery
     wrote_it = delivery is not None and writer == delivery.canonical
-    frozen = Mailing.objects.filter(pk=delivery.mailing_id).values_list("settings", flat=True) if delivery else ()
+    sensitive = delivery is not None and is_sensitive(delivery)
+    waiting_since, due = clock.begins()
     made = Conversation.objects.create(
         mailing_id=delivery.mailing_id if delivery else None,  # by number: the mailing itself is 200 KB of JSON
         delivery=delivery,
@@ -77,7 +81,9 @@ def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notic
         from_address=storable(incoming.from_address, 320),
         from_name=storable(incoming.from_name, 200),
         language=delivery.language if delivery else "",
-        sensitive=any(one.get("sensitive") for one in frozen) or (beside is not None and beside.sensitive),
+        sensitive=sensitive or (beside is not None and beside.sensitive),
+        waiting_since=waiting_since,
+        due=due,
     )
     if settings.current().teams:
         arriving.safely(made, "the choice of a team", lambda: _to_its_team(made))
@@ -87,6 +93,14 @@ def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notic
     if made.team:
         arriving.safely(made, "telling the team", lambda: telling.tell_team(made, made.team))
     return made
+
+
+def is_sensitive(delivery: Delivery) -> bool:
+    """True where the issue was marked so when it was frozen. Without reading its 200 KB of rendered JSON."""
+    if Delivery.mailing.is_cached(delivery):
+        return bool(delivery.mailing.settings.get("sensitive"))
+    found = Mailing.objects.filter(pk=delivery.mailing_id).values_list("settings", flat=True)
+    return any(one.get("sensitive") for one in found)
 
 
 def _to_its_team(made: Conversation) -> None:
@@ -116,37 +130,42 @@ def existing(
     """The conversation that this message goes on with, locked: that of the answer of ours that it answers, else of
     the same delivery and writer; for the unverified, the one whose message is answered. What was merged away leads
     to where it was merged into."""
-    found = after_notice(answered, incoming, writer) if answered else after_copy(raw, incoming, copy, writer)
-    while found is not None:
-        found = Conversation.objects.select_for_update().get(pk=found.pk)
+    pk = after_notice(answered, incoming, writer) if answered else after_copy(raw, incoming, copy, writer)
+    while pk is not None:
+        found = Conversation.objects.select_for_update().get(pk=pk)
         if found.merged_into_id is None:
-            break
-        found = found.merged_into
-    return found
+            return found
+        pk = found.merged_into_id
+    return None
 
 
-def after_notice(answered: Notice, incoming: Incoming, writer: str) -> Conversation | None:
+def after_notice(answered: Notice, incoming: Incoming, writer: str) -> int | None:
     """Where the answer to our answer belongs: back to it, if it comes from whom we wrote to. From anybody else, and
     for a forward, to that writer's own conversation."""
     beside = conversation_of(answered)
     if beside is None or (answered.canonical == writer and answered.kind != Notice.Kind.FORWARD):
-        return beside
-    mine = Conversation.objects.filter(writer=writer).order_by("-id")
+        return beside.pk if beside else None
+    mine = Conversation.objects.filter(writer=writer)
     if beside.delivery_id is not None:
-        return mine.filter(delivery=beside.delivery_id).first()
-    return mine.filter(messages__message_id__in=known(incoming)).first()
+        return latest(mine.filter(delivery=beside.delivery_id))
+    return latest(mine.filter(messages__message_id__in=known(incoming)))
 
 
-def after_copy(raw: Raw, incoming: Incoming, copy: Copy, writer: str) -> Conversation | None:
+def after_copy(raw: Raw, incoming: Incoming, copy: Copy, writer: str) -> int | None:
     """The conversation of this copy of the issue and this writer. Who says no address goes on only with what they
     wrote themselves: two people may press the button of one copy, and one may be in danger from the other."""
     if raw.delivery is not None and not writer:
         own = Conversation.objects.filter(delivery=raw.delivery, writer="", messages__message_id__in=known(incoming))
-        return own.order_by("-id").first()
+        return latest(own)
     if raw.delivery is not None:
-        return Conversation.objects.filter(delivery=raw.delivery, writer=writer).order_by("-id").first()
+        return latest(Conversation.objects.filter(delivery=raw.delivery, writer=writer))
     unverified = Conversation.objects.filter(delivery=None, identified=how(raw, copy), writer=writer)
-    return unverified.filter(messages__message_id__in=known(incoming)).order_by("-id").first()
+    return latest(unverified.filter(messages__message_id__in=known(incoming)))
+
+
+def latest(found: QuerySet[Conversation]) -> int | None:
+    """The number of the latest of these; the row itself is read when it is locked."""
+    return found.order_by("-id").values_list("pk", flat=True).first()
 
 
 def known(incoming: Incoming) -> list[str]:
@@ -159,7 +178,8 @@ def notice_of(raw: Raw, incoming: Incoming, copy: Copy) -> Notice | None:
     if raw.answers is not None:
         return raw.answers
     notices = Notice.objects.defer("data")
-    if copy.purpose in (Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID):
+    # A token names one mail: where it named a delivery, it names no other.
+    if raw.delivery is None and copy.purpose in (Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID):
         found = notices.filter(token=copy.stored).first()
         if found is not None:
             return found

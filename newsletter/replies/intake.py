@@ -95,10 +95,11 @@ def envelope_sender(sender: str) -> str:
 def finish_unread() -> int:
     """Sort what an interrupted run had stored but not sorted; gives back how many are still unread."""
     # One by one: each may be 50 MB, and a question left open would keep SQLite from tidying its log.
-    for number in list(Raw.objects.filter(kind=Kind.UNREAD).order_by("id").values_list("pk", flat=True)):
-        if raw := Raw.objects.filter(pk=number, kind=Kind.UNREAD).first():
-            _sort_or_leave(raw, wait=0)
-    return Raw.objects.filter(kind=Kind.UNREAD).count()
+    last, left = 0, 0
+    while raw := Raw.objects.filter(kind=Kind.UNREAD, pk__gt=last).order_by("id").first():
+        last = raw.pk
+        left += _sort_or_leave(raw, wait=0).kind == Kind.UNREAD
+    return left
 
 
 def _sort_or_leave(raw: Raw, wait: float = reading.PATIENCE) -> Verdict:

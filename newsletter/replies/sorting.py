@@ -19,7 +19,7 @@ from newsletter.replies.identifying import Copy, by_message_id, identify, return
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.storing import storable
 from newsletter.sending import settling
-from newsletter.sending.models import Delivery, Notice
+from newsletter.sending.models import Delivery, Mailing, Notice
 
 # What a token leads to: purposes that name a delivery or a single mail of ours.
 NAMES_A_MAIL = (Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID)
@@ -56,7 +56,8 @@ def sort(raw: Raw, incoming: Incoming) -> Verdict:
         raw.delivery, raw.answers, raw.detail = delivery, notice, found.detail
         kind, reason, conversation_id = settled(raw, incoming, copy, found, config, keyring)
         settle(raw, kind, reason)
-        if raw.delivery is not None and found.detail != "loop":  # what came back had arrived: nobody is uncertain
+        # What came back had arrived: nobody is uncertain. What is accepted stays so, and need not be asked for again.
+        if raw.delivery is not None and found.detail != "loop" and raw.delivery.state != Delivery.State.ACCEPTED:
             settling.by_return(raw.delivery.pk, "bounce" if kind in (Kind.BOUNCE, Kind.COMPLAINT) else "reply")
     return Verdict(kind, reason, raw.pk, conversation_id)
 
@@ -137,8 +138,10 @@ def mail_of(copy: Copy) -> tuple[Delivery | None, Notice | None]:
     """The mail of ours that a token names: a delivery of a mailing, else a single mail (an answer of ours)."""
     if copy.purpose not in NAMES_A_MAIL:
         return None, None
-    delivery = Delivery.objects.filter(token=copy.stored).first()
+    delivery = next(iter(Delivery.objects.filter(token=copy.stored)[:1]), None)  # first() would sort, too
     if delivery is not None:
+        # Asked twice on the way, but for the 200 KB of JSON that were rendered from it.
+        delivery.mailing = Mailing.objects.only("public_id", "settings").get(pk=delivery.mailing_id)
         return delivery, None
     return None, Notice.objects.defer("data").filter(token=copy.stored).first()
 

@@ -34,17 +34,17 @@ def of(incoming: Incoming, raw: bytes, delivery: Delivery | None) -> Words:
     """The words of one message; `delivery` is the copy that it answers, where that is known."""
     # A fault of ours shows more than it should, and never loses a word: the whole text, and no HTML.
     nothing: tuple[str, ...] = ()
-    ours = _or_else(nothing, lambda: sent(incoming, delivery))
+    # This step alone asks the database, so it has a savepoint: PostgreSQL refuses all that follows a fault.
+    ours = _or_else(nothing, transaction.atomic(lambda: sent(incoming, delivery)))
     new = _or_else("", lambda: quoting.new_words(incoming.text, ours)).strip() or incoming.text.strip()
     cleaned = _or_else(html_clean.Cleaned(), lambda: html_clean.clean(incoming.html))
     return Words(storable(new), storable(incoming.text), storable(cleaned.html), cleaned.blocked)
 
 
 def _or_else(instead: Value, step: Callable[[], Value]) -> Value:
-    """What `step` gives back; `instead` where it fails. In a savepoint: PostgreSQL refuses all that follows a fault."""
+    """What `step` gives back; `instead` where it fails."""
     try:
-        with transaction.atomic():
-            return step()
+        return step()
     except (OperationalError, InterfaceError):
         raise
     except Exception:

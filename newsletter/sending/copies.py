@@ -83,7 +83,10 @@ def texts(delivery: Delivery) -> tuple[str, ...]:
     are those with fallbacks. Empty where the frozen issue cannot be read: a reply is never lost for that.
     """
     # Its random number is the key of what is remembered: another database's mailing 1 is another one.
-    key = bytes(Mailing.objects.values_list("public_id", flat=True).get(pk=delivery.mailing_id))
+    if Delivery.mailing.is_cached(delivery):
+        key = bytes(delivery.mailing.public_id)
+    else:
+        key = bytes(Mailing.objects.values_list("public_id", flat=True).get(pk=delivery.mailing_id))
     try:
         renderings = _renderings(delivery.mailing_id, key)
         language = message.best_language(delivery.language, renderings)
