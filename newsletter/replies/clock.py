@@ -85,10 +85,10 @@ class Calendar:
         return (midnight + timedelta(minutes=minutes % 1440)).astimezone(UTC)
 
 
-def begins() -> tuple[datetime | None, datetime | None]:
-    """From when and until when, for a conversation that begins now: known before its row is written, it costs no
+def begins(now: datetime) -> tuple[datetime | None, datetime | None]:
+    """From when and until when, for a conversation that begins: known before its row is written, it costs no
     second one. (None, None) where it cannot be reckoned; then `start` says so in the log of the conversation."""
-    now, config = timezone.now(), settings.current()
+    config = settings.current()
     try:
         return now, Calendar.of(config).add(now, config.replies.hours)
     except Exception:

@@ -19,7 +19,7 @@ from newsletter.replies.identifying import Copy, by_message_id, identify, return
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.storing import storable
 from newsletter.sending import settling
-from newsletter.sending.models import Delivery, Mailing, Notice
+from newsletter.sending.models import Delivery, Notice
 
 # What a token leads to: purposes that name a delivery or a single mail of ours.
 NAMES_A_MAIL = (Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID)
@@ -95,9 +95,10 @@ def settled(
             done = acting.left(raw, incoming, copy)
             if done and found.detail != rules.MORE:
                 return Kind.UNSUBSCRIBE, done, None
-    if too_many := caps.too_many(raw, incoming):
+    known = conversations.beside(raw.delivery)
+    if too_many := caps.too_many(raw, incoming, known):
         return Kind.QUARANTINE, too_many, None
-    kind, reason, conversation_id = conversations.attach(raw, incoming, copy)
+    kind, reason, conversation_id = conversations.attach(raw, incoming, copy, known)
     if found.detail == rules.MORE and done:
         reason = f"{reason}; {done}, and wrote more than that"
     elif kind == Kind.PERSON and found.kind in (rules.Kind.ASK, rules.Kind.UNSUBSCRIBE):
@@ -140,8 +141,6 @@ def mail_of(copy: Copy) -> tuple[Delivery | None, Notice | None]:
         return None, None
     delivery = next(iter(Delivery.objects.filter(token=copy.stored)[:1]), None)  # first() would sort, too
     if delivery is not None:
-        # Asked twice on the way, but for the 200 KB of JSON that were rendered from it.
-        delivery.mailing = Mailing.objects.only("public_id", "settings").get(pk=delivery.mailing_id)
         return delivery, None
     return None, Notice.objects.defer("data").filter(token=copy.stored).first()
 

@@ -99,19 +99,22 @@ def test_a_search_through_all_finds_words_names_and_addresses(
     filled(12)
     first, second = Conversation.objects.order_by("id")[:2]
     Message.objects.filter(conversation=first).update(new_words="The Streetlamp is out")
-    Conversation.objects.filter(pk=second.pk).update(from_name="Ann Lamplighter", subject="Re: lights")
+    Conversation.objects.filter(pk=second.pk).update(
+        from_name="Ann Lamplighter", from_address="ann@example.net", subject="Re: lights"
+    )
 
     def found(words: str, state: str = "all") -> list[int]:
         return [one["id"] for one in listing.page(desk.config, Filter(state=state, words=words)).rows]
 
     assert found("LAMP") == [second.pk, first.pk]  # in the middle of a word, whatever its case
     assert found("lamp street") == [first.pk] and found("lamp", state="closed") == [second.pk]
-    assert found("p7@example.net") == [first.pk + 7] and found(first.reference.lower()) == [first.pk]
+    assert found("ANN@example") == [second.pk] and found(first.reference.lower()) == [first.pk]
     assert len(found("light")) == 11 and found("nowhere") == []
 
 
-@pytest.mark.postgresql
 def test_a_word_that_few_wrote_is_found_by_an_index(desk: Desk) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("about an index that PostgreSQL has")
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")  # of twelve rows none would be asked for by an index
         for query in (
