@@ -157,7 +157,13 @@ def words(due: datetime | None, stage: Stage, now: datetime) -> str:
     if stage is Stage.LATE:
         return f"{span(now - due)} late"
     more = {Stage.HALF: ", half the time is gone", Stage.SOON: ", answer soon"}.get(stage, "")
-    return f"due in {span(due - now)}{more}"
+    return f"due in {left(due - now)}{more}"
+
+
+def left(time: timedelta) -> str:
+    """`72 hours` right after 72 were promised: while there is more than a day the hour that has begun counts. On the
+    last day it does not, so that nobody believes to have more time than there is."""
+    return span(time + timedelta(minutes=59, seconds=59) if time > timedelta(days=1) else time)
 
 
 def span(time: timedelta) -> str:
@@ -165,7 +171,7 @@ def span(time: timedelta) -> str:
     minutes = int(time.total_seconds() // 60)
     if minutes < 60:
         return _many(max(minutes, 1), "minute")
-    return _many(minutes // 60, "hour") if minutes < 72 * 60 else _many(minutes // 1440, "day")
+    return _many(minutes // 60, "hour") if minutes < 73 * 60 else _many(minutes // 1440, "day")
 
 
 def _many(number: int, word: str) -> str:

@@ -11,7 +11,7 @@ from newsletter import settings
 from newsletter.mail import addresses
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose
-from newsletter.replies import arriving, clock, doubles, enclosures, journal, page, states, teams, telling
+from newsletter.replies import arriving, clock, confirming, doubles, enclosures, journal, page, states, teams, telling
 from newsletter.replies import words as reading
 from newsletter.replies.caps import Beside
 from newsletter.replies.identifying import Copy, Identified
@@ -31,6 +31,8 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy, known: Beside | None = None
     """
     writer = addresses.comparable(incoming.from_address)
     answered = raw.answers = notice_of(raw, incoming, copy)
+    if answered is not None and (told := confirming.answered(answered)) is not None:
+        raw.delivery, answered, known = told, None, None
     conversation = existing(raw, incoming, copy, writer, answered, beside(raw.delivery) if known is None else known)
     words = reading.of(incoming, bytes(raw.data), raw.delivery)
     if conversation is not None:
