@@ -27,8 +27,8 @@ def sorted_(output: Output, kind: str | None, as_json: bool) -> int:
         print_json(problems, messages=found, blocked=blocked)
         return Exit.FINE
     rows = [
-        (one["id"], one["received"][:16].replace("T", " "), one["kind"], visible(one["sender"] or "<>")[:32],
-         visible(one["reason"])[:60])
+        (one["id"], one["received"][:16].replace("T", " "), one["kind"], cut(one["sender"] or "<>", 32),
+         cut(one["reason"], 60))
         for one in found
     ]  # fmt: skip
     if rows:
