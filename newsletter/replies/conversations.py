@@ -17,24 +17,28 @@ from newsletter.replies.caps import Beside
 from newsletter.replies.identifying import Copy, Identified
 from newsletter.replies.models import Conversation, Kind, Message, Raw
 from newsletter.replies.storing import storable
+from newsletter.replies.words import Words
 from newsletter.sending import copies
 from newsletter.sending.models import Delivery, Notice
 
 MOST_BESIDE = 500  # conversations of one copy that are looked at: a copy that was published may have more
 
 
-def attach(raw: Raw, incoming: Incoming, copy: Copy, known: Beside | None = None) -> tuple[Kind, str, int]:
+def attach(
+    raw: Raw, incoming: Incoming, copy: Copy, known: Beside | None = None, words: Words | None = None
+) -> tuple[Kind, str, int]:
     """Add a person's message; gives back the kind (a repeated one is a duplicate), why, and the conversation.
 
     A conversation belongs to one delivery *and* one writer: a neighbour's forwarded copy may be answered by
-    somebody else, and nobody is shown the words of another. `known` is what `beside` said, where it was asked.
+    somebody else, and nobody is shown the words of another. `known` is what `beside` said, and `words` what was
+    read of it, where that was done before.
     """
     writer = addresses.comparable(incoming.from_address)
     answered = raw.answers = notice_of(raw, incoming, copy)
     if answered is not None and (told := confirming.answered(answered)) is not None:
         raw.delivery, answered, known = told, None, None
     conversation = existing(raw, incoming, copy, writer, answered, beside(raw.delivery) if known is None else known)
-    words = reading.of(incoming, bytes(raw.data), raw.delivery)
+    words = words or reading.of(incoming, bytes(raw.data), raw.delivery)
     if conversation is not None:
         again = repeated(conversation, incoming, words.new) or doubles.same_words(
             conversation, raw, incoming, words.new
