@@ -107,18 +107,16 @@ def narrowed(wanted: Filter, now: datetime) -> QuerySet[Conversation]:
     for word in wanted.words.split():
         # SQLite has no index of words: it looks through those who wait sooner than through what everybody wrote.
         few = None if waits(wanted) and connection.vendor == "sqlite" else _few(word)
-        found = found.filter(_has(word, walk=not waits(wanted)) if few is None else Q(pk__in=few))
+        found = found.filter(_has(word) if few is None else Q(pk__in=few))
     return found
 
 
-def _has(word: str, *, walk: bool) -> Q:
+def _has(word: str) -> Q:
     """The word stands in what was written, in a note, in the subject, or in who wrote; a reference is found too."""
-    said = Message.objects.filter(conversation=OuterRef("pk"), new_words__icontains=word)
-    if walk:
-        # It says nothing new. It keeps PostgreSQL from first gathering every conversation with the word (230 ms for
-        # one that many wrote) where the list needs the first fifty of all.
-        said = said.filter(conversation__gte=OuterRef("pk"))
-    return Exists(said) | _named(word)
+    # The second condition says nothing new. It keeps PostgreSQL from first gathering every conversation with the word
+    # (230 ms for one that many wrote, 760 for two), where the list needs the first fifty of those it walks.
+    here = Message.objects.filter(conversation=OuterRef("pk"), conversation__gte=OuterRef("pk"))
+    return Exists(here.filter(new_words__icontains=word)) | _named(word)
 
 
 def _named(word: str) -> Q:
