@@ -41,7 +41,7 @@ def look(conversation: Conversation, message: Message) -> None:
     "not screened", as is what is written in a language that no list covers.
     """
     config = settings.current()
-    if not (config.replies.look_first or config.rules):
+    if not are_on(config):
         return
     try:
         with transaction.atomic():
@@ -55,6 +55,11 @@ def look(conversation: Conversation, message: Message) -> None:
                 _tag(conversation, NOT_SCREENED)
         except Exception:
             log.exception("message %s could not be marked as not screened", message.pk)
+
+
+def are_on(config: Config) -> bool:
+    """False where there is nothing that a message could be looked through for."""
+    return bool(config.replies.look_first or config.rules)
 
 
 def judge(config: Config, conversation: Conversation, message: Message) -> tuple[list[Match], bool]:
