@@ -124,9 +124,9 @@ def test_what_came_later_is_told_beside_and_changes_no_sum(workspace: Workspace)
     ConsentEvent.objects.create(canonical=two.canonical, event="left", channel="one-click")
     ConsentEvent.objects.create(canonical=one.canonical, event="left", channel="import")
     ConsentEvent.objects.create(
-        canonical=three.canonical, event="left", channel="staff", wording=f"jo {reporting.ASKED} in conversation 7"
+        canonical=three.canonical, event="left", channel="staff", why=f"jo {reporting.ASKED} in conversation 7"
     )
-    ConsentEvent.objects.create(canonical=one.canonical, event="left", channel="staff", wording="moved away")
+    ConsentEvent.objects.create(canonical=one.canonical, event="left", channel="staff", why="moved away")
     report = reporting.make(mailing)
     assert report.after == {"replies": 1, "bounced": 1, "complaints": 0, "left": 2}
     assert report.outcomes()["accepted"] == 3 and report.balances
