@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from newsletter.audience import dialect
+from newsletter.audience import dialect, overload
 from newsletter.config import Config
 from newsletter.problems import NewsletterError, Problem, did_you_mean
 
@@ -33,7 +33,7 @@ _CLASSES = """
     SELECT why_not, count(*), sum(entries) FROM (
         SELECT count(*) AS entries, CASE
             WHEN max(suppression.reason) IS NOT NULL THEN max(suppression.reason)
-            WHEN max(entry.step) = 4 THEN ''
+            WHEN max(entry.step) = 4 THEN {enough}
             WHEN max(entry.step) = 3 THEN 'paused'
             WHEN max(entry.step) = 2 THEN 'left'
             WHEN max(entry.step) = 1 THEN 'unconfirmed'
@@ -76,6 +76,7 @@ WORDS = {
     "complaint": "complained",
     "unconfirmed": "not confirmed",
     "paused": "paused",
+    "often": "had enough messages this week",
     "no-list": "on none of the lists",
     "duplicates": "on more than one list",
     "erased": "erased",
@@ -131,8 +132,12 @@ def explain(config: Config, audience: Sequence[str]) -> Explanation:
     ids = _ids(config)
     parts = [_entries(config, key, compiler, ids) for key in keys]
     params = [value for _, more in parts for value in more]
+    full = overload.full(overload.most(config, keys))
     with connection.cursor() as cursor:
-        cursor.execute(_CLASSES.format(entries=" UNION ALL ".join(sql for sql, _ in parts) or _NOBODY), params)
+        entries_sql = " UNION ALL ".join(sql for sql, _ in parts) or _NOBODY
+        enough = f"CASE WHEN subscriber.id IN ({full[0]}) THEN 'often' ELSE '' END" if full else "''"
+        before = full[1] if full else []
+        cursor.execute(_CLASSES.format(entries=entries_sql, enough=enough), [*before, *params])
         classes = cursor.fetchall()
         entries = {}
         for key, (sql, more) in zip(keys, parts, strict=True):
@@ -175,7 +180,8 @@ def sql(config: Config, audience: Sequence[str]) -> tuple[str, list[Any]]:
 
     Columns: subscriber_id, canonical, address, name, first_name, last_name, language, attributes (JSON text), lists
     (JSON array text of the lists through which this person was chosen, in order; never empty): of those of the
-    audience, or else of the segment's (Compiler.lists_of).
+    audience, or else of the segment's (Compiler.lists_of). Whoever had enough messages this week is left out
+    (audience.overload).
     """
     keys = list(dict.fromkeys(audience))
     lists = [key for key in keys if key in config.lists]
@@ -198,7 +204,14 @@ def sql(config: Config, audience: Sequence[str]) -> tuple[str, list[Any]]:
         holds = compiler.holds(segment).of("subscriber.id")
         on = through.of("subscriber.id")
         before.append((f"({holds[0]} AND {on[0]})", [*holds[1], *on[1]]))
-    return " UNION ALL ".join(text for text, _ in parts), [value for _, more in parts for value in more]
+    text, values = " UNION ALL ".join(text for text, _ in parts), [value for _, more in parts for value in more]
+    full = overload.full(overload.most(config, keys))
+    if full is None:
+        return text, values
+    return (
+        f"SELECT chosen.* FROM ({text}) AS chosen WHERE chosen.subscriber_id NOT IN ({full[0]})",  # noqa: S608
+        [*values, *full[1]],
+    )
 
 
 def _rows(lists: list[str], people: tuple[str, list[Any]], more: str = "") -> tuple[str, list[Any]]:
