@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -26,7 +27,7 @@ def sent(workspace: Workspace, slug: str, *addresses: str, ago: int = 1, urgent:
         checksum="",
         audience=[key],
         settings={"lists": {key: {"urgent": urgent}}},
-        public_id=slug.encode().ljust(9)[:9],
+        public_id=os.urandom(9),
         started_at=timezone.now() - timedelta(days=ago),
     )
     ids = [
@@ -35,7 +36,7 @@ def sent(workspace: Workspace, slug: str, *addresses: str, ago: int = 1, urgent:
             subscriber=Subscriber.objects.get(canonical=one),
             canonical=one,
             address=one,
-            token=f"{slug}{one}".encode().ljust(9)[-9:][::-1],
+            token=os.urandom(9),
             state=state or "accepted",
             proof="" if state else "answer",
         ).pk

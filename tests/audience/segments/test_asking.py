@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,6 @@ def test_a_broken_file_is_a_problem_with_its_name(name: str, data: bytes, said: 
 
 def test_an_outline_is_read_from_its_file(tmp_path: Path) -> None:
     square = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": []}}
-    (tmp_path / "park.geojson").write_text(
-        '{"type": "FeatureCollection", "features": [%s]}' % str(square).replace("'", '"'), encoding="utf-8"
-    )
+    whole = {"type": "FeatureCollection", "features": [square]}
+    (tmp_path / "park.geojson").write_text(json.dumps(whole), encoding="utf-8")
     assert asking.conditions(["shape=park.geojson"], FIELDS, tmp_path) == [{"shape": square}]
