@@ -89,7 +89,7 @@ def show(output: Output, key: str, as_json: bool) -> int:
 @_parts
 @json_option
 @click.pass_obj
-def add(output: Output, key: str, as_json: bool, **words: Any) -> int:
+def add(output: Output, /, key: str, as_json: bool, **words: Any) -> int:
     """Keep a new segment under KEY. It is checked first, and says how many people it reaches."""
     return _save(output, key, words, as_json, new=True)
 
@@ -99,7 +99,7 @@ def add(output: Output, key: str, as_json: bool, **words: Any) -> int:
 @_parts
 @json_option
 @click.pass_obj
-def edit(output: Output, key: str, as_json: bool, **words: Any) -> int:
+def edit(output: Output, /, key: str, as_json: bool, **words: Any) -> int:
     """Change a segment: each part that is named (include, must, exclude) replaces the old one."""
     return _save(output, key, words, as_json, new=False)
 
