@@ -207,7 +207,7 @@ def system_values(config: Config, issue: Issue, rendered: Rendered) -> dict[str,
     """Stand-ins for what `sending` signs per person; they lead nowhere and say so."""
     mail, base = config.mail, config.base_url
     reply = f"reply{mail.separator}example@{mail.reply_domain}"
-    first = config.lists.get(issue.front.audience[0]) if issue.front.audience else None
+    first = next((config.lists[key] for key in issue.front.audience if key in config.lists), None)
     return {
         "reply_url": f"{base}/r/example",
         "reply_mailto": f"mailto:{reply}?subject={quote('Re: ' + rendered.title)}",

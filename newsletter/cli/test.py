@@ -105,6 +105,7 @@ def _parsed(addresses: tuple[str, ...]) -> list[str]:
 
 def _row(config: Config, prepared: Prepared, address: str, language: str) -> Leased:
     """The person behind the address with their own values, or a made-up one with the example values."""
+    from newsletter.audience import selecting
     from newsletter.mail.addresses import parse
     from newsletter.mail.tokens import new_id
     from newsletter.rendering import merge
@@ -112,7 +113,7 @@ def _row(config: Config, prepared: Prepared, address: str, language: str) -> Lea
     from newsletter.sending.outbox import Leased
 
     canonical = parse(address).canonical
-    lists = prepared.issue.front.audience
+    lists = selecting.lists_of(config, prepared.issue.front.audience)
     row = preview.one_person(canonical, prepared.renders, lists)
     if row is None:
         values = dict(merge.preview_fields(config, prepared.issue))

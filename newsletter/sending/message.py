@@ -32,7 +32,7 @@ _EACH = len(links.PURPOSES) - 1  # all but the one that everybody shares
 _BOUNCE = links.Tokens._fields.index("bounce")
 _STAND_INS = tuple(secrets.token_hex(16).translate(str.maketrans("0189", "wxyz")) for _ in range(_EACH))
 
-SEVERAL = ("list", "tag", "area")  # conditions on these look at lists of text; all other values are text
+SEVERAL = ("list", "tag", "area", "segment")  # conditions on these look at lists of text; all other values are text
 
 
 class Ready(NamedTuple):

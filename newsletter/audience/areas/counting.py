@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.utils import timezone
-
 from newsletter.audience import dialect
 from newsletter.audience.areas import finding
 from newsletter.audience.areas.finding import Known
@@ -63,8 +61,7 @@ def _reached(name: str, lists: Sequence[str]) -> tuple[str, list[Any]]:
     return (
         f"{name}.subscriber_id IN (SELECT subscription.subscriber_id FROM audience_subscription AS subscription"  # noqa: S608
         f" JOIN audience_mailinglist AS list ON list.id = subscription.list_id WHERE list.key IN ({marks})"
-        " AND subscription.state = 'confirmed'"
-        " AND (subscription.paused_until IS NULL OR subscription.paused_until <= %s))"
+        f" AND {dialect.live('subscription')})"
         f" AND {name}.subscriber_id NOT IN (SELECT person.id FROM audience_suppression AS suppression"
         " JOIN audience_subscriber AS person ON person.canonical = suppression.canonical)"
-    ), [*lists, timezone.now()]
+    ), list(lists)
