@@ -73,19 +73,23 @@ def list_people(output: Output, list_key: str, limit: int, after: int, as_json: 
 def count_people(output: Output, list_keys: tuple[str, ...], as_json: bool) -> int:
     """Say how many people a mailing would reach, and why not all: the numbers add up to the last person."""
     config = _ready(output)
-    from newsletter.audience import database, selecting
+    from newsletter.audience import database, selecting, speaking
 
     keys = list_keys or tuple(config.lists)
     with database.problems_of():
+        spoken = speaking.languages(config, selecting.known(config, keys))
         found = selecting.explain(config, keys)
         each = [selecting.explain(config, [key]) for key in keys] if len(keys) > 1 else []
     if as_json:
-        print_json(**found.as_json(), each=[part.as_json() for part in each])
+        print_json(**found.as_json(), each=[part.as_json() for part in each], languages=spoken)
         return Exit.FINE
     for part in [*each, found]:
         start, _, total = part.sentence().rpartition(" = ")
         title = "" if part is not found or not each else output.style("Together  ", dim=True)
         output.say(f"  {title}{start.replace(' − ', '  − ')}  =  {output.style(total, bold=True)}")
+    if len(spoken) > 1:
+        said = (f"{visible(language) or 'not said'} {number(people)}" for language, people in spoken.items())
+        output.say(f"  {output.style('Languages', dim=True)}  {', '.join(said)}")
     return Exit.FINE
 
 

@@ -59,7 +59,9 @@ def caught(workspace: Workspace) -> dict[str, EmailMessage]:
 
 
 def test_one_mailing_reaches_everybody_once_in_their_language(workspace: Workspace, issue: Path) -> None:
-    assert json.loads(workspace.run("recipients", "count", "--json").out)["will_get"] == 5
+    counted = json.loads(workspace.run("recipients", "count", "--json").out)
+    assert counted["will_get"] == sum(counted["languages"].values()) == 5
+    assert "not said 1, cy 1" in workspace.run("recipients", "count").out
     assert workspace.run("send", "--yes", "--expect", "5").exit == 0
     assert (Mailing.objects.count(), Delivery.objects.count()) == (1, 5)
     mails = caught(workspace)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +83,15 @@ def path(key: str, every: Mapping[str, Known]) -> tuple[str, ...]:
         found.append(key)
         key = every[key].parent
     return tuple(found)
+
+
+def names(keys: Iterable[str]) -> set[str]:
+    """Everything that people may call where these people live, in small letters: key and title of each area, and of
+    those around it. A word that is no area stays as it is."""
+    words = {str(key).casefold() for key in keys}
+    every = known() if words else {}
+    around = {one for key in words & set(every) for one in path(key, every)}
+    return words | around | {every[key].title.casefold() for key in around}
 
 
 def of_postcode(code: str) -> str | None:

@@ -182,3 +182,10 @@ def test_a_block_for_a_district_reaches_the_people_of_its_wards(county: Workspac
     assert meant(("Stafford Borough", "Elsewhere"), areas.known()) == (
         "Stafford Borough", "Elsewhere", "stafford-borough", "baswich", "stafford-north", "stafford-south",
     )  # fmt: skip
+
+
+def test_an_area_may_be_called_by_its_key_its_title_and_what_lies_around_it(county: Workspace) -> None:
+    assert areas.names(["leek-west", "Elsewhere"]) == {
+        "leek-west", "leek west", "staffordshire-moorlands", "staffordshire moorlands", "staffordshire", "elsewhere",
+    }  # fmt: skip
+    assert areas.names([]) == set()
