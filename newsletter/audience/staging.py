@@ -254,7 +254,7 @@ class Stage:
         """What the records of this batch's people say now, a row a value."""
         people = _WISHED.format(verdicts=verdicts)
         self._execute("DELETE FROM import_fact")
-        self._execute(f"INSERT INTO import_fact {traits.facts_sql(people)}", values)  # noqa: S608
+        self._execute(f"INSERT INTO import_fact {traits.facts_sql(people)}", values)
 
     def batches(self) -> Iterator[tuple[int, int]]:
         """The places of one transaction after the other."""

@@ -94,5 +94,6 @@ def test_an_import_keeps_the_traits_as_keep_would(workspace: Workspace) -> None:
 
     held = Holding.objects.filter(subscriber__canonical="sam@example.org").order_by("trait__key", "trait__value")
     assert list(held.values_list("trait__key", "trait__value")) == [
-        ("areas", "leek"), ("language", "en"), ("postcode", "ST16 3AA"), ("tags", "old"), ("tags", "wise"), ("ward", "South"),
+        ("areas", "leek"), ("language", "en"), ("postcode", "ST16 3AA"), ("tags", "old"), ("tags", "wise"),
+        ("ward", "South"),
     ]  # fmt: skip
