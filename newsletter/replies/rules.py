@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from newsletter import settings
+from newsletter.audience.areas import names
 from newsletter.config import Config
 from newsletter.config.inward import Rule
 from newsletter.mail import screening
@@ -67,7 +68,7 @@ def judge(config: Config, conversation: Conversation, message: Message) -> tuple
     text = words_of(conversation, message)
     spoken = (message.language or conversation.language).split("-")[0].lower()
     is_english = screening.english(text)
-    areas = {part.strip().casefold() for part in _area(conversation).split(",") if part.strip()}
+    areas = names(part.strip() for part in _area(conversation).split(",") if part.strip())
     files = message.attachments.exists()
     matches = []
     own_language = False
