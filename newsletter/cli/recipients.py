@@ -11,8 +11,11 @@ import click
 
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
 from newsletter.cli.recipients_access import access
+from newsletter.cli.recipients_clean import clean
+from newsletter.cli.recipients_edit import add, edit, remove
 from newsletter.cli.recipients_forget import forget
 from newsletter.cli.recipients_import import import_command
+from newsletter.cli.recipients_lists import lists
 from newsletter.cli.recipients_suppress import suppress
 from newsletter.problems import Exit, NewsletterError, Problem
 
@@ -31,8 +34,8 @@ def command() -> None:
 
 command.add_command(import_command)
 command.add_command(suppress)
-command.add_command(access)
-command.add_command(forget)
+for _one in (lists, add, edit, remove, clean, forget, access):
+    command.add_command(_one)
 
 
 @command.command("list")
