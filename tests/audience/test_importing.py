@@ -382,7 +382,7 @@ def test_an_import_does_not_believe_numbers_taken_in_the_middle_of_another_one(w
     counted = "SELECT reltuples FROM pg_class WHERE relname = 'audience_subscriber'"
     with connection.cursor() as cursor:
         cursor.execute("UPDATE pg_class SET reltuples = 0 WHERE relname = 'audience_subscriber'")  # as ANALYZE left it
-        stage.apply(0, stage.size, timezone.now(), "")
+        stage.apply(0, stage.size, timezone.now(), None, "")
         cursor.execute(counted)
         assert cursor.fetchone()[0] == 300
 
