@@ -14,11 +14,14 @@ from newsletter.problems import Exit, NewsletterError, Problem
 @click.command()
 @click.argument("issue", required=False)
 @click.option("--as", "address", metavar="EMAIL", default="", help="Begin with the copy of this person.")
+@click.option("--lang", default="", metavar="CODE", help="Begin with this language, such as cy.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8010, show_default=True, help="0 = any free port.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 @json_option
 @click.pass_obj
-def command(output: Output, issue: str | None, address: str, port: int, no_browser: bool, as_json: bool) -> int:
+def command(
+    output: Output, issue: str | None, address: str, lang: str, port: int, no_browser: bool, as_json: bool
+) -> int:
     """See an issue in the browser; it refreshes when you save.
 
     On a phone, on a desktop, in the dark, as plain text, with pictures blocked, as any recipient. Runs until Ctrl-C and
@@ -32,7 +35,7 @@ def command(output: Output, issue: str | None, address: str, port: int, no_brows
     from newsletter.content import finding
 
     folder = finding.find(output.config(), issue, output.folder)
-    preview = Preview(output.config, folder, address)
+    preview = Preview(output.config, folder, address, finding.language(folder, lang))
     try:
         server = Server(port, preview)
     except OSError as error:

@@ -11,6 +11,7 @@ import click
 
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
 from newsletter.cli.recipients_access import access
+from newsletter.cli.recipients_areas import areas
 from newsletter.cli.recipients_clean import clean
 from newsletter.cli.recipients_edit import add, edit, remove
 from newsletter.cli.recipients_forget import forget
@@ -36,6 +37,7 @@ command.add_command(import_command)
 command.add_command(suppress)
 for _one in (lists, add, edit, remove, clean, forget, access):
     command.add_command(_one)
+command.add_command(areas)
 
 
 @command.command("list")

@@ -110,7 +110,7 @@ def _first(
     detach: bool,
     as_json: bool,
 ) -> int:
-    from newsletter.audience import selecting
+    from newsletter.audience import never, selecting
     from newsletter.cli import sending_plan
     from newsletter.cli.sending_issue import empty_fields, prepare
     from newsletter.cli.sending_preview import SAMPLES, say_what, write_samples
@@ -121,6 +121,7 @@ def _first(
     if prepared.broken:
         return blocked(output, prepared, as_json)
     audience = mailings.narrowed(prepared.issue, lists or None)
+    never.sweep()  # before they are counted, so that the number that is agreed to is the number that is frozen
     explanation = selecting.explain(config, audience)
     keyring = keys.keyring(config)
     warnings = (*keyring.problems, *prepared.problems, *empty_fields(config, prepared, audience, explanation.will_get))

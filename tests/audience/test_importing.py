@@ -233,7 +233,7 @@ def test_people_by_the_batch_are_all_there(workspace: Workspace, monkeypatch: py
 def test_the_demo_file_is_what_its_script_writes_and_has_no_problem(workspace: Workspace) -> None:
     path = example("recipients") / "demo.csv"
     assert path.read_text(encoding="utf-8") == make_demo.demo().replace("\r\n", "\n")
-    plan = importing.plan(path, workspace.toml(""), "")
+    plan = importing.plan(path, workspace.toml('[fields.postcode]\ntitle = "Postcode"\n'), "")
     assert (plan.counts.new, plan.counts.rows, plan.problems) == (500, 500, [])
     rows = list(csv.DictReader(io.StringIO(make_demo.demo())))
     assert sum(not row["first_name"] for row in rows) == make_demo.WITHOUT_FIRST_NAME

@@ -15,8 +15,8 @@ from newsletter.audience import never, selecting, subscribing
 from newsletter.audience.models import MailingList, Subscriber, Subscription, Suppression
 from newsletter.problems import NewsletterError
 from newsletter.replies import answering
-from newsletter.sending import notices
-from newsletter.sending.models import Delivery, Mailing, Notice
+from newsletter.sending import heartbeats, notices
+from newsletter.sending.models import Delivery, Heartbeat, Mailing, Notice
 from tests.sending.test_again import ended
 from tests.sending.test_commands import ISSUE, SLUG
 from tests.workspace import Workspace
@@ -70,7 +70,7 @@ def _import_tabs(workspace: Workspace) -> None:
 
 
 def _import_another_spelling(workspace: Workspace) -> None:
-    _import(workspace, "people.csv", "email;first_name\n  SAM@Home.Example ;Sam\n'sam@HOME.example;Sam\n")
+    _import(workspace, "people.csv", "email;first_name\n  SAM@Home.Example ;Sam\nsam@HOME.example;Sam\n")
 
 
 def _import_lists_in_the_file(workspace: Workspace) -> None:
@@ -155,8 +155,8 @@ def test_no_way_back_onto_a_list_leads_to_a_mail(
     stop(why)
     way(workspace)
     own = why == "left everything" and way in OWN_WISH
-    sends(workspace, "2" if own else "1")
-    assert envelopes(workspace) == ([KIM, SAM] if own else [KIM])
+    sends(workspace, "1..2" if own or way is _moved_away_and_back else "1")
+    assert [one for one in envelopes(workspace) if one in (SAM, KIM)] == ([KIM, SAM] if own else [KIM])
 
 
 def everybody(list_keys: Any) -> tuple[str, list[Any]]:
@@ -178,7 +178,7 @@ def test_a_bug_in_choosing_freezes_them_and_still_nothing_is_sent(workspace: Wor
     _rows_by_hand(workspace)
     cast = "CAST(%s AS jsonb)" if connection.vendor == "postgresql" else "%s"
 
-    def wrong(keys: Any) -> tuple[str, list[Any]]:
+    def wrong(*keys: Any) -> tuple[str, list[Any]]:
         statement, _ = everybody(keys)
         return statement.replace("""'["all-residents"]'""", cast), [json.dumps([LIST])]
 
@@ -215,6 +215,7 @@ def test_send_missing_leaves_out_who_must_not_be_mailed_since(workspace: Workspa
 def test_who_is_stopped_after_the_approval_is_not_mailed(workspace: Workspace, why: str) -> None:
     workspace.people(SAM, KIM, first_name="Sam")
     workspace.write(f"issues/{SLUG}/issue.md", ISSUE)
+    heartbeats.beat("a worker of the test")
     ran = workspace.run("send", "--yes", "--expect", "2", "--at", "tomorrow 09:00")
     assert Mailing.objects.count() == 1, ran.out + ran.err
     if why == "erased":
@@ -224,6 +225,7 @@ def test_who_is_stopped_after_the_approval_is_not_mailed(workspace: Workspace, w
     else:
         stop(why)
     Mailing.objects.update(send_at=None, begins=None)
+    Heartbeat.objects.all().delete()  # so that the command carries it itself
     ran = workspace.run("send", "--yes", "--expect", "1..2")
     assert envelopes(workspace) == [KIM], ran.out + ran.err
 
