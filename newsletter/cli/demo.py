@@ -79,7 +79,9 @@ class _Story:
         """Import recipients/demo.csv with the command."""
         from newsletter.cli.demo_workspace import stopped
 
-        workspace.run("recipients", "import", str(self.root / "recipients" / "demo.csv"), "--yes")
+        workspace.run(
+            "recipients", "import", str(self.root / "recipients" / "demo.csv"), "--yes", "--basis", "made-up people"
+        )
         people = self.people(workspace)
         if not people:
             raise stopped("The import said that all is well, and nobody is on the list")
