@@ -31,7 +31,7 @@ def command(output: Output, issue: str | None, yes: bool, as_json: bool) -> int:
     if as_json:
         output = replace(output, quiet=True)
     config = workspace(output)
-    from newsletter.audience import selecting
+    from newsletter.audience import never, selecting
     from newsletter.sending import approvals, mailings
 
     folder = finding.find(config, issue, output.folder)
@@ -44,6 +44,7 @@ def command(output: Output, issue: str | None, yes: bool, as_json: bool) -> int:
 
         return blocked(output, prepared, as_json)
     audience = prepared.issue.front.audience
+    never.sweep()
     explanation = selecting.explain(config, audience)
     say_what(output, config, prepared, audience, explanation)
     if not as_json:

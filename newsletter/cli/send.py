@@ -116,7 +116,7 @@ def _first(
     as_json: bool,
     over_cap: str,
 ) -> int:
-    from newsletter.audience import overload, selecting
+    from newsletter.audience import never, overload, selecting
     from newsletter.cli import sending_plan
     from newsletter.cli.sending_issue import empty_fields, prepare
     from newsletter.cli.sending_preview import SAMPLES, say_what, write_samples
@@ -127,6 +127,7 @@ def _first(
     if prepared.broken:
         return blocked(output, prepared, as_json)
     audience = mailings.narrowed(prepared.issue, lists or None)
+    never.sweep()  # before they are counted, so that the number that is agreed to is the number that is frozen
     explanation = selecting.explain(config, audience)
     keyring = keys.keyring(config)
     people = explanation.will_get

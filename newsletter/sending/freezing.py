@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from newsletter import settings
-from newsletter.audience import dialect, selecting
+from newsletter.audience import dialect, never, selecting
 from newsletter.content.model import SlotKind
 from newsletter.rendering.model import Condition, Rendered
 from newsletter.sending import tally
@@ -114,6 +114,7 @@ def freeze_people(mailing: Mailing, lists: Sequence[str], keys: Sequence[str]) -
     Runs inside the caller's transaction. Address, name, language, values and lists are copies: what is changed in
     the list later does not change what is sent.
     """
+    never.sweep()
     people, chosen = selecting.sql(settings.current(), lists)
     values, named = values_sql(keys)
     token, drawn = token_sql("person.subscriber_id")
