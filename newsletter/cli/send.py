@@ -115,13 +115,14 @@ def _first(
     from newsletter.cli.sending_issue import empty_fields, prepare
     from newsletter.cli.sending_preview import SAMPLES, say_what, write_samples
     from newsletter.rendering.model import Mode
-    from newsletter.sending import approvals, keys, logbook, mailings, sitecheck
+    from newsletter.sending import approvals, correcting, keys, logbook, mailings, sitecheck
 
     prepared = prepare(config, folder, Mode.SEND)
     if prepared.broken:
         return blocked(output, prepared, as_json)
     audience = mailings.narrowed(prepared.issue, lists or None)
-    explanation = selecting.explain(config, audience)
+    first = correcting.first(prepared.issue)
+    explanation = correcting.explain(first) if first else selecting.explain(config, audience)
     keyring = keys.keyring(config)
     warnings = (*keyring.problems, *prepared.problems, *empty_fields(config, prepared, audience, explanation.will_get))
     say_what(output, config, prepared, audience, explanation)

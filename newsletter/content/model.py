@@ -204,6 +204,8 @@ class FrontMatter:
     hero: Picture | None = None
     send_at: str = ""
     archive: str = "unlisted"
+    archive_at: str = ""  # not listed before; "" = with the first delivery
+    corrects: str = ""  # slug of the issue whose readers, and nobody else, get this one
     sensitive: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
     text: str = ""  # overrides the plain-text part; may hold slot markers

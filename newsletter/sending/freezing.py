@@ -56,13 +56,16 @@ def values_sql(keys: Sequence[str]) -> tuple[str, list[Any]]:
     return dialect.json_object(parts), params
 
 
-def freeze_people(mailing: Mailing, lists: Sequence[str], keys: Sequence[str]) -> int:
+def freeze_people(
+    mailing: Mailing, lists: Sequence[str], keys: Sequence[str], people: tuple[str, list[Any]] | None = None
+) -> int:
     """Make the rows of everybody chosen by `lists` in one statement (0.6 us a person); returns how many.
+    `people`: SQL with the columns of selecting.sql and its parameters, instead of the lists'.
 
     Runs inside the caller's transaction. Address, name, language, values and lists are copies: what is changed in
     the list later does not change what is sent.
     """
-    people, chosen = selecting.sql(lists)
+    chosen_by, chosen = people or selecting.sql(lists)
     values, named = values_sql(keys)
     sql = (
         'INSERT INTO sending_delivery (mailing_id, subscriber_id, canonical, address, name, language, "values",'
@@ -70,7 +73,7 @@ def freeze_people(mailing: Mailing, lists: Sequence[str], keys: Sequence[str]) -
         " provider, proof, changed)"
         " SELECT %s, person.subscriber_id, person.canonical, person.address, person.name, person.language,"
         f" {values}, person.lists, {dialect.random_token()}, 'pending', 0, 0, '', '', '', '', '', '', '', %s"
-        f" FROM ({people}) AS person ORDER BY person.subscriber_id"
+        f" FROM ({chosen_by}) AS person ORDER BY person.subscriber_id"
     )
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
