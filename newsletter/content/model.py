@@ -39,6 +39,7 @@ SYSTEM_SLOTS = {
     "unsubscribe_url": "the person's own page to leave",
     "view_url": "the person's own copy in the browser",
     "share_url": "the public copy, the same for everybody",
+    "rate_url": "the person's own page to say whether it was useful",
     "why": "the footer's sentence of the list through which this person was chosen",
 }
 

@@ -142,7 +142,9 @@ def withdraw(mailing: Mailing, why: str, by: str = "") -> None:
     with whole():
         page = _stored(mailing)
         if page.withdrawn_at:
-            raise _wrong(f"The page of {mailing.slug} is withdrawn already", "newsletter archive restore shows it again.")
+            raise _wrong(
+                f"The page of {mailing.slug} is withdrawn already", "newsletter archive restore shows it again."
+            )
         page.withdrawn_at, page.withdrawn_why, page.changed_at = now, why, now
         page.save()
         logbook.note(mailing, "page withdrawn", why, by=by)

@@ -36,8 +36,8 @@ def first(issue: Issue) -> Mailing | None:
     mailing = Mailing.objects.filter(slug=issue.front.corrects).first()
     if mailing is None or mailing.slug == issue.slug:
         raise _cannot(f"{issue.front.corrects} was never sent, so nobody needs a correction of it", "newsletter list")
-    if sorted(issue.front.audience) != sorted(mailing.audience):
-        message = f"A correction of {mailing.slug} goes to its readers, but `audience` names other lists"
+    if not set(mailing.audience) <= set(issue.front.audience):
+        message = f"A correction of {mailing.slug} goes to its readers, but `audience` does not name their lists"
         raise _cannot(message, f"Write audience: [{', '.join(mailing.audience)}] as there.")
     return mailing
 

@@ -41,8 +41,8 @@ def approve(
     An issue that corrects another goes to exactly those who got that one.
     Raises NewsletterError: already-approved, nobody-to-send-to, count-changed, unknown-list, cannot-correct.
     """
-    audience = narrowed(issue, lists)
     first = correcting.first(issue)
+    audience = tuple(first.audience) if first else narrowed(issue, lists)
     with whole():
         if Mailing.objects.filter(slug=issue.slug).exists():
             raise NewsletterError(

@@ -5,57 +5,91 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('sending', '0004_approval'),
+        ("sending", "0004_approval"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Draft',
+            name="Draft",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.CharField(max_length=200, unique=True)),
-                ('public', models.JSONField()),
-                ('checksum', models.CharField(max_length=64)),
-                ('until', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.CharField(max_length=200, unique=True)),
+                ("public", models.JSONField()),
+                ("checksum", models.CharField(max_length=64)),
+                ("until", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='ArchivePage',
+            name="ArchivePage",
             fields=[
-                ('mailing', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='page', serialize=False, to='sending.mailing')),
-                ('listed', models.BooleanField(default=False)),
-                ('archive_at', models.DateTimeField(null=True)),
-                ('titles', models.JSONField(default=dict)),
-                ('words', models.TextField(blank=True, default='')),
-                ('note', models.TextField(blank=True, default='')),
-                ('noted_at', models.DateTimeField(null=True)),
-                ('withdrawn_at', models.DateTimeField(null=True)),
-                ('withdrawn_why', models.TextField(blank=True, default='')),
-                ('changed_at', models.DateTimeField(null=True)),
-                ('corrects', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='corrections', to='sending.mailing')),
+                (
+                    "mailing",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="page",
+                        serialize=False,
+                        to="sending.mailing",
+                    ),
+                ),
+                ("listed", models.BooleanField(default=False)),
+                ("archive_at", models.DateTimeField(null=True)),
+                ("titles", models.JSONField(default=dict)),
+                ("words", models.TextField(blank=True, default="")),
+                ("note", models.TextField(blank=True, default="")),
+                ("noted_at", models.DateTimeField(null=True)),
+                ("withdrawn_at", models.DateTimeField(null=True)),
+                ("withdrawn_why", models.TextField(blank=True, default="")),
+                ("changed_at", models.DateTimeField(null=True)),
+                (
+                    "corrects",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="corrections",
+                        to="sending.mailing",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Rating',
+            name="Rating",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.BinaryField(max_length=9, unique=True)),
-                ('useful', models.BooleanField()),
-                ('at', models.DateTimeField(auto_now=True)),
-                ('mailing', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='ratings', to='sending.mailing')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("token", models.BinaryField(max_length=9, unique=True)),
+                ("useful", models.BooleanField()),
+                ("at", models.DateTimeField(auto_now=True)),
+                (
+                    "mailing",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="ratings", to="sending.mailing"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='AssetUse',
+            name="AssetUse",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('asset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='uses', to='sending.asset')),
-                ('mailing', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='asset_uses', to='sending.mailing')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "asset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="uses", to="sending.asset"
+                    ),
+                ),
+                (
+                    "mailing",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="asset_uses",
+                        to="sending.mailing",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('asset', 'mailing'), name='one_use_each')],
+                "constraints": [models.UniqueConstraint(fields=("asset", "mailing"), name="one_use_each")],
             },
         ),
     ]
