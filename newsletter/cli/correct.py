@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -61,7 +61,11 @@ def command(output: Output, issue: str | None, as_json: bool) -> int:
         texts[name] = text if language else text.replace("---\n", f"---\ncorrects: {mailing.slug}\n", 1)
     new.make(folder, texts, start)
     if as_json:
-        facts = {"got": explanation.entries, "left_out": explanation.left_out, "will_get": explanation.will_get}
+        facts: dict[str, Any] = {
+            "got": explanation.entries,
+            "left_out": explanation.left_out,
+            "will_get": explanation.will_get,
+        }
         print_json(slug=slug, folder=str(folder), files=sorted(texts), corrects=mailing.slug, **facts)
         return Exit.FINE
     output.done(f"Started issues/{slug}/issue.md, a correction of {mailing.slug}")

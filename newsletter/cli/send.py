@@ -120,11 +120,11 @@ def _first(
     prepared = prepare(config, folder, Mode.SEND)
     if prepared.broken:
         return blocked(output, prepared, as_json)
-    first = correcting.first(prepared.issue)
-    if first and lists:
+    corrected = correcting.first(prepared.issue)
+    if corrected and lists:
         raise _refused("cannot-correct", "A correction goes to everybody who got the first", "Leave --to away.")
-    audience = tuple(first.audience) if first else mailings.narrowed(prepared.issue, lists or None)
-    explanation = correcting.explain(first) if first else selecting.explain(config, audience)
+    audience = tuple(corrected.audience) if corrected else mailings.narrowed(prepared.issue, lists or None)
+    explanation = correcting.explain(corrected) if corrected else selecting.explain(config, audience)
     keyring = keys.keyring(config)
     warnings = (*keyring.problems, *prepared.problems, *empty_fields(config, prepared, audience, explanation.will_get))
     say_what(output, config, prepared, audience, explanation)

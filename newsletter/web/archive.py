@@ -35,7 +35,7 @@ def index(request: HttpRequest) -> HttpResponse:
     rows = archiving.published()
     years = _years(rows)
     rows = archiving.matching(rows, wanted)
-    rows = rows.filter(published__year=year) if year else rows
+    rows = rows.filter(published__year=year) if year else rows  # type: ignore[misc]  # annotated
     start = (number - 1) * A_PAGE
     found = list(rows[start : start + A_PAGE + 1])
     answer = page(

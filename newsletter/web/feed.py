@@ -55,7 +55,7 @@ def written() -> bytes:
     _text(_child(top, "author"), "name", config.site.name)
     for one in rows:
         _entry(top, one, base)
-    return ElementTree.tostring(top, encoding="utf-8", xml_declaration=True)
+    return bytes(ElementTree.tostring(top, encoding="utf-8", xml_declaration=True))
 
 
 def _entry(top: ElementTree.Element, one: ArchivePage, base: str) -> None:
