@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from newsletter.audience.models import ConsentEvent
 from newsletter.replies import bounces
 from newsletter.replies.models import Conversation, Raw
-from newsletter.sending import mailings, reporting
+from newsletter.sending import mailings, rating, reporting
 from newsletter.sending.models import STATES, Delivery, Mailing, Tally
 from tests.sending.made import a_rendered, an_issue
 from tests.workspace import Workspace
@@ -123,8 +123,9 @@ def test_what_came_later_is_told_beside_and_changes_no_sum(workspace: Workspace)
     Conversation.objects.create(mailing=mailing, delivery=two, writer=two.canonical)
     ConsentEvent.objects.create(canonical=two.canonical, event="left", channel="one-click")
     ConsentEvent.objects.create(canonical=one.canonical, event="left", channel="import")
+    rating.keep(two, True)
     report = reporting.make(mailing)
-    assert report.after == {"replies": 1, "bounced": 1, "complaints": 0, "left": 1}
+    assert report.after == {"replies": 1, "bounced": 1, "complaints": 0, "left": 1, "useful": 1, "not_useful": 0}
     assert report.outcomes()["accepted"] == 3 and report.balances
 
 
