@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.web.test_browser import DOT
+from io import BytesIO
+
+from PIL import Image
+
 from tests.workspace import Workspace
 
 SLUG = "2026-11-24-worry"
@@ -32,7 +35,9 @@ The road in Stone is closed.
 def written(workspace: Workspace, slug: str = SLUG, words: str = "something happened.", more: str = "") -> None:
     """The folder of an issue; `more` are lines of its front matter."""
     workspace.write(f"issues/{slug}/issue.md", ISSUE.format(more=more, words=words))
-    workspace.write(f"issues/{slug}/images/dot.png", DOT)
+    picture = BytesIO()
+    Image.new("RGB", (320, 80), "#0b5679").save(picture, "PNG")
+    workspace.write(f"issues/{slug}/images/dot.png", picture.getvalue())
 
 
 def approved(workspace: Workspace, slug: str = SLUG, words: str = "something happened.", more: str = ""):  # type: ignore[no-untyped-def]

@@ -72,7 +72,7 @@ def test_every_link_of_a_mail_leads_somewhere(site: Site, carry: str) -> None:
             inner = addresses(site, answer.text)
             assert "cid:" not in answer.text and {path[:3] for path in inner} >= {"/i/"}
             for picture in inner:
-                assert site.get(picture).status == 200, picture
+                assert followed(site, picture).status == 200, picture
 
 
 def test_the_personal_copy_names_the_person_and_the_shared_one_nobody(site: Site) -> None:
