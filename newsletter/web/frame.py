@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from newsletter.web.look import ADDRESS_HASH, ADDRESS_TEXT
 from newsletter.web.words import Words
 
 _BODY = re.compile(r"<body\b[^<>]*>", re.IGNORECASE)
+_CLASS = re.compile(r'\sclass="([^"<>]*)"', re.IGNORECASE)
 _TITLE = re.compile(r"<title>[^<]*</title>", re.IGNORECASE)
 NAMES = {
     "en": "English",
@@ -65,6 +67,7 @@ def page(html: str, said: Words, around: Around, facts: Mapping[str, Any]) -> st
         "subscribe": subscribe_address(),
         "reply": of_copy.to_our_desk(facts),
         "exit_url": config.web.exit_url if facts.get("sensitive") else "",
+        "body_class": _class_of(html),
         **vars(around),
     }
     titled = f"<title>{escape(around.title)} – {escape(config.site.name)}</title>"
@@ -75,6 +78,13 @@ def page(html: str, said: Words, around: Around, facts: Mapping[str, Any]) -> st
         render_to_string("frame_top.html", values),
         render_to_string("frame_end.html", values),
     )
+
+
+def _class_of(html: str) -> str:
+    """The class of the mail's body. `main` gets it too, for style sheets that say `.page > div`."""
+    body = _BODY.search(html)
+    found = _CLASS.search(body[0]) if body else None
+    return unescape(found[1]) if found else ""
 
 
 def noted(html: str, said: Words, around: Around) -> str:
