@@ -22,6 +22,12 @@ def is_sqlite() -> bool:
     return connection.vendor == "sqlite"
 
 
+def live(subscription: str) -> str:
+    """An SQL condition: this subscription is confirmed and not paused now, so that mail goes to it."""
+    row = subscription
+    return f"{row}.state = 'confirmed' AND ({row}.paused_until IS NULL OR {row}.paused_until <= CURRENT_TIMESTAMP)"
+
+
 def random_token() -> str:
     """Nine random bytes, new for each row, drawn by the database itself from its generator (RFC 4086: seeded)."""
     return "randomblob(9)" if is_sqlite() else _NINE

@@ -14,6 +14,7 @@ from newsletter.problems import Exit, NewsletterError, Problem
 @click.command()
 @click.argument("issue", required=False)
 @click.option("--as", "address", metavar="EMAIL", default="", help="Begin with the copy of this person.")
+@click.option("--lang", default="", metavar="CODE", help="Begin with this language, such as cy.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8010, show_default=True, help="0 = any free port.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 @click.option("--link", is_flag=True, help="Print an address for colleagues, served by newsletter web, that ends.")
@@ -24,6 +25,7 @@ def command(
     output: Output,
     issue: str | None,
     address: str,
+    lang: str,
     port: int,
     no_browser: bool,
     link: bool,
@@ -48,7 +50,7 @@ def command(
     from newsletter.content import finding
 
     folder = finding.find(output.config(), issue, output.folder)
-    preview = Preview(output.config, folder, address)
+    preview = Preview(output.config, folder, address, finding.language(folder, lang))
     try:
         server = Server(port, preview)
     except OSError as error:

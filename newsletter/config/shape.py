@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -214,6 +214,8 @@ class Config:
     hooks: Mapping[str, Hook]
     themes: Mapping[str, Mapping[str, Any]]  # checked against theme.toml by rendering.themes
     origins: Mapping[str, str]
+    # Key → title of the segments that are stored: not of the file, so whoever opens the database puts them here.
+    segments: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def base_url(self) -> str:

@@ -136,12 +136,13 @@ class Keys:
         entry = self.entries.get("audience")
         if entry is None:
             return ()
-        lists = self.ctx.config.lists
+        lists, segments = self.ctx.config.lists, self.ctx.config.segments
         found = []
         for item in self._texts("audience", entry.value):
-            if item.text not in lists:
-                hint = did_you_mean(item.text, lists) or f"The lists are {', '.join(lists)}."
-                self._problem("unknown-list", f"There is no list called ‘{item.text}’", hint, item.place)
+            if item.text not in lists and item.text not in segments:
+                hint = did_you_mean(item.text, [*lists, *segments]) or f"The lists are {', '.join(lists)}."
+                what = f"list {'and no segment ' if segments else ''}called ‘{item.text}’"
+                self._problem("unknown-list", f"There is no {what}", hint, item.place)
             elif item.text not in found:
                 found.append(item.text)
         return tuple(found)

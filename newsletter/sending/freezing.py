@@ -11,9 +11,10 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from newsletter import settings
 from newsletter.audience import dialect, selecting
 from newsletter.content.model import SlotKind
-from newsletter.rendering.model import Rendered
+from newsletter.rendering.model import Condition, Rendered
 from newsletter.sending import tally
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import lists_key
@@ -27,6 +28,7 @@ COLUMNS = {
     "last_name": "person.last_name",
     "language": "person.language",
 }
+SEGMENT = "segment:"  # before the key of a segment that a block asks for
 LISTS = {"tag": "tags", "area": "areas"}  # names in the mail that stand for several values, and their key
 
 
@@ -35,15 +37,31 @@ def keys_used(renders: Iterable[Rendered]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for rendered in renders:
         names.update(dict.fromkeys(slot.key for slot in rendered.slots if slot.kind is SlotKind.FIELD))
-        names.update(dict.fromkeys(key for condition in rendered.conditions for key, _ in condition.terms))
+        names.update(dict.fromkeys(asked(rendered.conditions)))
     return tuple(names)
+
+
+def asked(conditions: Iterable[Condition]) -> tuple[str, ...]:
+    """What `only` blocks look at: the names of fields, and `segment:KEY` for each segment."""
+    terms = [term for condition in conditions for term in condition.terms]
+    names = [[f"{SEGMENT}{one}" for one in values] if key == "segment" else [key] for key, values in terms]
+    return tuple(dict.fromkeys(name for several in names for name in several))
 
 
 def values_sql(keys: Sequence[str]) -> tuple[str, list[Any]]:
     """SQL for the JSON object of one person's values, over a row called `person`."""
     parts: list[str] = []
     params: list[Any] = []
+    segments = [key.removeprefix(SEGMENT) for key in keys if key.startswith(SEGMENT)]
+    if segments:
+        from newsletter.audience.segments import compiling
+
+        array, more = compiling.array_sql(settings.current(), segments, "person.subscriber_id")
+        parts.append(f"CAST(%s AS text), {array}")
+        params += ["segment", *more]
     for key in keys:
+        if key.startswith(SEGMENT):
+            continue
         params.append(key)
         if key in COLUMNS:
             value = COLUMNS[key]
@@ -65,7 +83,7 @@ def freeze_people(
     Runs inside the caller's transaction. Address, name, language, values and lists are copies: what is changed in
     the list later does not change what is sent.
     """
-    chosen_by, chosen = people or selecting.sql(lists)
+    chosen_by, chosen = people or selecting.sql(settings.current(), lists)
     values, named = values_sql(keys)
     sql = (
         'INSERT INTO sending_delivery (mailing_id, subscriber_id, canonical, address, name, language, "values",'
@@ -127,7 +145,7 @@ def groups(lists: Sequence[str], keys: Sequence[str]) -> list[tuple[dict[str, An
 
     What the send screen counts its `only` blocks from: 17,742 people come down to a few dozen combinations.
     """
-    people, chosen = selecting.sql(lists)
+    people, chosen = selecting.sql(settings.current(), lists)
     values, named = values_sql(keys)
     with connection.cursor() as cursor:
         cursor.execute(

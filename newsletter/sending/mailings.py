@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from newsletter.audience import selecting
 from newsletter.config import Config
 from newsletter.content.model import Issue
 from newsletter.mail.tokens import new_id
@@ -101,7 +102,7 @@ def settings_of(config: Config, issue: Issue) -> dict[str, Any]:
         "source_sha256": issue.sha256,
         "lists": {
             key: {"title": config.lists[key].title, "why": config.lists[key].why, "urgent": config.lists[key].urgent}
-            for key in issue.front.audience
+            for key in selecting.lists_of(config, issue.front.audience)
         },
         "organisation": config.site.name,
         "archive": issue.front.archive,

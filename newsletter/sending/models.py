@@ -51,6 +51,13 @@ class Mailing(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """Keys of the lists through which its people were chosen: the audience's own, or those of its segments."""
+        told = self.settings.get("lists", {})
+        plain = all(key in told for key in self.audience)
+        return tuple(self.audience if plain else told)
+
     def rows(self) -> models.QuerySet[Delivery]:
         """Its deliveries in the order of their ids, for whoever looks for a state: one walk over the table. By the
         index of (mailing, canonical), which both databases choose for `mailing = …`, each row is a jump."""

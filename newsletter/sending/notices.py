@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.models import Case, Q, When
 from django.utils import timezone
 
+from newsletter.audience import never
 from newsletter.audience.models import Suppression
 from newsletter.config import Config
 from newsletter.mail import addresses
@@ -50,7 +51,7 @@ def queue(
     canonical = addresses.canonical(address)
     if once is not None and (known := Notice.objects.filter(once=once).first()):
         return known
-    dead = Suppression.objects.filter(canonical=canonical, scope=Suppression.Scope.ALL).first()
+    dead = _dead(canonical)
     return Notice.objects.create(
         kind=kind,
         address=address,
@@ -99,6 +100,12 @@ def recover() -> int:
     return again + left.exclude(kind__in=REPEATED).update(state=State.UNCERTAIN, reason=why, changed=timezone.now())
 
 
+def _dead(canonical: str) -> Suppression | None:
+    """Why nothing at all may go there. What stops mailings only does not stop what a person asked us for."""
+    stop = never.found(canonical)
+    return stop if stop and stop.scope == Suppression.Scope.ALL else None
+
+
 class _Lost(Exception):
     """Somebody else took the row after us: it is theirs to send."""
 
@@ -112,7 +119,7 @@ def _carry(link: Connection, number: int) -> int:
     attempt = row.attempt + 1
     mine = Notice.objects.filter(pk=number, attempt=attempt)
     taken = Notice.objects.filter(pk=number, attempt=row.attempt, state__in=(State.PENDING, State.DEFERRED))
-    dead = Suppression.objects.filter(canonical=row.canonical, scope=Suppression.Scope.ALL).first()
+    dead = _dead(row.canonical)
     if dead:  # gone or erased since it was queued
         taken.update(state=State.SUPPRESSED, reason=f"never written to: {dead.reason}", attempt=attempt, changed=now)
         return 0
