@@ -32,7 +32,7 @@ def command(output: Output, issue: str | None, yes: bool, as_json: bool) -> int:
         output = replace(output, quiet=True)
     config = workspace(output)
     from newsletter.audience import never, selecting
-    from newsletter.sending import approvals, mailings
+    from newsletter.sending import approvals, correcting, mailings
 
     folder = finding.find(config, issue, output.folder)
     if mailings.find(folder.name):
@@ -45,7 +45,8 @@ def command(output: Output, issue: str | None, yes: bool, as_json: bool) -> int:
         return blocked(output, prepared, as_json)
     audience = prepared.issue.front.audience
     never.sweep()
-    explanation = selecting.explain(config, audience)
+    first = correcting.first(prepared.issue)
+    explanation = correcting.explain(first) if first else selecting.explain(config, audience)
     say_what(output, config, prepared, audience, explanation)
     if not as_json:
         output.problems(prepared.problems)

@@ -215,6 +215,7 @@ def system_values(config: Config, issue: Issue, rendered: Rendered) -> dict[str,
         "unsubscribe_url": f"{base}/u/example",
         "view_url": f"{base}/v/example",
         "share_url": f"{base}/v/public-example",
+        "rate_url": f"{base}/rate/example",
         "why": first.why if first else "",
     }
 

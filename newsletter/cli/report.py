@@ -85,12 +85,14 @@ def show(output: Output, report: Report, *, codes: bool = False) -> None:
     _providers(output, report)
     output.say()
     after = report.after
+    rated = after["useful"] + after["not_useful"]
     output.facts(
         [
             ("Replies so far", after["replies"]),
             ("Bounced later", after["bounced"]),
             ("Complaints", after["complaints"]),
             ("Left after it", after["left"]),
+            *([("Useful", f"{number(after['useful'])} said yes, {number(after['not_useful'])} no")] if rated else []),
         ]
     )
     output.next("newsletter report --html report.html", "writes it as a page to pass on")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +18,7 @@ from newsletter.mail.tokens import Keyring
 from newsletter.problems import NewsletterError
 from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Rendered, Variant
-from newsletter.sending import links, message
+from newsletter.sending import links, message, previewing
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import Leased
 
@@ -78,6 +79,15 @@ def public(mailing: Mailing, language: str = "") -> str:
     variant = merge.variant(rendered, merge.truths(rendered, {}))
     html = merge.join(variant.html, merge.fill(rendered, variant, {}, {}))
     return _pictures_by_address(html, rendered, config)
+
+
+def previewed(frozen: Any, keyring: Keyring, until: datetime) -> str:
+    """The public HTML of a rendering that nobody has got yet, with pictures that show until then."""
+    config = settings.current()
+    rendered = freeze.from_json(frozen)
+    variant = merge.variant(rendered, merge.truths(rendered, {}))
+    html = _pictures_by_address(merge.join(variant.html, merge.fill(rendered, variant, {}, {})), rendered, config)
+    return previewing.sealed_html(html, rendered.assets, config, keyring, until)
 
 
 def texts(delivery: Delivery) -> tuple[str, ...]:

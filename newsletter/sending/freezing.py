@@ -108,14 +108,17 @@ def _room(cursor: Any) -> Iterator[None]:
         cursor.execute("PRAGMA cache_size = -2000")
 
 
-def freeze_people(mailing: Mailing, lists: Sequence[str], keys: Sequence[str]) -> int:
+def freeze_people(
+    mailing: Mailing, lists: Sequence[str], keys: Sequence[str], people: tuple[str, list[Any]] | None = None
+) -> int:
     """Make the rows of everybody chosen by `lists` in one statement (0.6 us a person); returns how many.
+    `people`: SQL with the columns of selecting.sql and its parameters, instead of the lists'.
 
     Runs inside the caller's transaction. Address, name, language, values and lists are copies: what is changed in
     the list later does not change what is sent.
     """
     never.sweep()
-    people, chosen = selecting.sql(settings.current(), lists)
+    chosen_by, chosen = people or selecting.sql(settings.current(), lists)
     values, named = values_sql(keys)
     token, drawn = token_sql("person.subscriber_id")
     sql = (
@@ -124,7 +127,7 @@ def freeze_people(mailing: Mailing, lists: Sequence[str], keys: Sequence[str]) -
         " provider, proof, changed)"
         " SELECT %s, person.subscriber_id, person.canonical, person.address, person.name, person.language,"
         f" {values}, person.lists, {token}, 'pending', 0, 0, '', '', '', '', '', '', '', %s"
-        f" FROM ({people}) AS person ORDER BY person.subscriber_id"
+        f" FROM ({chosen_by}) AS person ORDER BY person.subscriber_id"
     )
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor, _room(cursor):

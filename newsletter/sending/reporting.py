@@ -13,7 +13,7 @@ from django.db.models import Case, CharField, Count, F, Max, Q, Value, When
 from django.db.models.functions import StrIndex, Substr
 
 from newsletter.audience.models import ConsentEvent
-from newsletter.sending import mailings, providers
+from newsletter.sending import mailings, providers, rating
 from newsletter.sending.models import Delivery, Mailing
 
 # The outcomes in the order they are said, with their words; the three states before an answer are one: waiting.
@@ -62,7 +62,9 @@ class Report:
     began: datetime | None
     ended: datetime | None  # the last time that a mail was accepted
     rate: float  # mails a second while it was sending; 0 = not known
-    after: Mapping[str, int]  # replies, bounced, complaints, left: facts that came later about accepted people
+    after: Mapping[
+        str, int
+    ]  # replies, bounced, complaints, left, useful, not_useful: facts that came later about accepted people
 
     @property
     def balances(self) -> bool:
@@ -153,7 +155,13 @@ def _after(mailing: Mailing) -> dict[str, int]:
     named = rows.filter(bounce__isnull=False).count()  # one for each delivery; a report of delay is none
     complained = rows.filter(complaints__isnull=False).values("pk").distinct().count()
     replies = mailing.conversations.exclude(state="spam").count()
-    return {"replies": replies, "bounced": named, "complaints": complained, "left": _left(mailing)}
+    return {
+        "replies": replies,
+        "bounced": named,
+        "complaints": complained,
+        "left": _left(mailing),
+        **rating.counts(mailing),
+    }
 
 
 def _left(mailing: Mailing) -> int:

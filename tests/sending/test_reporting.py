@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from newsletter.audience.models import ConsentEvent
 from newsletter.replies import bounces
 from newsletter.replies.models import Conversation, Raw
-from newsletter.sending import mailings, reporting
+from newsletter.sending import mailings, rating, reporting
 from newsletter.sending.models import STATES, Delivery, Mailing, Tally
 from tests.sending.made import a_rendered, an_issue
 from tests.workspace import Workspace
@@ -127,8 +127,9 @@ def test_what_came_later_is_told_beside_and_changes_no_sum(workspace: Workspace)
         canonical=three.canonical, event="left", channel="staff", why=f"jo {reporting.ASKED} in conversation 7"
     )
     ConsentEvent.objects.create(canonical=one.canonical, event="left", channel="staff", why="moved away")
+    rating.keep(two, True)
     report = reporting.make(mailing)
-    assert report.after == {"replies": 1, "bounced": 1, "complaints": 0, "left": 2}
+    assert report.after == {"replies": 1, "bounced": 1, "complaints": 0, "left": 2, "useful": 1, "not_useful": 0}
     assert report.outcomes()["accepted"] == 3 and report.balances
 
 
