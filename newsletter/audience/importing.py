@@ -108,6 +108,7 @@ def plan(
                 stage.add(batch)
             on_progress("comparing", 0, 0)
             counts.repeated, again = stage.sort()
+            stage.place_by_postcode()
             stage.name_lists(people.lists, make=False)
             _count(counts, stage.classify(), stage)
             stay_off, first = stage.stay_off(), stage.first_people(5)

@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import groupby, islice
 from typing import Any
 
-from newsletter.audience import dialect
+from newsletter.audience import dialect, staged_traits
 from newsletter.audience.people import Staged
 
 BATCH = 10_000  # people per transaction: 0.1 s under the write lock, so that sending and pages go on meanwhile
@@ -27,7 +27,9 @@ _TABLES = f"""
     CREATE TEMP TABLE import_read ({_TYPED});
     CREATE TEMP TABLE import_person (place {{counted}}, verdict TEXT NOT NULL DEFAULT '', {_TYPED});
     CREATE TEMP TABLE import_list (list_id {{key}}, key TEXT NOT NULL, bit BIGINT NOT NULL);
-    CREATE TEMP TABLE import_refused (row INTEGER, problem TEXT, cells TEXT)
+    CREATE TEMP TABLE import_refused (row INTEGER, problem TEXT, cells TEXT);
+    CREATE TEMP TABLE import_erased (canonical TEXT PRIMARY KEY, hash TEXT NOT NULL);
+    CREATE TEMP TABLE import_fact (subscriber_id BIGINT, key TEXT, value TEXT)
 """
 
 # One verdict per person, top down. A person whose every named list was left is left out altogether; a suppressed one
@@ -35,6 +37,7 @@ _TABLES = f"""
 _CLASSIFY = """
     UPDATE import_person SET verdict = CASE
         WHEN EXISTS (SELECT 1 FROM audience_suppression AS never WHERE never.canonical = import_person.canonical)
+            OR EXISTS (SELECT 1 FROM import_erased AS gone WHERE gone.canonical = import_person.canonical)
             THEN 'suppressed'
         ELSE coalesce((
             SELECT CASE
@@ -93,6 +96,28 @@ _APPLY = (
     ON CONFLICT DO NOTHING
     """,
 )
+
+# No area is given for a person, but a postcode that we know.
+_PLACE = {
+    "sqlite": """
+        UPDATE import_person SET attributes = json_set(attributes, '$.areas', json_array(area.key))
+        FROM audience_postcode AS code JOIN audience_area AS area ON area.id = code.area_id
+        WHERE code.code = json_extract(import_person.attributes, '$.postcode')
+            AND json_extract(import_person.attributes, '$.areas') IS NULL
+            AND NOT EXISTS (SELECT 1 FROM audience_subscriber AS known
+                WHERE known.canonical = import_person.canonical
+                AND json_extract(known.attributes, '$.postcode') = code.code
+                AND json_extract(known.attributes, '$.areas') IS NOT NULL)
+    """,
+    "postgresql": """
+        UPDATE import_person SET attributes = attributes || jsonb_build_object('areas', jsonb_build_array(area.key))
+        FROM audience_postcode AS code JOIN audience_area AS area ON area.id = code.area_id
+        WHERE code.code = import_person.attributes ->> 'postcode' AND import_person.attributes -> 'areas' IS NULL
+            AND NOT EXISTS (SELECT 1 FROM audience_subscriber AS known
+                WHERE known.canonical = import_person.canonical
+                AND known.attributes ->> 'postcode' = code.code AND known.attributes -> 'areas' IS NOT NULL)
+    """,
+}
 
 
 def joined(rows: Iterable[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -186,6 +211,7 @@ class Stage:
     def classify(self, low: int = 0, high: int | None = None) -> dict[str, int]:
         """Compare people (of these places) with those known; returns people by verdict."""
         high = self.size if high is None else high
+        self._find_erased(low, high)
         merged = dialect.merged("known.attributes", "import_person.attributes")
         nothing = dialect.merged("known.attributes", "'{}'")  # the same spelling of what is known, for comparing
         self._execute(
@@ -214,9 +240,12 @@ class Stage:
                 self._count_afresh()
             counts = self.classify(low, high)
             if counts.keys() & {"new", "updated"}:
+                merged = dialect.merged("known.attributes", "wish.attributes")
+                if "updated" in counts:
+                    staged_traits.forget(self._execute, low, high)
                 for statement in _APPLY:
-                    merged = dialect.merged("known.attributes", "wish.attributes")
                     self._execute(statement.replace("{merged}", merged), values)
+                staged_traits.keep(self._execute, low, high)
         return counts
 
     def batches(self) -> Iterator[tuple[int, int]]:
@@ -227,8 +256,9 @@ class Stage:
         """People left out because of a suppression, by its reason."""
         return dict(
             self._fetch(
-                "SELECT never.reason, count(*) FROM import_person AS wish JOIN audience_suppression AS never "
-                "ON never.canonical = wish.canonical WHERE wish.verdict = 'suppressed' GROUP BY never.reason"
+                "SELECT coalesce(never.reason, 'erased'), count(*) FROM import_person AS wish "
+                "LEFT JOIN audience_suppression AS never ON never.canonical = wish.canonical "
+                "WHERE wish.verdict = 'suppressed' GROUP BY 1"
             )
         )
 
@@ -260,8 +290,28 @@ class Stage:
 
     def drop(self) -> None:
         """Give the temporary space back."""
-        for table in ("import_read", "import_person", "import_list", "import_refused"):
-            self._execute(f"DROP TABLE IF EXISTS {dialect.temporary(table)}")
+        for table in ("read", "person", "list", "refused", "erased", "fact"):
+            self._execute(f"DROP TABLE IF EXISTS {dialect.temporary('import_' + table)}")
+
+    def place_by_postcode(self) -> None:
+        """Give people with a postcode and no area the area of that postcode, where the table of postcodes knows it.
+
+        Whoever is known here with that very postcode keeps the areas they have: somebody may have corrected them.
+        """
+        if self._fetch("SELECT 1 FROM audience_postcode WHERE area_id IS NOT NULL LIMIT 1"):
+            self._execute(_PLACE[self.connection.vendor])
+
+    def _find_erased(self, low: int, high: int) -> None:
+        """Note who of these was erased: only a keyed hash of their address is left, which SQL cannot work out."""
+        from newsletter.audience import never
+
+        erased = never.Erased()  # anew each time: somebody may have been erased since the preview
+        for start in range(low, high if len(erased) else low, BATCH):
+            people = self._fetch(
+                "SELECT canonical FROM import_person WHERE place > %s AND place <= %s", [start, min(start + BATCH, high)]
+            )
+            for canonical, name in erased.among(one for (one,) in people).items():
+                self._execute("INSERT INTO import_erased VALUES (%s, %s) ON CONFLICT DO NOTHING", [canonical, name])
 
     def _join_repeated(self) -> None:
         """Replace the rows of a repeated address by one; they stream through, however many they are."""

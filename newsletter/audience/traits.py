@@ -95,7 +95,7 @@ def rebuild(progress: Callable[[int, int], None] | None = None) -> int:
 
 def differing() -> int:
     """How many traits of people are missing or too many: 0 unless something changed a record past `keep`."""
-    facts = _sql("person.id > 0")
+    facts = facts_sql("person.id > 0")
     held = "SELECT h.subscriber_id, t.key, t.value FROM audience_holding h JOIN audience_trait t ON t.id = h.trait_id"
     with connection.cursor() as cursor:
         cursor.execute(
@@ -106,7 +106,7 @@ def differing() -> int:
 
 
 def _fill(cursor: Any, after: int, until: int) -> None:
-    facts = _sql("person.id > %s AND person.id <= %s")
+    facts = facts_sql("person.id > %s AND person.id <= %s")
     cursor.execute(
         f"INSERT INTO audience_trait (key, value) SELECT DISTINCT key, value FROM ({facts}) AS fact"
         " WHERE true ON CONFLICT DO NOTHING",
@@ -119,13 +119,14 @@ def _fill(cursor: Any, after: int, until: int) -> None:
     )
 
 
-def _sql(people: str) -> str:
+def facts_sql(people: str) -> str:
+    """A SELECT of (subscriber_id, key, value) of the people called `person` that the SQL `people` chooses."""
     return (_FACTS[connection.vendor] + _LANGUAGES).format(people=people)
 
 
 def _facts(subscriber_id: int) -> list[tuple[str, str]]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT DISTINCT key, value FROM ({_sql('person.id = %s')}) AS fact", [subscriber_id] * 2)
+        cursor.execute(f"SELECT DISTINCT key, value FROM ({facts_sql('person.id = %s')}) AS fact", [subscriber_id] * 2)
         return [(str(key), str(value)) for key, value in cursor.fetchall()]
 
 
