@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from newsletter.audience import columns as header
-from newsletter.audience import database, exporting, selecting, spreadsheet
+from newsletter.audience import database, exporting, selecting, spreadsheet, workbook
+from newsletter.audience.basis import Basis
 from newsletter.audience.formulas import neutral
 from newsletter.audience.people import People, Refused, Staged
 from newsletter.audience.spreadsheet import Table
@@ -56,7 +58,7 @@ class Plan:
     name: str
     path: Path
     encoding: str  # for people, such as UTF-8
-    delimiter: str  # for people, such as semicolons
+    delimiter: str  # for people, such as semicolons, or the sheet of a workbook
     lists: tuple[str, ...]  # every list that the file or --list names
     counts: Counts
     stay_off: int  # people taken who stay off a list that they left
@@ -83,20 +85,23 @@ def plan(
     list_key: str | Sequence[str] = "",
     *,
     encoding: str = "",
+    sheet: str = "",
+    renamed: Mapping[str, str] = MappingProxyType({}),
     on_progress: Progress = lambda *_: None,
 ) -> Plan:
     """Read the whole file into temporary tables and say what importing it would do; changes nothing anywhere.
 
     Raises NewsletterError where the file as a whole cannot be used (no e-mail column, not a CSV file, unknown list …);
     rows that cannot be used are Problems of the plan, the first twenty one by one. Memory stays flat.
-    `encoding`: how the file is written, where somebody knows; empty: find out.
+    `encoding`: how the file is written, where somebody knows; empty: find out. `sheet`: of a workbook; empty: the first
+    that is not hidden. `renamed`: what columns of the file are, by their heading.
     """
     started = time.monotonic()
     keys = tuple(selecting.known(config, [list_key] if isinstance(list_key, str) and list_key else list_key))
     name = _name(path, config)
-    table = spreadsheet.open_table(path, name, encoding)
+    table = _opened(path, name, encoding, sheet)
     try:
-        columns = header.understand(table.header, config, name)
+        columns = header.understand(table.header, config, name, renamed)
         if not keys and columns.at("lists") is None:
             raise NewsletterError(_which_list(config, name), exit=Exit.USAGE)
         people = People(table, columns, config, keys)
@@ -113,7 +118,7 @@ def plan(
             _count(counts, stage.classify(), stage)
             stay_off, first = stage.stay_off(), stage.first_people(5)
     finally:
-        spreadsheet.close(table)
+        table.close()
     problems += [*_repeated(again, counts.repeated, name), *_too_many(counts.refused, name), *people.notes()]
     if not counts.rows:
         hint = "Below the columns’ names there must be a row for each person. Was the right sheet saved?"
@@ -123,7 +128,7 @@ def plan(
         name=name,
         path=path,
         encoding=spreadsheet.encoding_name(table.encoding),
-        delimiter=spreadsheet.DELIMITERS[table.delimiter],
+        delimiter=table.layout,
         lists=tuple(people.lists),
         counts=counts,
         stay_off=stay_off,
@@ -136,12 +141,12 @@ def plan(
     )
 
 
-def run(plan: Plan, *, wording: str = "", on_progress: Progress = lambda *_: None) -> Imported:
+def run(plan: Plan, *, basis: Basis = Basis(), on_progress: Progress = lambda *_: None) -> Imported:  # noqa: B008
     """Make the changes of a plan, 10,000 people to a transaction, and keep refused rows in `recipients/…refused.csv`.
 
     Each person's record, subscriptions and proof are written together. Killed half-way, some people are in and the
     others are not; the same import again brings in exactly the rest. Raises NewsletterError: database-locked, -full.
-    `wording`: what the people were told, kept with each ConsentEvent beside the file's name.
+    `basis`: why the people may be written to, kept with each ConsentEvent beside the file's name; see basis.told.
     """
     from django.utils import timezone
 
@@ -152,12 +157,12 @@ def run(plan: Plan, *, wording: str = "", on_progress: Progress = lambda *_: Non
     verdicts: dict[str, int] = {}
     with _refused_kept(plan, stage) as kept, database.problems_of():
         stage.name_lists(plan.lists, make=True)
-        words = Wording.of(wording)
+        words = Wording.of(basis.wording)
         shown = words.pk if words else None
         if not plan.counts.new + plan.counts.updated:  # nothing to do: comparing all of them again would tell no more
             verdicts = stage.verdicts()
         for low, high in () if verdicts else stage.batches():
-            for verdict, people in stage.apply(low, high, now, shown, f"Imported from {plan.name}").items():
+            for verdict, people in stage.apply(low, high, now, shown, basis.why(plan.name)).items():
                 verdicts[verdict] = verdicts.get(verdict, 0) + people
             on_progress("importing", high, stage.size)
         _count(counts, verdicts, stage)
@@ -165,8 +170,19 @@ def run(plan: Plan, *, wording: str = "", on_progress: Progress = lambda *_: Non
     return Imported(counts, kept, time.monotonic() - started)
 
 
+def _opened(path: Path, name: str, encoding: str, sheet: str) -> Table | workbook.Book:
+    if path.is_file() and workbook.is_workbook(path):
+        return workbook.Book(path, name, sheet)
+    return spreadsheet.open_table(path, name, encoding)
+
+
 def _read(
-    table: Table, people: People, stage: Stage, counts: Counts, problems: list[Problem], on_progress: Progress
+    table: Table | workbook.Book,
+    people: People,
+    stage: Stage,
+    counts: Counts,
+    problems: list[Problem],
+    on_progress: Progress,
 ) -> Iterator[Staged]:
     size = table.path.stat().st_size
     refused: list[tuple[int, str, str]] = []
@@ -219,7 +235,7 @@ def _refused_kept(plan: Plan, stage: Stage) -> Iterator[Path | None]:
     stem = plan.path.name.removesuffix(plan.path.suffix).removesuffix(".refused")
     path = plan._config.root / "recipients" / f"{stem}.refused.csv"
     with exporting.whole_file(path) as target:
-        delimiter = next(sign for sign, word in spreadsheet.DELIMITERS.items() if word == plan.delimiter)
+        delimiter = next((sign for sign, word in spreadsheet.DELIMITERS.items() if word == plan.delimiter), ",")
         writer = csv.writer(target, delimiter=delimiter)
         writer.writerow([header.REASON, *plan.header])
         for _, reason, cells in stage.refused():

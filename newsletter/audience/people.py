@@ -14,6 +14,7 @@ from newsletter.audience.columns import Columns
 from newsletter.audience.formulas import plain
 from newsletter.audience.postcodes import spelled
 from newsletter.audience.spreadsheet import Row, Table
+from newsletter.audience.workbook import Book
 from newsletter.config import Config
 from newsletter.mail import addresses
 from newsletter.problems import Problem, Severity, did_you_mean
@@ -57,7 +58,7 @@ class Refused(Exception):
 class People:
     """Turns rows into people for one file and one `--list`; counts what is worth a note on the way."""
 
-    def __init__(self, table: Table, columns: Columns, config: Config, list_keys: tuple[str, ...] = ()) -> None:
+    def __init__(self, table: Table | Book, columns: Columns, config: Config, list_keys: tuple[str, ...] = ()) -> None:
         self.table, self.columns, self.config = table, columns, config
         self.lists: list[str] = list(list_keys)
         self.american = config.site.language.lower() == "en-us"

@@ -90,6 +90,15 @@ class Table:
             if row.fault or (row.cells and (row.cells[0] or any(map(str.strip, row.cells)))):
                 yield row
 
+    @property
+    def layout(self) -> str:
+        """How it is laid out, for people."""
+        return DELIMITERS[self.delimiter]
+
+    def close(self) -> None:
+        """Close the file; calling it twice does no harm."""
+        self._lines.file.close()
+
     def position(self) -> int:
         """Bytes read so far, for a progress bar."""
         return os.lseek(self._lines.file.fileno(), 0, os.SEEK_CUR)
@@ -158,7 +167,7 @@ class _Lines:
 
 
 def open_table(path: Path, name: str, encoding: str = "") -> Table:
-    """Find out encoding and delimiter, and read the header. The caller closes with `close(table)`.
+    """Find out encoding and delimiter, and read the header. The caller closes it.
 
     `encoding` is one that somebody who knows has named, such as `windows-1250`; empty: find out.
     Raises NewsletterError: no-such-file, not-a-file, spreadsheet-not-csv, not-a-table, empty-file, cannot-read,
@@ -198,7 +207,7 @@ def open_table(path: Path, name: str, encoding: str = "") -> Table:
 
 def close(table: Table) -> None:
     """Close the file; calling it twice does no harm."""
-    table._lines.file.close()
+    table.close()
 
 
 def _swallowed(cells: list[str], width: int) -> bool:

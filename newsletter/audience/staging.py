@@ -308,7 +308,8 @@ class Stage:
         erased = never.Erased()  # anew each time: somebody may have been erased since the preview
         for start in range(low, high if len(erased) else low, BATCH):
             people = self._fetch(
-                "SELECT canonical FROM import_person WHERE place > %s AND place <= %s", [start, min(start + BATCH, high)]
+                "SELECT canonical FROM import_person WHERE place > %s AND place <= %s",
+                [start, min(start + BATCH, high)],
             )
             for canonical, name in erased.among(one for (one,) in people).items():
                 self._execute("INSERT INTO import_erased VALUES (%s, %s) ON CONFLICT DO NOTHING", [canonical, name])

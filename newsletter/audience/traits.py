@@ -71,7 +71,9 @@ def facts_of(attributes: Mapping[str, Any], language: str) -> dict[str, Any]:
 def forget(subscriber_id: int) -> None:
     """Take all traits off one person, whatever their record says. Runs inside the caller's transaction."""
     # From the short table of traits into the primary key; by `subscriber_id` alone all ten million rows were read.
-    each = "IN (SELECT id FROM audience_trait)" if dialect.is_sqlite() else "= ANY(ARRAY(SELECT id FROM audience_trait))"
+    each = (
+        "IN (SELECT id FROM audience_trait)" if dialect.is_sqlite() else "= ANY(ARRAY(SELECT id FROM audience_trait))"
+    )
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM audience_holding WHERE trait_id {each} AND subscriber_id = %s", [subscriber_id])
 
