@@ -47,9 +47,9 @@ def no_basis() -> Problem:
         "no-basis",
         "It is not said why these people may be written to, so nothing was imported",
         hint="They agreed? Give the words they were shown, with the place and the year: "
-        "--consent \"Ticked ‘Send me the monthly letter’ on the form of May 2026\" (or --consent-file FILE). "
+        '--consent "Ticked ‘Send me the monthly letter’ on the form of May 2026" (or --consent-file FILE). '
         "They did not, and you write because it is your task? Name it and its law: "
-        "--public-task \"Flood warnings to households, Civil Contingencies Act 2004\".",
+        '--public-task "Flood warnings to households, Civil Contingencies Act 2004".',
     )
 
 

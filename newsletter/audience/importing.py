@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from newsletter.audience import columns as header
-from newsletter.audience import database, exporting, selecting, spreadsheet, workbook
+from newsletter.audience import database, exporting, selecting, services, spreadsheet, workbook
 from newsletter.audience.basis import Basis
 from newsletter.audience.formulas import neutral
 from newsletter.audience.people import People, Refused, Staged
@@ -39,13 +40,20 @@ class Counts:
     unchanged: int = 0
     suppressed: dict[str, int] = field(default_factory=dict)  # left out, by the suppression's reason
     left: int = 0  # left out: they left every list that the file names for them
+    departed: dict[str, int] = field(default_factory=dict)  # of another service: left, blocked, gone there
     repeated: int = 0  # rows joined into another row of the same address
     refused: int = 0
 
     @property
     def adds_up(self) -> bool:
         taken = self.new + self.updated + self.unchanged
-        return self.rows == taken + sum(self.suppressed.values()) + self.left + self.repeated + self.refused
+        out = sum(self.suppressed.values()) + sum(self.departed.values())
+        return self.rows == taken + out + self.left + self.repeated + self.refused
+
+    @property
+    def changes(self) -> int:
+        """People for whom something would be written."""
+        return self.new + self.updated + sum(self.departed.values())
 
     def as_json(self) -> dict[str, Any]:
         return {**self.__dict__}
@@ -86,6 +94,7 @@ def plan(
     *,
     encoding: str = "",
     sheet: str = "",
+    service: str = "",
     renamed: Mapping[str, str] = MappingProxyType({}),
     on_progress: Progress = lambda *_: None,
 ) -> Plan:
@@ -101,6 +110,9 @@ def plan(
     name = _name(path, config)
     table = _opened(path, name, encoding, sheet)
     try:
+        theirs = services.known(service) if service else None
+        if theirs:
+            renamed = {**theirs.renamed(table.header, name), **renamed}
         columns = header.understand(table.header, config, name, renamed)
         if not keys and columns.at("lists") is None:
             raise NewsletterError(_which_list(config, name), exit=Exit.USAGE)
@@ -109,6 +121,8 @@ def plan(
         with database.problems_of():
             stage = Stage()
             rows = _read(table, people, stage, counts, problems, on_progress)
+            if theirs:
+                rows = _with_states(rows, people, services.Reader(theirs, table.header), stage)
             while batch := list(islice(rows, _STEP)):
                 stage.add(batch)
             on_progress("comparing", 0, 0)
@@ -159,7 +173,7 @@ def run(plan: Plan, *, basis: Basis = Basis(), on_progress: Progress = lambda *_
         stage.name_lists(plan.lists, make=True)
         words = Wording.of(basis.wording)
         shown = words.pk if words else None
-        if not plan.counts.new + plan.counts.updated:  # nothing to do: comparing all of them again would tell no more
+        if not plan.counts.changes:  # nothing to do: comparing all of them again would tell no more
             verdicts = stage.verdicts()
         for low, high in () if verdicts else stage.batches():
             for verdict, people in stage.apply(low, high, now, shown, basis.why(plan.name)).items():
@@ -211,9 +225,23 @@ def _read(
     stage.refuse(refused)
 
 
+def _with_states(rows: Iterator[Staged], people: People, reader: services.Reader, stage: Stage) -> Iterator[Staged]:
+    """The rows as they come, while what became of their people at the other service is noted."""
+    states: list[tuple[str, str, int, datetime | None]] = []
+    for person in rows:
+        state, at = reader.state(people.cells)
+        states.append((person[0], state, services.RANK[state], at))
+        if len(states) >= _STEP:
+            stage.states(states)
+            states.clear()
+        yield person
+    stage.states(states)
+
+
 def _count(counts: Counts, verdicts: dict[str, int], stage: Stage) -> None:
     counts.new, counts.updated = verdicts.get("new", 0), verdicts.get("updated", 0)
     counts.unchanged, counts.left = verdicts.get("unchanged", 0), verdicts.get("left", 0)
+    counts.departed = stage.departed() if verdicts.get("departed") else {}
     counts.suppressed = stage.suppressed() if verdicts.get("suppressed") else {}
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import groupby, islice
 from typing import Any
 
-from newsletter.audience import dialect, staged_traits
+from newsletter.audience import dialect, staged_states, staged_traits
 from newsletter.audience.people import Staged
 
 BATCH = 10_000  # people per transaction: 0.1 s under the write lock, so that sending and pages go on meanwhile
@@ -29,6 +29,7 @@ _TABLES = f"""
     CREATE TEMP TABLE import_list (list_id {{key}}, key TEXT NOT NULL, bit BIGINT NOT NULL);
     CREATE TEMP TABLE import_refused (row INTEGER, problem TEXT, cells TEXT);
     CREATE TEMP TABLE import_erased (canonical TEXT PRIMARY KEY, hash TEXT NOT NULL);
+    CREATE TEMP TABLE import_state (canonical TEXT PRIMARY KEY, state TEXT NOT NULL, rank INTEGER NOT NULL, at {{time}});
     CREATE TEMP TABLE import_fact (subscriber_id BIGINT, key TEXT, value TEXT)
 """
 
@@ -39,6 +40,8 @@ _CLASSIFY = """
         WHEN EXISTS (SELECT 1 FROM audience_suppression AS never WHERE never.canonical = import_person.canonical)
             OR EXISTS (SELECT 1 FROM import_erased AS gone WHERE gone.canonical = import_person.canonical)
             THEN 'suppressed'
+        WHEN EXISTS (SELECT 1 FROM import_state AS theirs WHERE theirs.canonical = import_person.canonical AND rank > 0)
+            THEN 'departed'
         ELSE coalesce((
             SELECT CASE
                 WHEN count(wish.bit) > 0 AND count(wish.bit) = count(*) FILTER (WHERE old.state = 'left') THEN 'left'
@@ -79,7 +82,8 @@ _APPLY = (
     """,
     """
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
-    SELECT wish.canonical, list.key, 'joined', 'import', %(wording)s, %(why)s, '', %(now)s, %(now)s
+    SELECT wish.canonical, list.key, 'joined', 'import', %(wording)s, %(why)s, '', coalesce((SELECT theirs.at
+        FROM import_state AS theirs WHERE theirs.canonical = wish.canonical), %(now)s), %(now)s
     FROM import_person AS wish CROSS JOIN import_list AS list
     WHERE wish.place > %(low)s AND wish.place <= %(high)s AND (list.bit & wish.lists) <> 0 AND (wish.verdict = 'new'
         OR (wish.verdict = 'updated' AND NOT EXISTS (
@@ -169,6 +173,25 @@ class Stage:
                 dialect.load(cursor, "import_refused", "row, problem, cells", rows)
                 cursor.execute("COMMIT")
 
+    def states(self, rows: list[tuple[str, str, int, datetime | None]]) -> None:
+        """Note what became of people at another service: address, state, its rank (the highest counts), and when."""
+        adapt = self.connection.ops.adapt_datetimefield_value
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO import_state VALUES (%s, %s, %s, %s) ON CONFLICT (canonical) DO UPDATE SET "
+                "state = excluded.state, rank = excluded.rank, at = excluded.at WHERE excluded.rank >= import_state.rank",
+                [(canonical, state, rank, adapt(at) if at else None) for canonical, state, rank, at in rows],
+            )
+
+    def departed(self) -> dict[str, int]:
+        """People who are not taken as subscribers because of what became of them at the other service."""
+        return dict(
+            self._fetch(
+                "SELECT theirs.state, count(*) FROM import_person AS wish JOIN import_state AS theirs "
+                "ON theirs.canonical = wish.canonical WHERE wish.verdict = 'departed' GROUP BY theirs.state"
+            )
+        )
+
     def sort(self) -> tuple[int, list[tuple[int, int, str]]]:
         """Sort by address and join repeated addresses into one person, later rows over earlier, cell by cell.
 
@@ -246,6 +269,8 @@ class Stage:
                 for statement in _APPLY:
                     self._execute(statement.replace("{merged}", merged), values)
                 staged_traits.keep(self._execute, low, high)
+            if "departed" in counts:
+                staged_states.keep(self._execute, values)
         return counts
 
     def batches(self) -> Iterator[tuple[int, int]]:
@@ -290,7 +315,7 @@ class Stage:
 
     def drop(self) -> None:
         """Give the temporary space back."""
-        for table in ("read", "person", "list", "refused", "erased", "fact"):
+        for table in ("read", "person", "list", "refused", "erased", "fact", "state"):
             self._execute(f"DROP TABLE IF EXISTS {dialect.temporary('import_' + table)}")
 
     def place_by_postcode(self) -> None:

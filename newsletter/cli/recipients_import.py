@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 @click.option("--list", "list_keys", multiple=True, metavar="KEY", help="Everybody in the file joins this list.")
 @click.option("--encoding", default="", metavar="NAME", help="How the file is written, such as windows-1250.")
 @click.option("--sheet", default="", metavar="NAME", help="Which sheet of a workbook; else the first one not hidden.")
+@click.option(
+    "--from", "service", default="", metavar="SERVICE", help="An export of mailchimp, govdelivery or listmonk."
+)
 @click.option("--map", "maps", multiple=True, metavar="'COLUMN=KEY'", help="What a column is: 'Their mail=email'.")
 @click.option("--consent", default="", metavar="TEXT", help="The words these people agreed to; kept as proof.")
 @click.option("--consent-file", type=click.Path(path_type=Path), help="The same, from a text file.")
@@ -38,6 +41,7 @@ def import_command(
     list_keys: tuple[str, ...],
     encoding: str,
     sheet: str,
+    service: str,
     maps: tuple[str, ...],
     consent: str,
     consent_file: Path | None,
@@ -58,13 +62,14 @@ def import_command(
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if not (yes or dry_run or asks):
         raise NewsletterError(_needs_yes(file, list_keys), exit=Exit.REFUSED)
-    wish = Wish(list_keys, encoding, sheet, maps, consent, consent_file, public_task)
+    wish = Wish(list_keys, encoding, sheet, service, maps, consent, consent_file, public_task)
     reason = None if dry_run else basis.told(consent, consent_file, public_task)
     database.ready(config)
     bar = _progress(output)
     renamed = dict(map(_renamed, maps))
     found = _found(file, output)
-    plan = importing.plan(found, config, list_keys, encoding=encoding, sheet=sheet, renamed=renamed, on_progress=bar)
+    how = {"encoding": encoding, "sheet": sheet, "service": service}
+    plan = importing.plan(found, config, list_keys, renamed=renamed, on_progress=bar, **how)
     if not as_json:
         _show(output, plan)
     if dry_run:
@@ -73,7 +78,7 @@ def import_command(
         else:
             output.say("\nNothing was written (--dry-run).")
         return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
-    change = plan.counts.new + plan.counts.updated
+    change = plan.counts.changes
     if change and not yes and not click.confirm(f"\nImport {count(change, 'person', 'people')}?", default=False):
         output.say("Nothing was imported.")
         return Exit.REFUSED
@@ -93,6 +98,7 @@ class Wish(NamedTuple):
     list_keys: tuple[str, ...]
     encoding: str
     sheet: str
+    service: str
     maps: tuple[str, ...]
     consent: str
     consent_file: Path | None
@@ -100,8 +106,15 @@ class Wish(NamedTuple):
 
     def words(self) -> list[str]:
         """Encoding and sheet are left out: the file of refused rows is ours."""
-        many = [(name, value) for name, values in (("--list", self.list_keys), ("--map", self.maps)) for value in values]
-        one = [("--consent", self.consent), ("--consent-file", self.consent_file), ("--public-task", self.public_task)]
+        many = [
+            (name, value) for name, values in (("--list", self.list_keys), ("--map", self.maps)) for value in values
+        ]
+        one = [
+            ("--from", self.service),
+            ("--consent", self.consent),
+            ("--consent-file", self.consent_file),
+            ("--public-task", self.public_task),
+        ]
         return [word for name, value in (*many, *one) if value for word in (name, str(value))]
 
 
@@ -154,6 +167,13 @@ def _show(output: Output, plan: Plan) -> None:
     output.facts(_facts(plan.counts, plan.stay_off))
 
 
+_STATES = {  # of people of another service, who are not taken as subscribers
+    "left": ("kept out", "who unsubscribed there: they have left these lists here, too"),
+    "blocked": ("kept out", "blocked there: never mailed from here"),
+    "gone": ("kept out", "whose address bounced there: never mailed from here"),
+}
+
+
 def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
     from newsletter.audience.selecting import WORDS
 
@@ -166,6 +186,8 @@ def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
         facts.append(("left out", f"{number(counts.left)} who left"))
     for reason, people in counts.suppressed.items():
         facts.append(("left out", f"{number(people)} {WORDS.get(reason, reason)}"))
+    for state, people in counts.departed.items():
+        facts.append((_STATES[state][0], f"{number(people)} {_STATES[state][1]}"))
     if counts.repeated:
         facts.append(("repeated", counts.repeated))
     if counts.refused:

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newsletter.audience import exporting, importing, never, selecting, staging, subscribing, traits
+from newsletter.audience.basis import Basis
 from newsletter.audience.importing import Counts
 from newsletter.audience.models import Area, ConsentEvent, Holding, Postcode, Subscriber, Subscription, Suppression
 from newsletter.files import example
@@ -26,6 +27,8 @@ from newsletter.mail import addresses
 from newsletter.problems import Exit, NewsletterError
 from tests.audience import make_demo
 from tests.workspace import Workspace
+
+CONSENT = ("--consent", "Ticked: send me the newsletter, form of May 2026")
 
 
 def plan_of(workspace: Workspace, data: str, list_key: str = "all-residents") -> importing.Plan:
@@ -217,7 +220,9 @@ def test_the_file_may_change_after_the_preview_without_harm(workspace: Workspace
 
 
 def test_the_consent_wording_is_kept_with_each_proof(workspace: Workspace) -> None:
-    importing.run(plan_of(workspace, "email\nsam@example.org\n"), wording="Ticked “news” on the paper form of May 2026")
+    importing.run(
+        plan_of(workspace, "email\nsam@example.org\n"), basis=Basis("Ticked “news” on the paper form of May 2026")
+    )
     assert ConsentEvent.objects.get().wording.text == "Ticked “news” on the paper form of May 2026"
 
 
@@ -344,7 +349,7 @@ def test_kill_9_leaves_whole_people_and_the_next_import_brings_the_rest(workspac
     path = workspace.write(
         "big.csv", "email,first_name\n" + "".join(f"p{n:06}@example.org,Pat\n" for n in range(people))
     )
-    running = newsletter(workspace, "recipients", "import", str(path), "--list", "all-residents", "--yes")
+    running = newsletter(workspace, "recipients", "import", str(path), "--list", "all-residents", "--yes", *CONSENT)
     limit = time.monotonic() + 60
     while Subscriber.objects.count() == 0 and running.poll() is None and time.monotonic() < limit:
         time.sleep(0.005)
@@ -363,7 +368,7 @@ def test_two_imports_at_once_end_as_one(workspace: Workspace) -> None:
         "people.csv", "email,first_name\n" + "".join(f"p{n}@example.org,Pat\n" for n in range(25_000))
     )
     both = [
-        newsletter(workspace, "recipients", "import", str(path), "--list", "monthly", "--yes", "--json")
+        newsletter(workspace, "recipients", "import", str(path), "--list", "monthly", "--yes", "--json", *CONSENT)
         for _ in range(2)
     ]
     said = [json.loads(process.communicate(timeout=100)[0]) for process in both]

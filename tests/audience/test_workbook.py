@@ -111,7 +111,7 @@ def test_the_first_sheet_that_is_not_hidden_is_read_and_the_others_are_said(work
     assert note.message == "Read the sheet ‘People’, not ‘Older’ (hidden), ‘Old’ (hidden)"
     assert importing.plan(path, workspace.config, "monthly", sheet="people").counts.new == 1
     assert refusal(workspace, path, sheet="Old")[0] == "empty-file"
-    code, message, hint = refusal(workspace, path, sheet="Nobody")
+    code, _, hint = refusal(workspace, path, sheet="Nobody")
     assert (code, "‘People’" in hint) == ("unknown-sheet", True)
 
 
