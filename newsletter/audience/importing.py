@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -111,9 +111,8 @@ def plan(
     table = _opened(path, name, encoding, sheet)
     try:
         theirs = services.known(service) if service else None
-        if theirs:
-            renamed = {**theirs.renamed(table.header, name), **renamed}
-        columns = header.understand(table.header, config, name, renamed)
+        told = {**(theirs.renamed(table.header, name) if theirs else {}), **renamed}
+        columns = header.understand(table.header, config, name, told)
         if not keys and columns.at("lists") is None:
             raise NewsletterError(_which_list(config, name), exit=Exit.USAGE)
         people = People(table, columns, config, keys)
@@ -135,9 +134,7 @@ def plan(
         table.close()
     problems += [*_repeated(again, counts.repeated, name), *_too_many(counts.refused, name), *people.notes()]
     if not counts.rows:
-        hint = "Below the columns’ names there must be a row for each person. Was the right sheet saved?"
-        message = f"{name} holds nobody: it has a heading and no rows"
-        raise NewsletterError(Problem("no-rows", message, hint, Where(name)))
+        raise NewsletterError(_no_rows(name))
     return Plan(
         name=name,
         path=path,
@@ -274,6 +271,11 @@ def _refused_kept(plan: Plan, stage: Stage) -> Iterator[Path | None]:
 def _name(path: Path, config: Config) -> str:
     resolved, root = path.resolve(), config.root.resolve()
     return str(resolved.relative_to(root)) if resolved.is_relative_to(root) else str(path)
+
+
+def _no_rows(name: str) -> Problem:
+    hint = "Below the columns’ names there must be a row for each person. Was the right sheet saved?"
+    return Problem("no-rows", f"{name} holds nobody: it has a heading and no rows", hint, Where(name))
 
 
 def _which_list(config: Config, name: str) -> Problem:

@@ -20,7 +20,7 @@ Cells = Mapping[str, str]  # by the heading, as `plain` gives it
 
 @dataclass(frozen=True)
 class Service:
-    """One service: what its columns are here ("" = left out), any of which make a file its own, and how it says states."""
+    """One service: what its columns are here ("" = left out), which of them mark a file as its own, how it says states."""
 
     title: str
     columns: Mapping[str, str]
@@ -66,7 +66,7 @@ def when(text: str) -> datetime | None:
         moment = datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3] or '+00:00'}").astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return moment if 1990 < moment.year and moment <= datetime.now(UTC) + timedelta(days=1) else None
+    return moment if moment.year > 1990 and moment <= datetime.now(UTC) + timedelta(days=1) else None
 
 
 def _mailchimp(cells: Cells) -> State:
@@ -80,7 +80,7 @@ def _mailchimp(cells: Cells) -> State:
 
 
 def _govdelivery(cells: Cells) -> State:
-    """A topic's subscribers, or the report of deleted ones, with the reason: by themselves, or because mail came back."""
+    """A topic's subscribers, or the report of deleted ones with the reason: their own wish, or mail that came back."""
     if "deletion reason" in cells or "date deleted" in cells:
         bounced = re.search(r"fail|undeliver|bounce|invalid", cells.get("deletion reason", ""), re.IGNORECASE)
         return (GONE if bounced else LEFT), when(cells.get("date deleted", ""))
@@ -96,10 +96,11 @@ def _listmonk(cells: Cells) -> State:
 
 
 _MAILCHIMP_ONLY = (
-    "MEMBER_RATING OPTIN_TIME OPTIN_IP CONFIRM_TIME CONFIRM_IP LATITUDE LONGITUDE GMTOFF DSTOFF TIMEZONE CC REGION "
-    "LAST_CHANGED LEID EUID NOTES UNSUB_TIME UNSUB_CAMPAIGN_TITLE UNSUB_CAMPAIGN_ID UNSUB_REASON UNSUB_REASON_OTHER "
-    "CLEAN_TIME CLEAN_CAMPAIGN_TITLE CLEAN_CAMPAIGN_ID Status"
-).split()
+    *("MEMBER_RATING", "OPTIN_TIME", "OPTIN_IP", "CONFIRM_TIME", "CONFIRM_IP", "LATITUDE", "LONGITUDE", "GMTOFF"),
+    *("DSTOFF", "TIMEZONE", "CC", "REGION", "LAST_CHANGED", "LEID", "EUID", "NOTES", "Status", "UNSUB_TIME"),
+    *("UNSUB_CAMPAIGN_TITLE", "UNSUB_CAMPAIGN_ID", "UNSUB_REASON", "UNSUB_REASON_OTHER"),
+    *("CLEAN_TIME", "CLEAN_CAMPAIGN_TITLE", "CLEAN_CAMPAIGN_ID"),
+)
 _GOVDELIVERY_ONLY = (
     *("Origin", "Location", "Location Type", "Subscription Created", "Date Created", "Date Deleted", "Days Subscribed"),
     *("Country Code", "Deletion Reason", "Deleted By", "Subscriptions Count"),

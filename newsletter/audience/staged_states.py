@@ -1,4 +1,4 @@
-"""Writes what became of people at another service: who left there has left here, and who bounced there is not mailed."""
+"""Writes what became of people at another service: who left there has left here, who bounced there is not mailed."""
 
 from __future__ import annotations
 

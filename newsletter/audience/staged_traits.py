@@ -47,4 +47,4 @@ def keep(execute: Execute, low: int, high: int) -> None:
 def _gather(execute: Execute, low: int, high: int, verdicts: str) -> None:
     facts = traits.facts_sql(_CHOSEN.format(verdicts=verdicts))
     execute("DELETE FROM import_fact", ())
-    execute(f"INSERT INTO import_fact (subscriber_id, key, value) {facts}", [low, high] * 2)  # noqa: S608 (ours)
+    execute(f"INSERT INTO import_fact (subscriber_id, key, value) {facts}", [low, high] * 2)

@@ -29,7 +29,7 @@ _TABLES = f"""
     CREATE TEMP TABLE import_list (list_id {{key}}, key TEXT NOT NULL, bit BIGINT NOT NULL);
     CREATE TEMP TABLE import_refused (row INTEGER, problem TEXT, cells TEXT);
     CREATE TEMP TABLE import_erased (canonical TEXT PRIMARY KEY, hash TEXT NOT NULL);
-    CREATE TEMP TABLE import_state (canonical TEXT PRIMARY KEY, state TEXT NOT NULL, rank INTEGER NOT NULL, at {{time}});
+    CREATE TEMP TABLE import_state (canonical TEXT PRIMARY KEY, state TEXT NOT NULL, rank INTEGER, at {{time}});
     CREATE TEMP TABLE import_fact (subscriber_id BIGINT, key TEXT, value TEXT)
 """
 
@@ -179,7 +179,8 @@ class Stage:
         with self.connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO import_state VALUES (%s, %s, %s, %s) ON CONFLICT (canonical) DO UPDATE SET "
-                "state = excluded.state, rank = excluded.rank, at = excluded.at WHERE excluded.rank >= import_state.rank",
+                "state = excluded.state, rank = excluded.rank, at = excluded.at "
+                "WHERE excluded.rank >= import_state.rank",
                 [(canonical, state, rank, adapt(at) if at else None) for canonical, state, rank, at in rows],
             )
 

@@ -12,6 +12,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -114,8 +115,8 @@ class Book:
     def _read_header(self, sheet: str) -> None:
         try:
             self._sheet = self._choose(sheet)
-            for self._first, cells in self._cells():
-                self.header = _trimmed(_spread(cells, COLUMNS))
+            for number, cells in self._cells():
+                self._first, self.header = number, _trimmed(_spread(cells, COLUMNS))
                 if self.header:
                     return
         except _TooLarge as error:
@@ -134,18 +135,19 @@ class Book:
         book = self._book
         book._archive.walked = True
         number = 0
-        for document in book._archive.open(self._sheet._worksheet_path).documents():
-            parser = WorkSheetParser(
-                io.BytesIO(document),
-                self._sheet._shared_strings,
-                data_only=True,
-                epoch=book.epoch,
-                date_formats=book._date_formats,
-                timedelta_formats=book._timedelta_formats,
-            )
-            parser.row_counter = number  # rows need not say their number
-            for number, cells in parser.parse():
-                yield number, cells
+        with closing(book._archive.open(self._sheet._worksheet_path)) as sheet:
+            for document in sheet.documents():
+                parser = WorkSheetParser(
+                    io.BytesIO(document),
+                    self._sheet._shared_strings,
+                    data_only=True,
+                    epoch=book.epoch,
+                    date_formats=book._date_formats,
+                    timedelta_formats=book._timedelta_formats,
+                )
+                parser.row_counter = number  # rows need not say their number
+                for number, cells in parser.parse():
+                    yield number, cells
 
     def _fault(self, row: Row) -> Problem | None:
         where = Where(self.name, row.number)
@@ -212,7 +214,7 @@ def text(value: object) -> str:
 
 
 class _Archive(zipfile.ZipFile):
-    """A ZIP file that hands out nothing larger than its cap. What its directory says is binding: zipfile stops there."""
+    """A ZIP file that hands out nothing larger than its cap; zipfile stops where the directory says that a part ends."""
 
     walked = False  # afterwards a sheet is handed out as _Rows; before, while the workbook is opened, without rows
     share = 0.0
@@ -223,16 +225,23 @@ class _Archive(zipfile.ZipFile):
         return super().read(name, pwd)
 
     def open(self, name: Any, *how: Any, **more: Any) -> Any:
-        size = self.getinfo(name).file_size if isinstance(name, str) else 0
+        if not isinstance(name, str):
+            return super().open(name, *how, **more)
+        size, is_sheet = self.getinfo(name).file_size, name.startswith("xl/worksheets/")
+        if size > (SHEET if is_sheet else STRINGS):
+            raise _TooLarge(f"its part {name} has {size >> 20:,} MiB")
         stream = super().open(name, *how, **more)
-        if isinstance(name, str) and name.startswith("xl/worksheets/"):
-            if size > SHEET:
-                raise _TooLarge(f"a sheet of it has more than {SHEET >> 30} GiB")
+        if not is_sheet:
+            return stream
+        try:
             sheet = _Rows(stream, self, size)
-            return sheet if self.walked else io.BytesIO(sheet.head + sheet.foot)
-        if size > STRINGS:
-            raise _TooLarge(f"its texts have more than {STRINGS >> 20} MiB")
-        return stream
+        except BaseException:
+            stream.close()
+            raise
+        if self.walked:
+            return sheet
+        sheet.close()
+        return io.BytesIO(sheet.head + sheet.foot)
 
 
 class _Rows:
@@ -266,6 +275,9 @@ class _Rows:
                 yield self.head + data[:cut] + self.foot
                 data = data[cut:]
             data += self._more(data)
+
+    def close(self) -> None:
+        self._stream.close()
 
     def _more(self, before: bytes) -> bytes:
         if len(before) > ROW:
