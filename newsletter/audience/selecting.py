@@ -318,6 +318,15 @@ def _still_on(delivery: str, lists: Sequence[int]) -> str:
     return " OR ".join(parts)
 
 
+def known_lists(config: Config, keys: Sequence[str]) -> list[str]:
+    """As `known`, where only a list will do: nobody can be put into a segment. Raises NewsletterError(unknown-list)."""
+    for key in keys:
+        if key not in config.lists and key in _segments(config, [key]):
+            hint = f"The lists are: {', '.join(config.lists) or 'none yet'}."
+            raise NewsletterError(Problem("unknown-list", f"‘{key}’ is a segment; a list is wanted here", hint))
+    return known(config, keys)
+
+
 def known(config: Config, audience: Sequence[str]) -> list[str]:
     """The keys of lists and segments, each once, in order; raises NewsletterError(unknown-list) with the nearest."""
     keys = list(dict.fromkeys(audience))
