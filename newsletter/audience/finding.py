@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from newsletter.audience import never
 from newsletter.audience.models import ConsentEvent, Subscriber, Suppression
 from newsletter.config import Config
 from newsletter.mail import addresses
@@ -18,8 +19,8 @@ def person(config: Config, text: str) -> dict[str, Any]:
     canonical = _canonical(text)
     found = Subscriber.objects.filter(canonical=canonical).first()
     events = list(ConsentEvent.objects.filter(canonical=canonical).select_related("wording").order_by("id"))
-    never = Suppression.objects.filter(canonical=canonical).first()
-    if found is None and not events and never is None:
+    stop = never.found(canonical)
+    if found is None and not events and stop is None:
         raise NewsletterError(_nobody(text, canonical))
     return {
         "email": found.address if found else canonical,
@@ -31,7 +32,7 @@ def person(config: Config, text: str) -> dict[str, Any]:
         "attributes": found.attributes if found else {},
         "since": found.created if found else None,
         "lists": _lists(config, found),
-        "suppressed": {"scope": never.scope, "reason": never.reason, "at": never.at} if never else None,
+        "suppressed": {"scope": stop.scope, "reason": stop.reason, "at": stop.at} if stop else None,
         "events": [
             {
                 "at": event.at,
@@ -53,7 +54,7 @@ def page(list_key: str = "", limit: int = 50, after: int = 0) -> list[dict[str, 
     if list_key:
         people = people.filter(subscriptions__list__key=list_key)
     chosen = list(people.prefetch_related("subscriptions__list")[:limit])
-    never = dict(
+    stopped = dict(
         Suppression.objects.filter(canonical__in=[person.canonical for person in chosen]).values_list(
             "canonical", "reason"
         )
@@ -66,7 +67,7 @@ def page(list_key: str = "", limit: int = 50, after: int = 0) -> list[dict[str, 
             "language": person.language,
             "lists": [row.list.key for row in person.subscriptions.all() if row.state == "confirmed"],
             "left": [row.list.key for row in person.subscriptions.all() if row.state == "left"],
-            "suppressed": never.get(person.canonical, ""),
+            "suppressed": stopped.get(person.canonical, ""),
         }
         for person in chosen
     ]

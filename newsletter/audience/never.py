@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from newsletter import settings
-from newsletter.audience.models import Suppression
+from newsletter.audience.models import Subscriber, Suppression
 from newsletter.mail.tokens import Keyring
 
 MARK = "erased:"  # no address begins so: a local part may hold no colon unless it is quoted
@@ -72,6 +72,23 @@ class Erased:
         if self._ring is None:
             return {}
         return {one: name for one in canonicals if (name := self.hash_of(one))}
+
+
+def sweep() -> int:
+    """Suppress, under their plain address too, people who stand in the list though they were erased; returns how many.
+
+    Nobody should: each door asks before it lets somebody in. A row that came past them (an SQL statement, a restored
+    table) is found here before every freeze, which compares plain addresses only. Without erased people it costs one
+    look at an index; with them 2 us a person.
+    """
+    erased = Erased()
+    if not erased:
+        return 0
+    people = Subscriber.objects.values_list("canonical", flat=True)
+    back = [one for one in people.iterator(10_000) if erased.hash_of(one)]
+    rows = [Suppression(canonical=one, scope=Suppression.Scope.ALL, reason="erased") for one in back]
+    Suppression.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(back)
 
 
 def _any() -> bool:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
+from newsletter.cli.recipients_access import access
+from newsletter.cli.recipients_forget import forget
 from newsletter.cli.recipients_import import import_command
 from newsletter.cli.recipients_suppress import suppress
 from newsletter.problems import Exit, NewsletterError, Problem
@@ -29,6 +31,8 @@ def command() -> None:
 
 command.add_command(import_command)
 command.add_command(suppress)
+command.add_command(access)
+command.add_command(forget)
 
 
 @command.command("list")

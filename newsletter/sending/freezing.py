@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from newsletter.audience import dialect, selecting
+from newsletter.audience import dialect, never, selecting
 from newsletter.content.model import SlotKind
 from newsletter.rendering.model import Rendered
 from newsletter.sending import tally
@@ -62,6 +62,7 @@ def freeze_people(mailing: Mailing, lists: Sequence[str], keys: Sequence[str]) -
     Runs inside the caller's transaction. Address, name, language, values and lists are copies: what is changed in
     the list later does not change what is sent.
     """
+    never.sweep()
     people, chosen = selecting.sql(lists)
     values, named = values_sql(keys)
     sql = (

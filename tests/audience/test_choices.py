@@ -116,7 +116,7 @@ def test_a_pause_ends_by_itself_or_by_their_wish(workspace: Workspace) -> None:
     assert not subscribing.resume(SAM, [], "page").changed
     assert events() == [("paused", "all-residents"), ("resumed", "all-residents")]
     with pytest.raises(ValueError, match="time zone"):
-        subscribing.pause(SAM, [], datetime(2027, 2, 1), "page")  # noqa: DTZ001 (that is the point)
+        subscribing.pause(SAM, [], datetime(2027, 2, 1), "page")
 
 
 def test_an_edit_says_what_it_changed_and_keeps_the_traits(workspace: Workspace) -> None:
