@@ -149,11 +149,10 @@ def data(request: HttpRequest, said: Words, row: Request) -> HttpResponse:
 
 
 def forget(request: HttpRequest, said: Words, row: Request) -> HttpResponse:
-    """Erase; where a legal hold keeps something, staff are told and write."""
-    if not requests.use(row):
-        return message(request, said, "used")
+    """Erase; where a legal hold keeps something, staff are told and write. Erasing takes this request away, too."""
     if own_data.forget(row.canonical):
         return message(request, said, "forgotten", "good")
+    requests.use(row)
     return message(request, said, "held")
 
 
