@@ -16,7 +16,7 @@ from newsletter.audience.models import Subscriber
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import finding
 from newsletter.sending.models import UnsubscribeKey
-from newsletter.web import links
+from newsletter.web import leaving, links
 from newsletter.web.answers import page, unknown_link
 from newsletter.web.methods import refused
 from newsletter.web.words import Words, words_for
@@ -46,6 +46,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         return left(request, key, said)
     if action == "undo":
         return undo(request, key, said)
+    if action and (answer := leaving.act(request, key, said, action)):
+        return answer
     if subscribing.has_left(key.canonical, key.lists):
         return left(request, key, said)
     return choice(request, key, said, "leave", "leave_title", ("leave_to",), action="leave")
@@ -65,9 +67,9 @@ def undo(request: HttpRequest, key: UnsubscribeKey, said: Words) -> HttpResponse
     return choice(request, key, said, "back", "back_title", (), action="leave", tone="good")
 
 
-def left(request: HttpRequest, key: UnsubscribeKey, said: Words) -> HttpResponse:
-    """They have left (now, or before): what that means, and the way back."""
-    return choice(request, key, said, "left", "left_title", ("left_soon",), action="undo", tone="good")
+def left(request: HttpRequest, key: UnsubscribeKey, said: Words, **more: Any) -> HttpResponse:
+    """They have left (now, or before): what that means, the way back, and why, if they like."""
+    return choice(request, key, said, "left", "left_title", ("left_soon",), action="undo", tone="good", **more)
 
 
 def choice(
@@ -77,10 +79,11 @@ def choice(
     sentence: str,
     title: str,
     paragraphs: tuple[str, ...],
-    **more: str,
+    **more: Any,
 ) -> HttpResponse:
     """The page for one person and their set of lists."""
-    facts: dict[str, Any] = {"address": links.masked(key.canonical), "lists": titles(key.lists), "test": False, **more}
+    facts: dict[str, Any] = {"address": links.masked(key.canonical), "lists": titles(key.lists), "test": False}
+    facts |= leaving.offers(key) | more
     return page(request, "choice.html", title, words=said, sentence=sentence, paragraphs=paragraphs, **facts)
 
 
@@ -93,6 +96,7 @@ def test_copy(request: HttpRequest, one_click: bool) -> HttpResponse:
         return page(request, "message.html", "test_title", words=said, paragraphs=("test_done",))
     lists = titles(list(settings.current().lists)[:1])
     facts: dict[str, Any] = {"address": links.masked("sam@example.org"), "lists": lists, "test": True}
+    facts |= leaving.NOTHING
     return page(
         request,
         "choice.html",
