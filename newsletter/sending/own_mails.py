@@ -33,9 +33,7 @@ _NONCE = "0facade1"  # no word of ours holds it
 @cache
 def all_words() -> Mapping[str, Mapping[str, str]]:
     """Every language of own_mails.toml."""
-    found: dict[str, dict[str, str]] = tomllib.loads(
-        Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-    )
+    found: dict[str, dict[str, str]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
     return found
 
 
@@ -94,9 +92,21 @@ def titles(config: Config, lists: Sequence[str]) -> list[str]:
     return [config.lists[key].title if key in config.lists else key for key in lists]
 
 
+_kept: dict[tuple[str, str, tuple[str, ...]], tuple[Config, Rendered]] = {}
+_MOST_KEPT = 64  # a rendering takes 40 ms, and after a report in the paper the same one goes out 500 times
+
+
 def _rendered(config: Config, kind: str, language: str, lists: Sequence[str]) -> Rendered:
-    issue = _issue(config, kind, language_for(config, language), lists)
-    return pipeline.render(issue, themes.load(issue.front.template, config), config, Mode.OWN)
+    key = (kind, language_for(config, language), tuple(lists))
+    known = _kept.get(key)
+    if known and known[0] is config:
+        return known[1]
+    issue = _issue(config, kind, key[1], lists)
+    made = pipeline.render(issue, themes.load(issue.front.template, config), config, Mode.OWN)
+    if len(_kept) >= _MOST_KEPT:
+        _kept.clear()
+    _kept[key] = (config, made)
+    return made
 
 
 def _issue(config: Config, kind: str, language: str, lists: Sequence[str]) -> content.Issue:

@@ -17,7 +17,9 @@ def page(
     """Render `pages/<template>`; `title` is a key of the folder words/. Nothing is read from or written to the database."""
     said = words or words_for(request)
     config = settings.current()
-    html = render_to_string(template, {"w": said, "title": title, "site": config.site, "tone": "", "private": "private", **values})
+    html = render_to_string(
+        template, {"w": said, "title": title, "site": config.site, "tone": "", "private": "private", **values}
+    )
     return HttpResponse(html, status=status, headers={"Content-Language": said.language})
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from newsletter import settings
 from newsletter.audience import subscribing
 from newsletter.audience.models import LeavingReason, Subscriber
+from newsletter.mail.tokens import Purpose
 from newsletter.sending import own_mails
 from newsletter.sending.models import UnsubscribeKey
 from newsletter.web import links, unsubscribe
@@ -23,7 +24,7 @@ from newsletter.web.words import Words
 CHANNEL = "page"
 PAUSE = timedelta(days=91)  # "three months"
 REASONS = ("many", "topic", "asked", "other")
-NOTHING: dict[str, Any] = {"only": [], "pause": False, "preferences": "", "reasons": (), "said": "", "undo": "undo"}
+NOTHING: dict[str, Any] = {"only": [], "pause": False, "preferences": "", "reasons": (), "notice": "", "undo": "undo"}
 
 
 def offers(key: UnsubscribeKey) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def offers(key: UnsubscribeKey) -> dict[str, Any]:
     if person is None:
         return NOTHING
     only = list(zip(key.lists, unsubscribe.titles(key.lists), strict=True)) if len(key.lists) > 1 else []
-    path = f"/p/{links.keyring().make(links.Purpose.UNSUBSCRIBE, bytes(key.token))}"
+    path = f"/p/{links.keyring().make(Purpose.UNSUBSCRIBE, bytes(key.token))}"
     return {**NOTHING, "only": only, "pause": bool(key.lists), "preferences": path, "reasons": REASONS}
 
 
@@ -69,9 +70,7 @@ def pause(request: HttpRequest, key: UnsubscribeKey, said: Words, person: Subscr
     if paused is None:  # they had left these lists
         return unsubscribe.left(request, key, said)
     address = links.masked(key.canonical)
-    return page(
-        request, "paused.html", "paused_title", words=said, address=address, date=day(paused), tone="good"
-    )
+    return page(request, "paused.html", "paused_title", words=said, address=address, date=day(paused), tone="good")
 
 
 def reason(request: HttpRequest, key: UnsubscribeKey, said: Words) -> HttpResponse:
@@ -83,7 +82,7 @@ def reason(request: HttpRequest, key: UnsubscribeKey, said: Words) -> HttpRespon
             for name in key.lists or [""]:
                 row, _ = LeavingReason.objects.get_or_create(month=month, list_key=name[:100], reason=why)
                 LeavingReason.objects.filter(pk=row.pk).update(count=F("count") + 1)
-    return unsubscribe.left(request, key, said, reasons=(), said="reason_thanks" if why in REASONS else "")
+    return unsubscribe.left(request, key, said, reasons=(), notice="reason_thanks" if why in REASONS else "")
 
 
 def goodbye(request: HttpRequest, key: UnsubscribeKey, said: Words, person: Subscriber) -> HttpResponse:
@@ -91,7 +90,5 @@ def goodbye(request: HttpRequest, key: UnsubscribeKey, said: Words, person: Subs
     with transaction.atomic():
         link = own_mails.preferences_link(settings.current(), person.canonical, key.lists)
         once = f"goodbye:{bytes(key.token).hex()}"
-        own_mails.queue(
-            settings.current(), "goodbye", person.address, said.language, link, lists=key.lists, once=once
-        )
-    return unsubscribe.left(request, key, said, said="goodbye_sent")
+        own_mails.queue(settings.current(), "goodbye", person.address, said.language, link, lists=key.lists, once=once)
+    return unsubscribe.left(request, key, said, notice="goodbye_sent")

@@ -1,4 +1,4 @@
-"""The mails that one person asked for: like the body's other mail, marked as automatic, saying nothing that was typed."""
+"""The mails that one person asked for: like the body's other mail, marked as automatic, without anything typed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,13 @@ def made(workspace: Workspace, kind: str, language: str) -> EmailMessage:
     from newsletter.sending import own_mails
 
     notice = own_mails.queue(
-        workspace.config, kind, "ameera.k@example.net", language, LINK, lists=["all-residents"], once=f"{kind}{language}"
+        workspace.config,
+        kind,
+        "ameera.k@example.net",
+        language,
+        LINK,
+        lists=["all-residents"],
+        once=f"{kind}{language}",
     )
     return read(bytes(notice.data))
 
@@ -70,7 +76,7 @@ def test_the_words_are_those_of_the_golden_file(workspace: Workspace, kind: str,
 def test_it_is_marked_as_automatic_and_not_as_bulk(workspace: Workspace) -> None:
     mail = made(workspace, "confirm", "en")
     assert mail["Auto-Submitted"] == "auto-generated"
-    assert not [name for name in mail.keys() if name.lower().startswith(("list-", "precedence", "feedback-id"))]
+    assert not [name for name in mail if name.lower().startswith(("list-", "precedence", "feedback-id"))]
     assert mail["To"] == "ameera.k@example.net" and mail["From"] == "Example Council <news@council.example>"
     assert addresses.parse(str(mail["Reply-To"])).domain == "reply.council.example"
     assert mail["Content-Language"] == "en"
@@ -87,7 +93,9 @@ def test_both_parts_hold_the_link_and_nothing_of_a_mailing(workspace: Workspace)
 
 def test_a_name_of_a_list_with_marks_in_it_stands_there_as_it_is(workspace: Workspace) -> None:
     text = (workspace.root / "newsletter.toml").read_text()
-    (workspace.root / "newsletter.toml").write_text(text.replace('"All residents"', "'*All* <b>residents</b> {x} [a](b)'"))
+    (workspace.root / "newsletter.toml").write_text(
+        text.replace('"All residents"', "'*All* <b>residents</b> {x} [a](b)'")
+    )
     workspace.ready()
     mail = made(workspace, "welcome", "en")
     assert "*All* <b>residents</b> {x} [a](b)" in text_of(mail).replace("\n", " ")

@@ -5,52 +5,51 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('audience', '0003_records'),
+        ("audience", "0003_records"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Attempts',
+            name="Attempts",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('who', models.CharField(max_length=64, unique=True)),
-                ('day', models.DateField()),
-                ('count', models.PositiveIntegerField(default=0)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("who", models.CharField(max_length=64, unique=True)),
+                ("day", models.DateField()),
+                ("count", models.PositiveIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='LeavingReason',
+            name="LeavingReason",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('month', models.DateField()),
-                ('list_key', models.CharField(blank=True, default='', max_length=100)),
-                ('reason', models.CharField(max_length=20)),
-                ('count', models.PositiveIntegerField(default=0)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("month", models.DateField()),
+                ("list_key", models.CharField(blank=True, default="", max_length=100)),
+                ("reason", models.CharField(max_length=20)),
+                ("count", models.PositiveIntegerField(default=0)),
             ],
         ),
         migrations.AddField(
-            model_name='request',
-            name='browser',
-            field=models.CharField(blank=True, default='', max_length=64),
+            model_name="request",
+            name="browser",
+            field=models.CharField(blank=True, default="", max_length=64),
         ),
         migrations.AddField(
-            model_name='request',
-            name='told',
+            model_name="request",
+            name="told",
             field=models.DateTimeField(null=True),
         ),
         migrations.AlterField(
-            model_name='request',
-            name='created',
+            model_name="request",
+            name="created",
             field=models.DateTimeField(db_index=True, default=django.utils.timezone.now),
         ),
         migrations.AddIndex(
-            model_name='request',
-            index=models.Index(condition=models.Q(('told', None)), fields=['id'], name='request_untold'),
+            model_name="request",
+            index=models.Index(condition=models.Q(("told", None)), fields=["id"], name="request_untold"),
         ),
         migrations.AddConstraint(
-            model_name='leavingreason',
-            constraint=models.UniqueConstraint(fields=('month', 'list_key', 'reason'), name='one_reason_a_month'),
+            model_name="leavingreason",
+            constraint=models.UniqueConstraint(fields=("month", "list_key", "reason"), name="one_reason_a_month"),
         ),
     ]

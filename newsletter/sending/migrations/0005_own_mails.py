@@ -4,15 +4,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('sending', '0004_approval'),
+        ("sending", "0004_approval"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='notice',
-            name='kind',
-            field=models.CharField(choices=[('answer', 'Answer'), ('acknowledgement', 'Acknowledgement'), ('forward', 'Forward'), ('staff', 'notice to a colleague'), ('canary', 'Canary'), ('confirmation', 'Confirmation'), ('own', 'asked for on a public page')], max_length=16),
+            model_name="notice",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("answer", "Answer"),
+                    ("acknowledgement", "Acknowledgement"),
+                    ("forward", "Forward"),
+                    ("staff", "notice to a colleague"),
+                    ("canary", "Canary"),
+                    ("confirmation", "Confirmation"),
+                    ("own", "asked for on a public page"),
+                ],
+                max_length=16,
+            ),
         ),
     ]
