@@ -1,4 +1,4 @@
-"""What every answer carries: no cookie but the one of the sign-up page, no referrer, nothing from elsewhere; and plain words for our own faults."""
+"""What every answer carries: no cookie but that of the sign-up page, nothing from elsewhere; plain words for faults."""
 
 from __future__ import annotations
 
