@@ -24,7 +24,7 @@ from newsletter.web.words import Words
 CHANNEL = "page"
 PAUSE = timedelta(days=91)  # "three months"
 REASONS = ("many", "topic", "asked", "other")
-NOTHING: dict[str, Any] = {"only": [], "pause": False, "preferences": "", "reasons": (), "notice": "", "undo": "undo"}
+NOTHING: dict[str, Any] = {"only": [], "pause": False, "preferences": "", "reasons": (), "goodbye": False, "notice": "", "undo": "undo"}
 
 
 def offers(key: UnsubscribeKey) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def offers(key: UnsubscribeKey) -> dict[str, Any]:
         return NOTHING
     only = list(zip(key.lists, unsubscribe.titles(key.lists), strict=True)) if len(key.lists) > 1 else []
     path = f"/p/{links.keyring().make(Purpose.UNSUBSCRIBE, bytes(key.token))}"
-    return {**NOTHING, "only": only, "pause": bool(key.lists), "preferences": path, "reasons": REASONS}
+    return {**NOTHING, "only": only, "pause": bool(key.lists), "preferences": path, "reasons": REASONS, "goodbye": True}
 
 
 def act(request: HttpRequest, key: UnsubscribeKey, said: Words, action: str) -> HttpResponse | None:
@@ -82,7 +82,8 @@ def reason(request: HttpRequest, key: UnsubscribeKey, said: Words) -> HttpRespon
             for name in key.lists or [""]:
                 row, _ = LeavingReason.objects.get_or_create(month=month, list_key=name[:100], reason=why)
                 LeavingReason.objects.filter(pk=row.pk).update(count=F("count") + 1)
-    return unsubscribe.left(request, key, said, reasons=(), notice="reason_thanks" if why in REASONS else "")
+        return unsubscribe.left(request, key, said, reasons=(), notice="reason_thanks")
+    return unsubscribe.left(request, key, said)
 
 
 def goodbye(request: HttpRequest, key: UnsubscribeKey, said: Words, person: Subscriber) -> HttpResponse:
@@ -91,4 +92,4 @@ def goodbye(request: HttpRequest, key: UnsubscribeKey, said: Words, person: Subs
         link = own_mails.preferences_link(settings.current(), person.canonical, key.lists)
         once = f"goodbye:{bytes(key.token).hex()}"
         own_mails.queue(settings.current(), "goodbye", person.address, said.language, link, lists=key.lists, once=once)
-    return unsubscribe.left(request, key, said, notice="goodbye_sent")
+    return unsubscribe.left(request, key, said, goodbye=False, notice="goodbye_sent")
