@@ -24,7 +24,15 @@ from newsletter.web.words import Words
 CHANNEL = "page"
 PAUSE = timedelta(days=91)  # "three months"
 REASONS = ("many", "topic", "asked", "other")
-NOTHING: dict[str, Any] = {"only": [], "pause": False, "preferences": "", "reasons": (), "goodbye": False, "notice": "", "undo": "undo"}
+NOTHING: dict[str, Any] = {
+    "only": [],
+    "pause": False,
+    "preferences": "",
+    "reasons": (),
+    "goodbye": False,
+    "notice": "",
+    "undo": "undo",
+}
 
 
 def offers(key: UnsubscribeKey) -> dict[str, Any]:
