@@ -35,9 +35,8 @@ NOTHING: dict[str, Any] = {
 }
 
 
-def offers(key: UnsubscribeKey) -> dict[str, Any]:
+def offers(key: UnsubscribeKey, person: Subscriber | None) -> dict[str, Any]:
     """What the page shows beside its one button; a person who is gone has nothing to choose."""
-    person = person_of(key.canonical)
     if person is None:
         return NOTHING
     only = list(zip(key.lists, unsubscribe.titles(key.lists), strict=True)) if len(key.lists) > 1 else []
