@@ -104,13 +104,16 @@ class Workspace:
 
     def people(self, *addresses: str, lists: tuple[str, ...] = ("all-residents",), **facts: Any) -> list[int]:
         """Subscribers by address, confirmed on `lists`; `facts` are columns of Subscriber. Returns their ids."""
+        from newsletter.audience import traits
         from newsletter.audience.models import MailingList, Subscriber, Subscription
 
         ids = []
         for address in addresses:
-            person, _ = Subscriber.objects.get_or_create(
+            person, new = Subscriber.objects.get_or_create(
                 canonical=address.lower(), defaults={"address": address, **facts}
             )
+            if new and (person.attributes or person.language):
+                traits.keep(person.pk)
             for key in lists:
                 chosen, _ = MailingList.objects.get_or_create(key=key)
                 Subscription.objects.get_or_create(subscriber=person, list=chosen)

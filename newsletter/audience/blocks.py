@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from newsletter.audience import dialect, selecting
+from newsletter.audience import areas, dialect, selecting
+from newsletter.audience.areas import blocks as area_blocks
 from newsletter.config import Config
 from newsletter.content.model import Issue, Node, Only
 from newsletter.problems import Problem, Severity, did_you_mean
@@ -25,6 +27,9 @@ def check(config: Config, list_keys: Sequence[str], issue: Issue) -> list[Proble
     One pass over the people of these lists; a block within a block is held against the people of the outer one.
     """
     blocks = list(_blocks(issue.nodes, ()))
+    if any(key == "area" for node, _ in blocks for key, _ in node.terms):
+        every = areas.known()
+        blocks = [(node, tuple((_wide(terms, every), no) for terms, no in around)) for node, around in blocks]
     conditions = list(dict.fromkeys(terms for _, around in blocks for terms, _ in around))
     if not 0 < len(conditions) <= MOST_CONDITIONS:
         return []
@@ -55,6 +60,11 @@ def check(config: Config, list_keys: Sequence[str], issue: Issue) -> list[Proble
     return found
 
 
+def _wide(terms: Terms, every: dict[str, areas.Known]) -> Terms:
+    """As area_blocks.widened: an area means all areas within it."""
+    return tuple((key, area_blocks.meant(values, every) if key == "area" else values) for key, values in terms)
+
+
 def _blocks(nodes: Sequence[Node], around: Around) -> Iterator[tuple[Only, Around]]:
     for node in nodes:
         if isinstance(node, Only):
@@ -71,6 +81,10 @@ def _known(config: Config, key: str) -> list[str]:
 
     if key == "list":
         return list(config.lists)
+    if key == "segment":
+        from newsletter.audience.models import Segment
+
+        return list(Segment.objects.order_by("key").values_list("key", flat=True))
     if key in _LISTS:
         several = dialect.each(dialect.fact("person.attributes"), "one")
         sql = f"SELECT DISTINCT one.value FROM audience_subscriber AS person, {several}"  # noqa: S608
@@ -87,8 +101,9 @@ def _known(config: Config, key: str) -> list[str]:
 
 def _unknown_values(issue: Issue, node: Only, known: dict[str, list[str]]) -> Iterator[Problem]:
     for key, values in node.terms:
-        for value in values if key != "list" else ():
-            if not _meant(value, known[key]):
+        for value in values if key not in ("list", "segment") else ():
+            wide = area_blocks.meant((value,), areas.known()) if key == "area" else (value,)
+            if not any(_meant(one, known[key]) for one in wide):
                 hint = did_you_mean(value, known[key]) or "Look at what people have: newsletter recipients list"
                 where = finding_places.where(issue, value, node.line, node.file)
                 message = f"No person has ‘{value}’ as their {key}"
@@ -109,16 +124,25 @@ def _versions(
     """
     from django.db import connection
 
-    people, chosen = selecting.sql(selecting.known(config, list_keys))
-    values, paths = [], []
+    people, chosen = selecting.sql(config, selecting.known(config, list_keys))
+    values: list[str] = []
+    paths: list[object] = []
     for number, key in enumerate(known):
         if key == "list" or key in _COLUMNS:
             values.append(f"person.{_COLUMNS.get(key, 'lists')} AS value{number}")
+        elif key == "segment":
+            from newsletter.audience.segments import compiling
+
+            asked = {one for terms in conditions for name, wanted in terms if name == key for one in wanted}
+            array, more = compiling.array_sql(config, sorted(asked & set(known[key])), "person.subscriber_id")
+            values.append(f"{array} AS value{number}")
+            paths += [*more]
         else:
             value = dialect.fact if key in _LISTS else dialect.fact_text
             values.append(f"{value('person.attributes')} AS value{number}")
             paths.append(_path(key))
-    columns, spellings = [], []
+    columns: list[str] = []
+    spellings: list[Any] = []
     for terms in conditions:
         parts = []
         for key, wanted in terms:
@@ -126,7 +150,9 @@ def _versions(
             meant = [one for value in wanted for one in _meant(value, known[key])]
             marks = ", ".join(["%s"] * len(meant)) or "NULL"
             several = f"EXISTS (SELECT 1 FROM {dialect.each(place, 'one')} WHERE one.value IN ({marks}))"  # noqa: S608
-            parts.append(several if key in _LISTS or key == "list" else f"coalesce({place} IN ({marks}), FALSE)")
+            parts.append(
+                several if key in _LISTS or key in ("list", "segment") else f"coalesce({place} IN ({marks}), FALSE)"
+            )
             spellings += meant
         columns.append(" AND ".join(parts))
     groups = ", ".join(str(number + 1) for number in range(len(values)))
@@ -134,7 +160,8 @@ def _versions(
     groups = ", ".join(str(number + 1) for number in range(len(columns)))
     sql = f"SELECT {', '.join(columns)}, sum(people) FROM ({inner}) AS person GROUP BY {groups}"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*spellings, *paths, *chosen])
+        parameters: list[Any] = [*spellings, *paths, *chosen]
+        cursor.execute(sql, parameters)
         return [(tuple(map(bool, row[:-1])), int(row[-1])) for row in cursor.fetchall()]
 
 

@@ -45,7 +45,7 @@ def empty_fields(config: Config, list_keys: Sequence[str], keys: Iterable[str]) 
     wanted = [key for key in dict.fromkeys(keys) if key != "email"]
     if not wanted:
         return {}
-    people, parameters = selecting.sql(list_keys)
+    people, parameters = selecting.sql(config, list_keys)
     counts, paths = [], []
     for key in wanted:
         if key in _COLUMNS:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Count, Q
+from django.utils import timezone
+
 from newsletter.audience import never
-from newsletter.audience.models import ConsentEvent, Subscriber, Suppression
+from newsletter.audience.models import ConsentEvent, Subscriber, Subscription, Suppression
 from newsletter.config import Config
 from newsletter.mail import addresses
 from newsletter.problems import NewsletterError, Problem
@@ -100,3 +103,20 @@ def _nobody(text: str, canonical: str) -> Problem:
     near = list(Subscriber.objects.filter(canonical__startswith=local[:5]).values_list("address", flat=True)[:3])
     hint = f"Near: {', '.join(near)}" if near else "`newsletter recipients list` shows who is there."
     return Problem("no-such-person", f"Nobody here has the address {text.strip()}", hint=hint)
+
+
+def lists(config: Config) -> list[dict[str, Any]]:
+    """Every list with its people by state, the configured ones first; `confirmed` are without those who pause."""
+    rows = Subscription.objects.values_list("list__key").annotate(
+        confirmed=Count("pk", filter=Q(state="confirmed") & ~Q(paused_until__gt=timezone.now())),
+        paused=Count("pk", filter=Q(state="confirmed", paused_until__gt=timezone.now())),
+        pending=Count("pk", filter=Q(state="pending")),
+        left=Count("pk", filter=Q(state="left")),
+    )
+    counted = {key: dict(zip(("confirmed", "paused", "pending", "left"), found, strict=True)) for key, *found in rows}
+    nobody = {"confirmed": 0, "paused": 0, "pending": 0, "left": 0}
+    titles = {key: known.title for key, known in config.lists.items()}
+    return [
+        {"key": key, "title": titles.get(key, ""), "configured": key in titles, **counted.get(key, nobody)}
+        for key in dict.fromkeys([*titles, *sorted(counted)])
+    ]

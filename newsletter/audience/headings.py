@@ -40,6 +40,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "lists": ("lists", "list", "mailing list", "subscriptions"),
     "area": ("area", "areas"),
     "tags": ("tags", "tag"),
+    "postcode": ("postcode", "post code", "postal code", "zip", "zip code", "cod post", "پوسٹ کوڈ", "الرمز البريدي"),
 }
 # ‘Name’ beside ‘Vorname’ is the surname, ‘Nombre’ beside ‘Apellidos’ the first name: a heading → what must stand
 # beside it, and what it then means. In English and Welsh ‘Name’ beside a first name is still the whole name.

@@ -55,8 +55,8 @@ class Plan:
 
     name: str
     path: Path
-    encoding: str  # for people, such as UTF-8
-    delimiter: str  # for people, such as semicolons
+    encoding: str  # for people, such as UTF-8, or Excel workbook
+    delimiter: str  # for people, such as semicolons, or the sheet
     lists: tuple[str, ...]  # every list that the file or --list names
     counts: Counts
     stay_off: int  # people taken who stay off a list that they left
@@ -121,8 +121,8 @@ def plan(
     return Plan(
         name=name,
         path=path,
-        encoding=spreadsheet.encoding_name(table.encoding),
-        delimiter=spreadsheet.DELIMITERS[table.delimiter],
+        encoding="Excel workbook" if table.sheet else spreadsheet.encoding_name(table.encoding),
+        delimiter=f"sheet ‘{table.sheet}’" if table.sheet else spreadsheet.DELIMITERS[table.delimiter],
         lists=tuple(people.lists),
         counts=counts,
         stay_off=stay_off,
@@ -135,12 +135,13 @@ def plan(
     )
 
 
-def run(plan: Plan, *, wording: str = "", on_progress: Progress = lambda *_: None) -> Imported:
+def run(plan: Plan, *, wording: str = "", basis: str = "", on_progress: Progress = lambda *_: None) -> Imported:
     """Make the changes of a plan, 10,000 people to a transaction, and keep refused rows in `recipients/…refused.csv`.
 
     Each person's record, subscriptions and proof are written together. Killed half-way, some people are in and the
     others are not; the same import again brings in exactly the rest. Raises NewsletterError: database-locked, -full.
-    `wording`: what the people were told, kept with each ConsentEvent beside the file's name.
+    `wording`: what the people were told, kept with each ConsentEvent beside the file's name; `basis`: why they
+    may be written to without having been asked, kept there too.
     """
     from django.utils import timezone
 
@@ -151,12 +152,13 @@ def run(plan: Plan, *, wording: str = "", on_progress: Progress = lambda *_: Non
     verdicts: dict[str, int] = {}
     with _refused_kept(plan, stage) as kept, database.problems_of():
         stage.name_lists(plan.lists, make=True)
+        why = f"Imported from {plan.name}{f'; without asking: {basis}' if basis else ''}"
         words = Wording.of(wording)
         shown = words.pk if words else None
         if not plan.counts.new + plan.counts.updated:  # nothing to do: comparing all of them again would tell no more
             verdicts = stage.verdicts()
         for low, high in () if verdicts else stage.batches():
-            for verdict, people in stage.apply(low, high, now, shown, f"Imported from {plan.name}").items():
+            for verdict, people in stage.apply(low, high, now, shown, why).items():
                 verdicts[verdict] = verdicts.get(verdict, 0) + people
             on_progress("importing", high, stage.size)
         _count(counts, verdicts, stage)
@@ -218,7 +220,7 @@ def _refused_kept(plan: Plan, stage: Stage) -> Iterator[Path | None]:
     stem = plan.path.name.removesuffix(plan.path.suffix).removesuffix(".refused")
     path = plan._config.root / "recipients" / f"{stem}.refused.csv"
     with exporting.whole_file(path) as target:
-        delimiter = next(sign for sign, word in spreadsheet.DELIMITERS.items() if word == plan.delimiter)
+        delimiter = next((sign for sign, word in spreadsheet.DELIMITERS.items() if word == plan.delimiter), ",")
         writer = csv.writer(target, delimiter=delimiter)
         writer.writerow([header.REASON, *plan.header])
         for _, reason, cells in stage.refused():

@@ -34,7 +34,7 @@ def keys_of(canonical: str) -> tuple[str, ...]:
     if canonical.startswith(MARK):
         return (canonical,)
     ring = _keyring() if _path().exists() or _any() else None
-    return (canonical, *(MARK + one for one in ring.signatures(_USE, canonical.encode()))) if ring else (canonical,)
+    return (canonical, *(MARK + one for one in ring.signatures(_USE)(canonical.encode()))) if ring else (canonical,)
 
 
 def found(canonical: str) -> Suppression | None:
@@ -55,21 +55,21 @@ class Erased:
     def __init__(self) -> None:
         rows = Suppression.objects.filter(canonical__startswith=MARK)
         self._hashes = frozenset(rows.values_list("canonical", flat=True))
-        self._ring = _keyring() if self._hashes else None
+        self._sign = _keyring().signatures(_USE) if self._hashes else None
 
     def __len__(self) -> int:
         return len(self._hashes)
 
     def hash_of(self, canonical: str) -> str:
         """What this address is called in the table of suppressions, when its person was erased; else ""."""
-        if self._ring is None:
+        if self._sign is None:
             return ""
-        names = (MARK + one for one in self._ring.signatures(_USE, canonical.encode()))
+        names = (MARK + one for one in self._sign(canonical.encode()))
         return next((name for name in names if name in self._hashes), "")
 
     def among(self, canonicals: Iterable[str]) -> dict[str, str]:
         """Which of these are erased: address → its hash."""
-        if self._ring is None:
+        if self._sign is None:
             return {}
         return {one: name for one in canonicals if (name := self.hash_of(one))}
 

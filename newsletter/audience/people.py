@@ -12,6 +12,7 @@ from operator import itemgetter
 
 from newsletter.audience.columns import Columns
 from newsletter.audience.formulas import plain
+from newsletter.audience.postcodes import spelled
 from newsletter.audience.spreadsheet import Row, Table
 from newsletter.config import Config
 from newsletter.mail import addresses
@@ -127,7 +128,9 @@ class People:
         ]
 
     def _is_fact(self, place: int) -> bool:
-        return self.columns.keys[place] in ("area", "tags") or self.columns.keys[place] in self.config.fields
+        return (
+            self.columns.keys[place] in ("area", "tags", "postcode") or self.columns.keys[place] in self.config.fields
+        )
 
     def _note(self, code: str, row: Row, example: str = "") -> None:
         self.noted[code] += 1
@@ -221,9 +224,16 @@ class People:
                 values["areas"] = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[;|]", text)))))
             elif key == "tags" and key not in self.config.fields:
                 values["tags"] = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[;|,]", text)))))
+            elif key == "postcode" and key not in self.config.fields:
+                values["postcode"] = self._postcode(text, place)
             else:
                 values[key] = self._typed(text, place, self.config.fields[key].type)
         return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+    def _postcode(self, text: str, place: int) -> str:
+        if not spelled(text):
+            raise Refused("bad-postcode-cell", place, f"‘{text[:40]}’ is not a postcode", "Write it as ST16 3AA.")
+        return spelled(text)
 
     def _typed(self, text: str, place: int, kind: str) -> str:
         if kind == "date":

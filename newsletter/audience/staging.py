@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import groupby, islice
 from typing import Any
 
-from newsletter.audience import dialect
+from newsletter.audience import dialect, traits
 from newsletter.audience.people import Staged
 
 BATCH = 10_000  # people per transaction: 0.1 s under the write lock, so that sending and pages go on meanwhile
@@ -27,7 +27,8 @@ _TABLES = f"""
     CREATE TEMP TABLE import_read ({_TYPED});
     CREATE TEMP TABLE import_person (place {{counted}}, verdict TEXT NOT NULL DEFAULT '', {_TYPED});
     CREATE TEMP TABLE import_list (list_id {{key}}, key TEXT NOT NULL, bit BIGINT NOT NULL);
-    CREATE TEMP TABLE import_refused (row INTEGER, problem TEXT, cells TEXT)
+    CREATE TEMP TABLE import_refused (row INTEGER, problem TEXT, cells TEXT);
+    CREATE TEMP TABLE import_fact (subscriber_id {{number}}, key {{text}}, value {{text}})
 """
 
 # One verdict per person, top down. A person whose every named list was left is left out altogether; a suppressed one
@@ -91,6 +92,30 @@ _APPLY = (
         AND (list.bit & wish.lists) <> 0
         AND wish.verdict IN ('new', 'updated')
     ON CONFLICT DO NOTHING
+    """,
+)
+
+# The traits (audience.traits) of whom a batch brings or changes: those of changed people go before the change, and all
+# come after it. What a batch says is unfolded once, into a table of its own.
+_WISHED = """person.id IN (SELECT known.id FROM import_person AS wish JOIN audience_subscriber AS known
+    ON known.canonical = wish.canonical
+    WHERE wish.place > %(low)s AND wish.place <= %(high)s AND wish.verdict IN ({verdicts}))"""
+_TRAITS_GO = """
+    DELETE FROM audience_holding WHERE (trait_id, subscriber_id) IN (
+        SELECT trait.id, fact.subscriber_id FROM import_fact AS fact
+        JOIN audience_trait AS trait ON trait.key = fact.key AND trait.value = fact.value)
+"""
+_TRAITS_COME = (
+    """
+    INSERT INTO audience_trait (key, value) SELECT DISTINCT key, value FROM import_fact AS fact
+    WHERE NOT EXISTS (SELECT 1 FROM audience_trait AS there WHERE there.key = fact.key AND there.value = fact.value)
+    ORDER BY key, value ON CONFLICT DO NOTHING
+    """,
+    """
+    INSERT INTO audience_holding (trait_id, subscriber_id)
+    SELECT trait.id, fact.subscriber_id FROM import_fact AS fact
+    JOIN audience_trait AS trait ON trait.key = fact.key AND trait.value = fact.value
+    ORDER BY trait.id, fact.subscriber_id ON CONFLICT DO NOTHING
     """,
 )
 
@@ -214,10 +239,22 @@ class Stage:
                 self._count_afresh()
             counts = self.classify(low, high)
             if counts.keys() & {"new", "updated"}:
+                if "updated" in counts:
+                    self._facts(values, "'updated'")
+                    self._execute(_TRAITS_GO)
                 for statement in _APPLY:
                     merged = dialect.merged("known.attributes", "wish.attributes")
                     self._execute(statement.replace("{merged}", merged), values)
+                self._facts(values, "'new', 'updated'")
+                for statement in _TRAITS_COME:
+                    self._execute(statement)
         return counts
+
+    def _facts(self, values: dict[str, Any], verdicts: str) -> None:
+        """What the records of this batch's people say now, a row a value."""
+        people = _WISHED.format(verdicts=verdicts)
+        self._execute("DELETE FROM import_fact")
+        self._execute(f"INSERT INTO import_fact {traits.facts_sql(people)}", values)
 
     def batches(self) -> Iterator[tuple[int, int]]:
         """The places of one transaction after the other."""
@@ -260,7 +297,7 @@ class Stage:
 
     def drop(self) -> None:
         """Give the temporary space back."""
-        for table in ("import_read", "import_person", "import_list", "import_refused"):
+        for table in ("import_read", "import_person", "import_list", "import_refused", "import_fact"):
             self._execute(f"DROP TABLE IF EXISTS {dialect.temporary(table)}")
 
     def _join_repeated(self) -> None:

@@ -59,17 +59,19 @@ def load(config: Config, folder: Path, language: str, *, with_people: bool = Fal
     from datetime import UTC, datetime
 
     from newsletter.content import reading
-    from newsletter.rendering import checks, pipeline, themes
+    from newsletter.rendering import check_languages, checks, pipeline, themes
 
     issue = reading.read(folder, config, language)
     try:
         theme = themes.load(issue.front.template, config)
-        rendered = pipeline.render(issue, theme, config)
+        rendered = with_areas(config, pipeline.render(issue, theme, config))
     except NewsletterError as error:
         told = {problem.code for problem in issue.problems} & {"unknown-theme"}  # there with its line
         more = [problem for problem in error.problems if problem.code not in told]
         return Loaded(language, issue, None, [*issue.problems, *more])
     people, about_people = _people(config, issue) if with_people else (None, [])
+    if language:
+        about_people = [*about_people, *check_languages.against(issue, reading.read(folder, config, ""))]
     problems = checks.everything(issue, rendered, config, datetime.now(UTC).date(), about_people)
     if people:
         from newsletter.audience.blocks import MOST_CONDITIONS
@@ -77,6 +79,20 @@ def load(config: Config, folder: Path, language: str, *, with_people: bool = Fal
         if len(rendered.conditions) <= MOST_CONDITIONS:  # the real number of versions was told where it is too large
             problems = tuple(one for one in problems if one.code != "many-versions" or one.affected)
     return Loaded(language, issue, rendered, list(problems), people)
+
+
+def with_areas(config: Config, rendered: Rendered) -> Rendered:
+    """A block for an area reaches everybody who lives within it. Asks the database only where there is such a block."""
+    asks = any(key == "area" for condition in rendered.conditions for key, _ in condition.terms)
+    if not asks or not has_database(config):
+        return rendered
+    from newsletter.audience import database
+
+    database.ready(config)
+    from newsletter.audience.areas.blocks import widened
+
+    with database.problems_of():
+        return widened(rendered)
 
 
 def example(config: Config, issue: Issue) -> Reader:
@@ -191,7 +207,7 @@ def system_values(config: Config, issue: Issue, rendered: Rendered) -> dict[str,
     """Stand-ins for what `sending` signs per person; they lead nowhere and say so."""
     mail, base = config.mail, config.base_url
     reply = f"reply{mail.separator}example@{mail.reply_domain}"
-    first = config.lists.get(issue.front.audience[0]) if issue.front.audience else None
+    first = next((config.lists[key] for key in issue.front.audience if key in config.lists), None)
     return {
         "reply_url": f"{base}/r/example",
         "reply_mailto": f"mailto:{reply}?subject={quote('Re: ' + rendered.title)}",
@@ -201,6 +217,7 @@ def system_values(config: Config, issue: Issue, rendered: Rendered) -> dict[str,
         "own_url": "",
         "view_url": f"{base}/v/example",
         "share_url": f"{base}/v/public-example",
+        "rate_url": f"{base}/rate/example",
         "why": first.why if first else "",
     }
 
@@ -212,9 +229,11 @@ def _people(config: Config, issue: Issue) -> tuple[int | None, list[Problem]]:
         return None, []
     if not has_database(config):
         return None, _without_fallback(issue)
-    from newsletter.audience import blocks, checking, database, selecting
+    from newsletter.audience import database
 
     database.ready(config)
+    from newsletter.audience import blocks, checking, selecting  # they need the database's settings
+
     explained = selecting.explain(config, lists)
     people = explained.will_get
     if not people:

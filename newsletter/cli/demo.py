@@ -61,6 +61,7 @@ class _Story:
 
         workspace, replaced = demo_workspace.make(self.root)
         self.make_people(workspace, replaced)
+        self.areas(workspace)
         self.check(workspace)
         with workspace.servers():
             self.send(workspace)
@@ -78,7 +79,9 @@ class _Story:
         """Import recipients/demo.csv with the command."""
         from newsletter.cli.demo_workspace import stopped
 
-        workspace.run("recipients", "import", str(self.root / "recipients" / "demo.csv"), "--yes")
+        workspace.run(
+            "recipients", "import", str(self.root / "recipients" / "demo.csv"), "--yes", "--basis", "made-up people"
+        )
         people = self.people(workspace)
         if not people:
             raise stopped("The import said that all is well, and nobody is on the list")
@@ -91,6 +94,17 @@ class _Story:
         word = "Made anew" if replaced else "Made"
         self.output.done(
             f"{word} {self.style(self.root.name + '/')}: {made}, a mail catcher. Nothing leaves this computer."
+        )
+
+    def areas(self, workspace: Workspace) -> None:
+        """Load the made-up county, and place who only told a postcode."""
+        loaded = workspace.run("recipients", "areas", "load", "--yes")
+        placed = sum(workspace.run("recipients", "areas", "place", "--yes")["placed"].values())
+        areas, postcodes = len(loaded["areas"]["new"]), loaded["postcodes"]["new"]
+        self.facts |= {"areas": areas, "postcodes": postcodes, "placed": placed}
+        self.output.done(
+            f"Loaded a map of {count(areas, 'area')} and {count(postcodes, 'postcode')}; "
+            f"{count(placed, 'person', 'people')} who only told a postcode got their ward from it"
         )
 
     def people(self, workspace: Workspace) -> int:

@@ -50,9 +50,13 @@ class Output:
 
     def config(self) -> Config:
         """The workspace's configuration; raises NewsletterError (exit 3) when there is none."""
+        from dataclasses import replace
+
+        from newsletter.cli.segment_names import SegmentNames
         from newsletter.config import from_environment
 
-        return from_environment(self.folder)
+        config = from_environment(self.folder)
+        return replace(config, segments=SegmentNames(config))
 
     @property
     def fancy(self) -> bool:

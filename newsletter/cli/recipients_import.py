@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--list", "list_keys", multiple=True, metavar="KEY", help="Everybody in the file joins this list.")
 @click.option("--encoding", default="", metavar="NAME", help="How the file is written, such as windows-1250.")
-@click.option("--consent", default="", metavar="TEXT", help="What these people were told; kept as proof for each one.")
+@click.option("--consent", default="", metavar="TEXT", help="The words they agreed to; kept as proof for each one.")
+@click.option(
+    "--basis", default="", metavar="TEXT", help="Where it is not consent: why you may write, such as public task."
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would happen; writes nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask (needed where there is no terminal).")
 @json_option
@@ -34,14 +37,16 @@ def import_command(
     list_keys: tuple[str, ...],
     encoding: str,
     consent: str,
+    basis: str,
     dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Import people from a CSV FILE, such as Excel saves.
+    """Import people from a FILE of Excel (XLSX), or CSV or TSV as any spreadsheet program saves it.
 
     Shows first what would happen and asks. Importing the same file again changes nothing; an empty cell never erases;
-    people who left or must not be mailed stay out, and you are told how many.
+    people who left or must not be mailed stay out, and you are told how many. Say how these people come to be on your
+    list: --consent with the words they agreed to, or --basis where the law lets you write without asking.
     """
     from newsletter.audience import database, importing
 
@@ -61,16 +66,20 @@ def import_command(
             output.say("\nNothing was written (--dry-run).")
         return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
     change = plan.counts.new + plan.counts.updated
+    if change and not (consent.strip() or basis.strip()):
+        consent = _asked(output) if asks and not yes else ""
+        if not consent:
+            raise NewsletterError(_needs_consent(file, list_keys), exit=Exit.REFUSED)
     if change and not yes and not click.confirm(f"\nImport {count(change, 'person', 'people')}?", default=False):
         output.say("Nothing was imported.")
         return Exit.REFUSED
-    done = importing.run(plan, wording=consent, on_progress=bar)
+    done = importing.run(plan, wording=consent.strip(), basis=basis.strip(), on_progress=bar)
     if as_json:
         kept = str(done.refused_file) if done.refused_file else None
         print_json(plan.problems, dry_run=False, file=plan.name, **done.counts.as_json(), refused_file=kept)
     else:
         _said(output, plan, done.counts, plan.seconds + done.seconds)
-        _next(output, done.counts, done.refused_file, list_keys, consent)
+        _next(output, done.counts, done.refused_file, list_keys, consent, basis)
     return Exit.FAILURES if done.counts.refused else Exit.FINE
 
 
@@ -78,6 +87,25 @@ def _found(file: Path, output: Output) -> Path:
     """The file as named from here, or else from the workspace's folder (with -C one types `recipients/demo.csv`)."""
     inside = output.config().root / file
     return inside if not file.exists() and inside.exists() else file
+
+
+def _asked(output: Output) -> str:
+    """The words, from the person at the terminal; empty = none."""
+    output.say("\nWhat did these people agree to when they gave their address? Copy the sentence they saw, such as")
+    output.say("  “Tick here to get our monthly letter by e-mail.”")
+    return str(click.prompt("Their words (empty to stop)", default="", show_default=False)).strip()
+
+
+def _needs_consent(file: Path, list_keys: tuple[str, ...]) -> Problem:
+    words = shlex.join(
+        ["newsletter", "recipients", "import", str(file), *(w for key in list_keys for w in ("--list", key))]
+    )
+    return Problem(
+        "needs-consent",
+        "Nothing was imported: it is not said why you may write to these people",
+        hint=f"{words} --consent “the sentence they agreed to”. A public body that writes for its own task says that "
+        "instead: --basis “public task: community safety”.",
+    )
 
 
 def _needs_yes(file: Path, list_keys: tuple[str, ...]) -> Problem:
@@ -147,14 +175,16 @@ def _said(output: Output, plan: Plan, counts: Counts, seconds: float) -> None:
     output.done(f"Imported {visible(plan.name)}: {number(counts.new)} new, {number(counts.updated)} updated  {took}")
 
 
-def _next(output: Output, counts: Counts, refused: Path | None, list_keys: tuple[str, ...], consent: str) -> None:
+def _next(
+    output: Output, counts: Counts, refused: Path | None, list_keys: tuple[str, ...], consent: str, basis: str
+) -> None:
     if not refused:
         output.next("newsletter recipients count")
         return
     near = min(str(refused), os.path.relpath(refused, output.folder), key=len)
     output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {near}")
     words = [near, *(word for key in list_keys for word in ("--list", key))]  # mended rows join what the others joined
-    words += ["--consent", consent] if consent else []
+    words += [*(["--consent", consent] if consent else []), *(["--basis", basis] if basis else [])]
     output.next(f"newsletter recipients import {shlex.join(words)}", "after mending it")
 
 

@@ -38,8 +38,9 @@ def prepare(config: Config, folder: Path, mode: Mode) -> Prepared:
     """Read, render and check the issue in all its languages. Raises NewsletterError where there is nothing to read."""
     from datetime import UTC, datetime
 
+    from newsletter.cli.copies_for_reading import with_areas
     from newsletter.content import finding, reading
-    from newsletter.rendering import checks, pipeline, themes
+    from newsletter.rendering import check_languages, checks, pipeline, themes
 
     today = datetime.now(UTC).date()
     issues: dict[str, Issue] = {}
@@ -48,8 +49,9 @@ def prepare(config: Config, folder: Path, mode: Mode) -> Prepared:
     for language in finding.languages(folder):
         issue = issues[language] = reading.read(folder, config, language)
         theme = themes.load(issue.front.template, config)
-        rendered = renders[language] = pipeline.render(issue, theme, config, mode)
-        problems.update(dict.fromkeys(checks.everything(issue, rendered, config, today)))
+        rendered = renders[language] = with_areas(config, pipeline.render(issue, theme, config, mode))
+        beside = check_languages.against(issue, issues[""]) if language else ()
+        problems.update(dict.fromkeys(checks.everything(issue, rendered, config, today, beside)))
     return Prepared(folder, issues, renders, tuple(problems))
 
 

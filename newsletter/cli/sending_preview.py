@@ -17,6 +17,7 @@ SAMPLES = 5  # messages that --dry-run writes
 
 def say_what(output: Output, config: Config, prepared: Prepared, audience: tuple[str, ...], explanation: Any) -> None:
     """The number and why it is so, From, replies, variants, time: all that a person decides on."""
+    from newsletter.audience import overload
     from newsletter.sending import mailings, preview, settling
 
     front = prepared.issue.front
@@ -25,17 +26,24 @@ def say_what(output: Output, config: Config, prepared: Prepared, audience: tuple
     blocks = [("", f"a block {visible(who)}: {number(count)}") for who, count in found.blocks]
     replies = "to the inbox" if front.reply_to == "inbox" else f"to {front.reply_to}"
     seconds, rate = _estimate(config, explanation.will_get, preview.rate())
-    languages = ", ".join(filter(None, prepared.renders))
+    spoken = preview.languages(prepared.renders, audience) if len(prepared.renders) > 1 else {}
+    languages = ", ".join(f"{language} {number(people)}" for language, people in spoken.items())
+    subjects = [
+        ("", f"{language}: {visible(mailings.plain_subject(rendered))}")
+        for language, rendered in prepared.renders.items()
+        if language
+    ]
     days = _days(config, explanation.will_get)
-    urgent = all(config.lists[key].urgent for key in audience)
+    urgent = overload.exempt(config, audience)
     output.facts(
         [
             ("People", visible(explanation.sentence())),
             ("From", f"{visible(sender.name)} <{sender.address}>   replies {visible(replies)}"),
             ("Subject", visible(mailings.plain_subject(prepared.renders[""]))),
+            *subjects,
             ("Variants", found.number),
             *blocks,
-            *([("Also in", languages)] if languages else []),
+            *([("Languages", languages)] if languages else []),
             ("Time", f"about {words.duration(seconds)} at {rate:,.0f} a second"),
             *([("Days", days)] if days else []),
             *([("Urgent", settling.URGENT_WORDS)] if urgent else []),

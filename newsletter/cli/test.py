@@ -21,7 +21,7 @@ MOST = 10  # addresses; more is a mailing, and that has a ledger
 @click.command()
 @click.argument("issue", required=False)
 @click.option("--to", "addresses", multiple=True, metavar="ADDRESS", help="Where to; up to 10 times.")
-@click.option("--language", default="", metavar="CODE", help="The translation to send, such as cy.")
+@click.option("--lang", "--language", "language", default="", metavar="CODE", help="The language to send, such as cy.")
 @json_option
 @click.pass_obj
 def command(output: Output, issue: str | None, addresses: tuple[str, ...], language: str, as_json: bool) -> int:
@@ -42,6 +42,7 @@ def command(output: Output, issue: str | None, addresses: tuple[str, ...], langu
     from newsletter.sending import carrier, verdicts  # need the database that `workspace` opened
 
     folder = finding.find(config, issue, output.folder)
+    language = finding.language(folder, language)
     prepared = prepare(config, folder, Mode.TEST)
     if prepared.broken:
         from newsletter.cli.send import blocked
@@ -104,6 +105,7 @@ def _parsed(addresses: tuple[str, ...]) -> list[str]:
 
 def _row(config: Config, prepared: Prepared, address: str, language: str) -> Leased:
     """The person behind the address with their own values, or a made-up one with the example values."""
+    from newsletter.audience import selecting
     from newsletter.mail.addresses import parse
     from newsletter.mail.tokens import new_id
     from newsletter.rendering import merge
@@ -111,7 +113,7 @@ def _row(config: Config, prepared: Prepared, address: str, language: str) -> Lea
     from newsletter.sending.outbox import Leased
 
     canonical = parse(address).canonical
-    lists = prepared.issue.front.audience
+    lists = selecting.lists_of(config, prepared.issue.front.audience)
     row = preview.one_person(canonical, prepared.renders, lists)
     if row is None:
         values = dict(merge.preview_fields(config, prepared.issue))
@@ -123,9 +125,11 @@ def _composer(config: Config, prepared: Prepared) -> Any:
     from django.utils import timezone
 
     from newsletter.mail.tokens import new_id
-    from newsletter.sending import keys, mailings
+    from newsletter.sending import keys, mailings, previewing
     from newsletter.sending.message import Composer
 
     keyring = keys.keyring(config)
     settings = mailings.settings_of(config, prepared.issue)
-    return Composer(config, keyring, prepared.renders, settings, new_id(), timezone.localtime(), test=True)
+    # The pictures of an issue that nobody has got are hidden; who gets a test copy sees them (archiving.may_be_seen).
+    renders = {key: previewing.sealed_test(one, config, keyring) for key, one in prepared.renders.items()}
+    return Composer(config, keyring, renders, settings, new_id(), timezone.localtime(), test=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -99,6 +99,9 @@ class Sending:
     stale: int = described("Hours after its time at which a scheduled mailing is no longer sent without asking.", 2)
     approvals: int = described("1 = somebody else must say yes (`newsletter approve`) before an issue is sent.", 0)
     approve_over: int = described("Only for more people than this; 0 = always.", 0)
+    most_per_week: int = described(
+        "Messages that a person gets in 7 days at most; 0 = no limit. Lists that are urgent know none.", 0
+    )
     bounces: float = described("Pause when more than this percentage of addresses is refused; 0 = never.", 2.0)
 
 
@@ -214,6 +217,8 @@ class Config:
     hooks: Mapping[str, Hook]
     themes: Mapping[str, Mapping[str, Any]]  # checked against theme.toml by rendering.themes
     origins: Mapping[str, str]
+    # Key → title of the segments that are stored: not of the file, so whoever opens the database puts them here.
+    segments: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def base_url(self) -> str:

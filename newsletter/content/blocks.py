@@ -135,16 +135,13 @@ def _widths(made: Builder, block: Block, count: int) -> tuple[int, ...]:
 
 def _only(made: Builder, block: Block) -> tuple[Node, ...]:
     terms: list[tuple[str, tuple[str, ...]]] = []
-    known = [*made.ctx.config.all_fields, "list", "tag", "area"]
+    known = [*made.ctx.config.all_fields, "list", "tag", "area", "segment"]
     for name, attribute in block.attributes.items():
         if name == "lang":
             continue
         where = made.where(block, attribute)
         values = tuple(filter(None, (made.ctx.fields.settle(part).strip() for part in attribute.value.split(","))))
-        if name == "segment":
-            hint = "Use a list, a tag, an area or a field."
-            made.ctx.problem("later-block", "Segments are not here yet", hint, where)
-        elif name not in known:
+        if name not in known:
             hint = did_you_mean(name, known) or f"It takes {', '.join(known)}."
             where = made.source.where(block.line.number, *attribute.key)
             made.ctx.problem("unknown-attribute", f"‘{block.name}’ cannot ask for ‘{name}’", hint, where)
@@ -166,11 +163,11 @@ def _only(made: Builder, block: Block) -> tuple[Node, ...]:
 
 
 def _known_lists(made: Builder, name: str, values: tuple[str, ...], where: Where) -> None:
-    lists = made.ctx.config.lists
-    for value in values if name == "list" else ():
-        if value not in lists:
-            hint = did_you_mean(value, lists) or f"The lists are {', '.join(lists)}."
-            made.ctx.problem("unknown-list", f"There is no list called ‘{value}’", hint, where)
+    known = {"list": made.ctx.config.lists, "segment": made.ctx.config.segments}.get(name, {})
+    for value in values if name in ("list", "segment") else ():
+        if value not in known:
+            hint = did_you_mean(value, known) or (f"There are {', '.join(known)}." if known else "There is none yet.")
+            made.ctx.problem(f"unknown-{name}", f"There is no {name} called ‘{value}’", hint, where)
 
 
 def _shown(made: Builder, block: Block) -> tuple[Node, ...]:

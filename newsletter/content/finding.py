@@ -55,6 +55,20 @@ def languages(folder: Path) -> tuple[str, ...]:
     return ("", *sorted(found))
 
 
+def language(folder: Path, asked: str) -> str:
+    """The translation that is meant, as its file is called; "" for none. Raises NewsletterError(no-translation)."""
+    held = languages(folder)
+    found = next((one for one in held if one.lower() == asked.lower()), None)
+    if found is None:
+        hint = did_you_mean(asked, held[1:]) or (
+            f"It is written in {', '.join(held[1:])} besides issue.md."
+            if held[1:]
+            else f"Write issue.{asked}.md first."
+        )
+        raise NewsletterError(Problem("no-translation", f"There is no issue.{asked}.md", hint), exit=Exit.USAGE)
+    return found
+
+
 def _which(message: str, issues: list[Path], near: str = "") -> NewsletterError:
     names = [folder.name for folder in issues[-12:]]
     hint = near or ("Name one: " + ", ".join(names) if names else "Start one: newsletter new TITLE")

@@ -35,7 +35,12 @@ class Material:
         public = personal and issue.front.archive != "none"
         # Which targets this installation serves; a page for everybody holds no link that is a person's own.
         self.can = SimpleNamespace(
-            reply=personal, view=personal, unsubscribe=personal, preferences=personal, share=public
+            reply=personal,
+            view=personal,
+            unsubscribe=personal,
+            preferences=personal,
+            share=public,
+            rate=personal,
         )
 
     def words(self, key: str, default: str | None = None, **values: str) -> str:

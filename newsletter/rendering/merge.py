@@ -198,4 +198,4 @@ def preview_fields(config: Config, issue: Issue) -> dict[str, Any]:
     """Example values for everything that may stand in the issue, and the lists it goes to."""
     fields: dict[str, Any] = {key: known.example for key, known in config.all_fields.items()}
     fields["language"] = issue.language
-    return {**fields, "list": list(issue.front.audience), "tag": [], "area": []}
+    return {**fields, "list": list(issue.front.audience), "tag": [], "area": [], "segment": list(issue.front.audience)}

@@ -18,7 +18,7 @@ def names(material: Material) -> dict[str, Any]:
     config, issue, rtl = material.config, material.issue, material.direction == "rtl"
     nobody = SimpleNamespace(name=config.site.name, address="", role="", area="", organisation="")
     sender = config.senders.get(issue.front.sender) or nobody
-    first_list = config.lists.get(issue.front.audience[0]) if issue.front.audience else None
+    first_list = next((config.lists[key] for key in issue.front.audience if key in config.lists), None)
     return {
         "lang": styles.language(material.language),
         "dir": styles.keyword(material.direction),

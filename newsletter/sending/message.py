@@ -32,7 +32,7 @@ _EACH = len(links.PURPOSES) - 1  # all but the one that everybody shares
 _BOUNCE = links.Tokens._fields.index("bounce")
 _STAND_INS = tuple(secrets.token_hex(16).translate(str.maketrans("0189", "wxyz")) for _ in range(_EACH))
 
-SEVERAL = ("list", "tag", "area")  # conditions on these look at lists of text; all other values are text
+SEVERAL = ("list", "tag", "area", "segment")  # conditions on these look at lists of text; all other values are text
 
 
 class Ready(NamedTuple):
@@ -242,13 +242,25 @@ class Composer:
 
 
 def best_language(wanted: str, renders: Mapping[str, Rendered]) -> str:
-    """The key of the rendering for a person: their language, its family (cy for cy-GB), else the default ""."""
+    """The key of the rendering for a person: their language, its family (cy for cy-GB), else the default "".
+
+    Nearest first: the very language, the family as such, the default where it is of the family, any of the family.
+    """
     wanted = wanted.lower()
-    for key in (wanted, wanted.split("-")[0]):
+    family = wanted.split("-")[0]
+    for key in (wanted, family):
         for language in renders:
             if language and language.lower() == key:
                 return language
-    return ""
+    if not family or _spoken(renders.get("")).split("-")[0] == family:
+        return ""
+    return next((language for language in renders if language.lower().split("-")[0] == family), "")
+
+
+def _spoken(rendered: Any) -> str:
+    """The language of a rendering, or of one as it is kept."""
+    found = rendered.get("language", "") if isinstance(rendered, Mapping) else getattr(rendered, "language", "")
+    return str(found).lower()
 
 
 def field_values(values: Mapping[str, Any]) -> dict[str, str]:

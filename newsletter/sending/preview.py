@@ -8,7 +8,8 @@ from typing import Any
 
 from django.db import connection
 
-from newsletter.audience import dialect, selecting
+from newsletter import settings
+from newsletter.audience import dialect, selecting, speaking
 from newsletter.mail.tokens import new_id
 from newsletter.rendering import merge
 from newsletter.rendering.model import Condition, Rendered
@@ -28,7 +29,7 @@ class Variants:
 
 def variants(rendered: Rendered, lists: Sequence[str]) -> Variants:
     """Count the people of `lists` by what they would see; 17,742 people come down to a few dozen combinations."""
-    keys = tuple(dict.fromkeys(key for condition in rendered.conditions for key, _ in condition.terms))
+    keys = freezing.asked(rendered.conditions)
     seen: set[frozenset[int]] = set()
     people = [0] * len(rendered.conditions)
     for values, count in freezing.groups(lists, keys) if keys else ():
@@ -40,6 +41,14 @@ def variants(rendered: Rendered, lists: Sequence[str]) -> Variants:
     return Variants(max(1, len(seen)), tuple(blocks.items()))
 
 
+def languages(renders: Mapping[str, Rendered], lists: Sequence[str]) -> dict[str, int]:
+    """How many people of these lists get the issue in each of its languages, by tag, the default first."""
+    found = dict.fromkeys(renders, 0)
+    for wanted, count in speaking.languages(settings.current(), lists).items():
+        found[message.best_language(wanted, renders)] += count
+    return {renders[key].language: count for key, count in found.items()}
+
+
 def _who(condition: Condition) -> str:
     words = " and ".join(" or ".join(values) for _, values in condition.terms)
     return f"shown to everybody but {words}" if condition.negated else f"shown only to {words}"
@@ -47,7 +56,7 @@ def _who(condition: Condition) -> str:
 
 def first_people(lists: Sequence[str], renders: Mapping[str, Rendered], number: int) -> list[Leased]:
     """The first people of these lists as rows for the Composer; nothing is written to the ledger."""
-    people, chosen = selecting.sql(lists)
+    people, chosen = selecting.sql(settings.current(), lists)
     return _rows(people, chosen, renders, number)
 
 
@@ -91,7 +100,7 @@ def _rows(people: str, chosen: Sequence[Any], renders: Mapping[str, Rendered], n
 
 def rate() -> float | None:
     """Messages a second that the last mailing managed; None before the first."""
-    for settings in Mailing.objects.order_by("-pk").values_list("settings", flat=True)[:5]:
-        if settings.get("rate"):
-            return float(settings["rate"])
+    for kept in Mailing.objects.order_by("-pk").values_list("settings", flat=True)[:5]:
+        if kept.get("rate"):
+            return float(kept["rate"])
     return None

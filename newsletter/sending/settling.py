@@ -139,7 +139,7 @@ def by_return(delivery_id: int, proof: str) -> bool:
 def urgent(mailing: Mailing) -> bool:
     """True when every list of the mailing may rather get it twice than not at all, as newsletter.toml was then."""
     lists: Mapping[str, Mapping[str, Any]] = mailing.settings.get("lists", {})
-    return bool(mailing.audience) and all(lists.get(key, {}).get("urgent") for key in mailing.audience)
+    return bool(mailing.audience) and all(lists.get(key, {}).get("urgent") for key in mailing.lists)
 
 
 def again_if_urgent(mailing: Mailing) -> int:

@@ -66,7 +66,7 @@ class Taker:
         self.back: set[int] = set()
         self.swept = float("-inf")
         # Who may no longer be mailed, asked twice: when a row is leased and when its body starts (law L4).
-        lists = MailingList.objects.filter(key__in=mailing.audience).order_by("pk").values_list("pk", flat=True)
+        lists = MailingList.objects.filter(key__in=mailing.lists).order_by("pk").values_list("pk", flat=True)
         self.gone = f"(d.subscriber_id IS NULL OR {selecting.gone_since('d', list(lists))})"
         self.why = (
             "CASE WHEN d.subscriber_id IS NULL THEN 'erased since approval' WHEN EXISTS"

@@ -1,14 +1,21 @@
-"""The public pages for another WSGI server: `gunicorn newsletter.web.wsgi:application` in the workspace's folder."""
+"""The public pages for any WSGI server, where one process is not enough: `gunicorn -w 2 newsletter.web.wsgi`.
+
+The workspace is the folder that the server is started in, or NEWSLETTER_ROOT. Raises NewsletterError where the
+configuration or the database is not in order: the server then ends and shows it, instead of answering with errors.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 from django.core.handlers.wsgi import WSGIHandler
 
-from newsletter import config
 from newsletter.audience import database
+from newsletter.config import from_environment
 
-database.ready(config.load(config.find(Path.cwd()), os.environ))
+database.ready(from_environment(Path(os.environ.get("NEWSLETTER_ROOT") or Path.cwd())))
+# Django would log the addresses of faulty requests, and an address here holds a person's token.
+logging.getLogger("django.request").setLevel(logging.CRITICAL)
 application = WSGIHandler()

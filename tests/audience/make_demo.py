@@ -1,4 +1,7 @@
-"""Writes recipients/demo.csv: 500 made-up people, the same every time (`python -m tests.audience.make_demo`)."""
+"""Writes recipients/demo.csv: 500 made-up people, the same every time (`python -m tests.audience.make_demo`).
+
+Where they live: tests.audience.make_areas.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,11 @@ import io
 import random
 from pathlib import Path
 
+from tests.audience import make_areas
+
 PEOPLE = 500
 WITHOUT_FIRST_NAME = 95  # 19 %: what real lists look like, and what `check` warns of
+WITHOUT_AREA = 60  # who only told us a postcode, so that there is somebody to place
 TARGET = Path(__file__).resolve().parents[2] / "recipients" / "demo.csv"
 
 # (as written, as it stands in an address)
@@ -37,21 +43,23 @@ LANGUAGES = dict.fromkeys(["sian", "rhys", "angharad", "llewelyn", "ffion"], "cy
 )
 DOMAINS = ["example.org", "mail.example", "post.example", "tamworth.example", "leek.example", "example.org"]
 IDN = "llythyrdŷ.example"
-# ward, area, the ward's next meeting
+# ward, the ward's next meeting
 WARDS = [
-    ("Stafford North", "Stafford Borough", "2026-12-08"),
-    ("Stafford South", "Stafford Borough", "2026-12-09"),
-    ("Baswich", "Stafford Borough", "2026-12-15"),
-    ("Cannock East", "Cannock Chase", "2026-12-10"),
-    ("Leek West", "Staffordshire Moorlands", "2027-01-12"),
+    ("Stafford North", "2026-12-08"),
+    ("Stafford South", "2026-12-09"),
+    ("Baswich", "2026-12-15"),
+    ("Cannock East", "2026-12-10"),
+    ("Leek West", "2027-01-12"),
 ]
-HEADER = ["email", "first_name", "last_name", "language", "lists", "area", "tags", "ward", "meeting"]
+HEADER = ["email", "first_name", "last_name", "language", "lists", "area", "postcode", "tags", "ward", "meeting"]
 
 
 def demo() -> str:
     """The file's text: UTF-8, commas, the line ends of CSV."""
-    chance = random.Random(2026)
+    chance, places = random.Random(2026), random.Random(2027)
     nameless = set(chance.sample(range(PEOPLE), WITHOUT_FIRST_NAME))
+    without_area = set(places.sample(range(PEOPLE), WITHOUT_AREA))
+    codes = make_areas.by_ward()
     rows, taken = [], set()
     for number in range(PEOPLE):
         (first, first_address), (last, last_address) = chance.choice(FIRST), chance.choice(LAST)
@@ -60,13 +68,28 @@ def demo() -> str:
         while f"{local}@{domain}" in taken:
             local = f"{first_address}.{last_address}{chance.randrange(2, 100)}"
         taken.add(f"{local}@{domain}")
-        ward, area, meeting = chance.choice(WARDS)
+        ward, meeting = chance.choice(WARDS)
+        area = make_areas.key(ward)
+        code = places.choice(codes[area])
         if number in nameless:  # signed up with the address alone, or with a surname
             first, last = "", last if number % 3 == 0 else ""
         language = chance.choices([LANGUAGES.get(first_address, "en-GB"), "en-GB", ""], [50, 34, 16])[0]
         lists = "all-residents;monthly" if chance.random() < 0.4 else "all-residents"
         tags = chance.choices(["", "volunteer", "business", "volunteer;neighbourhood-watch"], [80, 10, 6, 4])[0]
-        rows.append([f"{local}@{domain}", first, last, language, lists, area, tags, ward, meeting])
+        rows.append(
+            [
+                f"{local}@{domain}",
+                first,
+                last,
+                language,
+                lists,
+                "" if number in without_area else area,
+                code,
+                tags,
+                ward,
+                meeting,
+            ]
+        )
     text = io.StringIO()
     csv.writer(text).writerows([HEADER, *rows])
     return text.getvalue()

@@ -27,6 +27,8 @@ from newsletter.problems import Exit, NewsletterError
 from tests.audience import make_demo
 from tests.workspace import Workspace
 
+YES = ("--yes", "--consent", "They asked for it.")
+
 
 def plan_of(workspace: Workspace, data: str, list_key: str = "all-residents") -> importing.Plan:
     return importing.plan(workspace.write("recipients/people.csv", data), workspace.config, list_key)
@@ -233,7 +235,7 @@ def test_people_by_the_batch_are_all_there(workspace: Workspace, monkeypatch: py
 def test_the_demo_file_is_what_its_script_writes_and_has_no_problem(workspace: Workspace) -> None:
     path = example("recipients") / "demo.csv"
     assert path.read_text(encoding="utf-8") == make_demo.demo().replace("\r\n", "\n")
-    plan = importing.plan(path, workspace.toml(""), "")
+    plan = importing.plan(path, workspace.toml('[fields.postcode]\ntitle = "Postcode"\n'), "")
     assert (plan.counts.new, plan.counts.rows, plan.problems) == (500, 500, [])
     rows = list(csv.DictReader(io.StringIO(make_demo.demo())))
     assert sum(not row["first_name"] for row in rows) == make_demo.WITHOUT_FIRST_NAME
@@ -344,7 +346,7 @@ def test_kill_9_leaves_whole_people_and_the_next_import_brings_the_rest(workspac
     path = workspace.write(
         "big.csv", "email,first_name\n" + "".join(f"p{n:06}@example.org,Pat\n" for n in range(people))
     )
-    running = newsletter(workspace, "recipients", "import", str(path), "--list", "all-residents", "--yes")
+    running = newsletter(workspace, "recipients", "import", str(path), "--list", "all-residents", *YES)
     limit = time.monotonic() + 60
     while Subscriber.objects.count() == 0 and running.poll() is None and time.monotonic() < limit:
         time.sleep(0.005)
@@ -363,8 +365,7 @@ def test_two_imports_at_once_end_as_one(workspace: Workspace) -> None:
         "people.csv", "email,first_name\n" + "".join(f"p{n}@example.org,Pat\n" for n in range(25_000))
     )
     both = [
-        newsletter(workspace, "recipients", "import", str(path), "--list", "monthly", "--yes", "--json")
-        for _ in range(2)
+        newsletter(workspace, "recipients", "import", str(path), "--list", "monthly", *YES, "--json") for _ in range(2)
     ]
     said = [json.loads(process.communicate(timeout=100)[0]) for process in both]
     assert [process.returncode for process in both] == [0, 0]
@@ -382,7 +383,7 @@ def test_an_import_does_not_believe_numbers_taken_in_the_middle_of_another_one(w
     counted = "SELECT reltuples FROM pg_class WHERE relname = 'audience_subscriber'"
     with connection.cursor() as cursor:
         cursor.execute("UPDATE pg_class SET reltuples = 0 WHERE relname = 'audience_subscriber'")  # as ANALYZE left it
-        stage.apply(0, stage.size, timezone.now(), "")
+        stage.apply(0, stage.size, timezone.now(), None, "")
         cursor.execute(counted)
         assert cursor.fetchone()[0] == 300
 

@@ -13,7 +13,8 @@ from newsletter.audience import subscribing
 from tests.audience import make_demo
 from tests.workspace import Workspace
 
-IMPORT = ("recipients", "import", "recipients/people.csv", "--list", "all-residents")
+CONSENT = ("--consent", "They ticked “news by e-mail”.")
+IMPORT = ("recipients", "import", "recipients/people.csv", "--list", "all-residents", *CONSENT)
 
 
 def imported(workspace: Workspace, data: str = "email,first_name,ward\nsam@example.org,Sam,North\n") -> None:
@@ -184,5 +185,5 @@ def test_every_command_explains_itself(workspace: Workspace, command: tuple[str,
 def test_the_demo_file_is_found_from_anywhere(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace.write("recipients/demo.csv", make_demo.demo())
     monkeypatch.chdir("/")
-    assert workspace.run("recipients", "import", "recipients/demo.csv", "--yes").exit == 0
+    assert workspace.run("recipients", "import", "recipients/demo.csv", "--yes", *CONSENT).exit == 0
     assert json.loads(workspace.run("recipients", "count", "--json").out)["will_get"] == 500

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from newsletter import settings as app_settings
 from newsletter.audience import dialect, selecting
 from newsletter.problems import NewsletterError
 from tests.workspace import Workspace
@@ -19,7 +20,7 @@ LISTS = ("all-residents", "monthly")
 def rows(list_keys: tuple[str, ...]) -> list[dict[str, Any]]:
     from django.db import connection
 
-    people, parameters = selecting.sql(list_keys)
+    people, parameters = selecting.sql(app_settings.current(), list_keys)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM ({people}) AS person ORDER BY person.canonical", parameters)
         names = [column[0] for column in cursor.description]

@@ -1,6 +1,6 @@
 """kill -9 at any moment: nobody is lost, nobody is mailed twice in silence, as counted by the catcher.
 
-Every run is seeded; the seed is in the test's name. Twelve every day, 100 in --everything, and `make chaos` runs 200 on
+Every run is seeded; the seed is in the test's name. Twelve every day, 40 in --everything, and `make chaos` runs 200 on
 both databases and sums them up (NEWSLETTER_CHAOS, NEWSLETTER_CHAOS_NOTES).
 """
 
@@ -85,7 +85,7 @@ def noted(kills: int, copies: Counter[str], mailing: Mailing) -> None:
 
 
 def runs(pytestconfig: pytest.Config) -> int:
-    return int(os.environ.get("NEWSLETTER_CHAOS", 100 if pytestconfig.getoption("--everything") else 12))
+    return int(os.environ.get("NEWSLETTER_CHAOS", 40 if pytestconfig.getoption("--everything") else 12))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

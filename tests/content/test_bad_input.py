@@ -46,7 +46,7 @@ MESSAGE = [
     (":::callout{tne=info}\nHi\n:::", "unknown-attribute", 1, "tne"),
     ("::divider{height=3}", "unknown-attribute", 1, "height"),
     (':::only{word="A"}\nHi\n:::', "unknown-attribute", 1, "word"),
-    (':::only{segment="A"}\nHi\n:::', "later-block", 1, "A"),
+    (':::only{segment="A"}\nHi\n:::', "unknown-segment", 1, "A"),
     (":::only\nHi\n:::", "missing-attribute", 1, "only"),
     (":::group\nHi\n:::", "missing-attribute", 1, "group"),
     ("::button[Go]", "missing-attribute", 1, "button"),

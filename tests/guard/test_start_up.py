@@ -25,6 +25,8 @@ HEAVY = (
     "smtplib",
     "psycopg",
     "cryptography",
+    "shapely",
+    "numpy",
 )
 
 

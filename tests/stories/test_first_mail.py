@@ -130,9 +130,9 @@ def write(town: Town) -> None:
 
 def bring_people(town: Town) -> None:
     (town.root / "people.csv").write_bytes(EXCEL.encode("cp1252"))
-    town.run("recipients", "import", "people.csv", "--list", "everyone", "--yes")
+    town.run("recipients", "import", "people.csv", "--list", "everyone", "--yes", "--consent", "They asked for it.")
     assert town.json("recipients", "count")["will_get"] == 3
-    town.run("recipients", "import", "people.csv", "--list", "everyone", "--yes")
+    town.run("recipients", "import", "people.csv", "--list", "everyone", "--yes", "--consent", "They asked for it.")
     assert town.json("recipients", "count")["will_get"] == 3
 
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sending", "0004_approval"),
+        ("sending", "0005_archive"),
     ]
 
     operations = [

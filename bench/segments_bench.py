@@ -1,0 +1,168 @@
+"""Counts segments among a million people on both databases, beside the statement that one would write first."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Runs in a process of its own, so that it has a database and a memory of its own. Prints one JSON object.
+_CHILD = """
+import json, resource, sys, time
+from pathlib import Path
+from newsletter import config
+from newsletter.audience import database
+found = config.load(Path(sys.argv[1]))
+database.ready(found)
+from django.db import connection, transaction
+from newsletter.audience import dialect, segments, selecting, traits
+from newsletter.audience.models import MailingList, Subscriber, Trait
+
+many = int(sys.argv[2])
+wards = [f"Ward {n}" for n in range(40)]
+Trait.objects.bulk_create([Trait(key="ward", value=ward) for ward in wards])
+Trait.objects.bulk_create([Trait(key="postcode", value=f"ZZ{n // 1000} {n % 1000}") for n in range(30_000)])
+first = {key: min(Trait.objects.filter(key=key).values_list("pk", flat=True)) for key in ("ward", "postcode")}
+one = {key: Trait.objects.create(key=key, value=value).pk for key, value in (("tags", "staff"), ("language", "cy"))}
+residents, monthly = (MailingList.objects.create(key=key) for key in ("all-residents", "monthly"))
+numbers = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < %s) " % many
+held, many_of = ("json_object", "json_array") if dialect.is_sqlite() else ("jsonb_build_object", "jsonb_build_array")
+facts = (f"CASE WHEN n % 100 = 0 THEN {held}('ward', 'Ward ' || (n % 40), 'tags', {many_of}('staff'))"
+    f" ELSE {held}('ward', 'Ward ' || (n % 40)) END")
+now = "CURRENT_TIMESTAMP"
+holding = f"INSERT INTO audience_holding (trait_id, subscriber_id) {numbers} SELECT "
+with connection.cursor() as cursor:
+    for sql in (
+        "INSERT INTO audience_subscriber (id, address, canonical, name, first_name, last_name, language, attributes,"
+        f" created) {numbers} SELECT n, 'p' || n || '@example.org', 'p' || n || '@example.org', '', '', '',"
+        f" CASE WHEN n % 5 = 0 THEN 'cy' ELSE '' END, {facts}, {now} FROM n",
+        "INSERT INTO audience_subscription (list_id, subscriber_id, state, changed)"
+        f" {numbers} SELECT {residents.pk}, n, CASE WHEN n % 30 = 0 THEN 'left' ELSE 'confirmed' END, {now} FROM n",
+        "INSERT INTO audience_subscription (list_id, subscriber_id, state, changed)"
+        f" {numbers} SELECT {monthly.pk}, n, 'confirmed', {now} FROM n WHERE n % 3 = 0",
+        f"INSERT INTO audience_suppression (canonical, scope, reason, at) {numbers} SELECT 'p' || n || '@example.org',"
+        f" 'bulk', 'gone', {now} FROM n WHERE n % 50 = 0",
+        f"{holding}{first['ward']} + n % 40, n FROM n ORDER BY 1, 2",
+        f"{holding}{first['postcode']} + n % 30000, n FROM n ORDER BY 1, 2",
+        f"{holding}{one['tags']}, n FROM n WHERE n % 100 = 0",
+        f"{holding}{one['language']}, n FROM n WHERE n % 5 = 0",
+        "ANALYZE",
+    ):
+        cursor.execute(sql)
+    if not dialect.is_sqlite():
+        cursor.execute("VACUUM audience_holding, audience_subscription, audience_subscriber")  # as autovacuum does
+
+def timed(work, times=5):
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        result = work()
+        took.append(1000 * (time.perf_counter() - began))
+    return sorted(took)[len(took) // 2], result
+
+def kept(key, **parts):
+    segments.save(found, key, key, parts)
+    return lambda: selecting.explain(found, [key]).will_get
+
+on_list, staff = {"list": "all-residents"}, {"tag": "staff"}
+two_wards = kept("two-wards", include=[on_list], must=[{"field": "ward", "is": wards[:2]}], exclude=[staff])
+welsh = kept("welsh", include=[on_list], must=[{"language": "cy"}], exclude=[staff])
+most = kept("most", include=[on_list], must=[{"field": "ward", "is_not": wards[:2]}], exclude=[staff])
+
+def plain():  # what one would write first: the facts as they stand on each person
+    value = dialect.fact_text("person.attributes")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM audience_subscriber AS person JOIN audience_subscription AS chosen"
+            f" ON chosen.subscriber_id = person.id WHERE chosen.list_id = %s AND chosen.state = 'confirmed' AND {value}"
+            " IN (%s, %s) AND CAST(person.attributes AS text) NOT LIKE %s AND NOT EXISTS (SELECT 1 FROM"
+            " audience_suppression AS never WHERE never.canonical = person.canonical)",
+            [residents.pk, dialect.key("ward"), *wards[:2], '%%"staff"%%'.replace("%%", "%")])
+        return cursor.fetchone()[0]
+
+said = {
+    "list, two wards of 40, not staff": timed(two_wards),
+    "list, Welsh (a fifth), not staff": timed(welsh),
+    "list, not in two wards, not staff": timed(most, 3),
+    "a list of everybody": timed(lambda: selecting.explain(found, ["all-residents"]).will_get, 3),
+}
+said["memory"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 0)
+said["other"] = timed(plain, 3)
+
+def changed():
+    with transaction.atomic():
+        traits.keep(7)
+
+said["traits of one person anew, of 30,000 values"] = timed(changed)
+began = time.perf_counter()
+traits.rebuild()
+said["rebuild"] = (time.perf_counter() - began, many)
+print(json.dumps(said))
+"""
+AIMS = {"list, two wards of 40, not staff": 300.0, "traits of one person anew, of 30,000 values": 50.0}  # ms
+
+
+def measured(url: str, many: int) -> dict[str, tuple[float, int]]:
+    """Milliseconds (median) and the number found; `memory` in MiB, `rebuild` in seconds. `url`: "" = a file."""
+    with tempfile.TemporaryDirectory(prefix="newsletter-bench-") as name:
+        root = Path(name)
+        more = f'\n[database]\nurl = "{url}"\n' if url else ""
+        text = (ROOT / "newsletter.toml").read_text(encoding="utf-8")
+        (root / "newsletter.toml").write_text(text + more, encoding="utf-8")
+        command = [sys.executable, "-c", _CHILD, str(root), str(many)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, cwd=_code(), check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip()[-400:])
+        answer: dict[str, tuple[float, int]] = json.loads(done.stdout)
+        return answer
+
+
+def _code() -> Path:
+    """Where the code that is measured stands; another working copy can be put beside ours."""
+    return Path(os.environ.get("BENCH_CODE", ROOT))
+
+
+def rows(database: str, found: dict[str, tuple[float, int]], many: int) -> list[dict[str, Any]]:
+    other, counted = found.pop("other")
+    memory, _ = found.pop("memory")
+    seconds, _ = found.pop("rebuild")
+    first = next(iter(found))
+    if counted != found[first][1]:
+        raise RuntimeError(f"{database}: the plain statement finds {counted:,} people, not {found[first][1]:,}")
+    table = [
+        {
+            "what": f"{database}: {what}" + (f" ({number:,})" if number else ""),
+            "ours": f"{took:,.0f} ms",
+            "other": f"{other:,.0f} ms" if what == first else "–",
+            "ratio": f"{other / took:,.1f} ×" if what == first else "–",
+            "aim": f"≤ {AIMS[what] * max(1, many / 1_000_000):,.0f} ms" if what in AIMS else "–",
+            "ok": took <= AIMS.get(what, took),
+        }
+        for what, (took, number) in found.items()
+    ]
+    plain = {"other": "–", "ratio": "–", "aim": "–", "ok": True}
+    table.append({"what": f"{database}: all traits anew", "ours": f"{many / seconds / 1000:,.0f} k/s", **plain})
+    table.append({"what": f"{database}: memory while counting", "ours": f"{memory:,.0f} MiB", **plain})
+    table[-1].update(aim="≤ 150 MiB", ok=memory <= 150)
+    return table
+
+
+def run(many: int = 1_000_000, *, quick: bool = False) -> list[dict[str, Any]]:
+    """Rows for `python -m bench segments`; the polygon has its own: `python -m bench areas`."""
+    from tests import postgres
+
+    many = 100_000 if quick else many
+    table = rows("SQLite", measured("", many), many)
+    binaries = postgres.find_binaries()
+    if binaries is None:
+        skipped = {"ours": "–", "other": "–", "ratio": "–", "aim": "`make system` installs PostgreSQL", "ok": True}
+        return [*table, {"what": "PostgreSQL: not on this machine", "skipped": True, **skipped}]
+    with postgres.running(binaries) as server:
+        server.execute("CREATE DATABASE segments")
+        table += rows("PostgreSQL", measured(server.url("segments"), many), many)
+    return table

@@ -1,0 +1,180 @@
+"""Segments choose exactly whom they say: the count, what send freezes, and a plain reading of the data are one."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from newsletter.audience import segments, selecting, subscribing, traits
+from newsletter.problems import NewsletterError
+from tests.workspace import Workspace
+
+LISTS = ("all-residents", "monthly")
+WARDS, TAGS, LANGUAGES = ("North", "South", ""), ("staff", "young"), ("en-GB", "cy", "")
+STATES = ("confirmed", "left", "pending", "paused", "")
+
+people = st.fixed_dictionaries(
+    {
+        "states": st.tuples(st.sampled_from(STATES), st.sampled_from(STATES)),
+        "ward": st.sampled_from(WARDS),
+        "tags": st.lists(st.sampled_from(TAGS), unique=True, max_size=2),
+        "language": st.sampled_from(LANGUAGES),
+        "suppressed": st.sampled_from((False, False, False, True)),
+    }
+)
+conditions = st.one_of(
+    st.lists(st.sampled_from(LISTS), min_size=1, max_size=2, unique=True).map(lambda keys: {"list": keys}),
+    st.lists(st.sampled_from(("north", "South")), min_size=1, max_size=2).map(lambda w: {"field": "ward", "is": w}),
+    st.just({"field": "ward", "is_not": "North"}),
+    st.booleans().map(lambda known: {"field": "ward", "known": known}),
+    st.sampled_from(TAGS).map(lambda tag: {"tag": tag}),
+    st.sampled_from(("en", "cy")).map(lambda code: {"language": code}),
+)
+definitions = st.fixed_dictionaries(
+    {"include": st.lists(conditions, max_size=3), "must": st.lists(conditions, max_size=2)},
+    optional={"exclude": st.lists(conditions, max_size=2)},
+).filter(lambda one: any(one.values()))
+audiences = st.lists(st.sampled_from((*LISTS, "one", "two")), min_size=1, max_size=3, unique=True)
+
+
+def live(person: dict[str, Any], key: str) -> bool:
+    return bool(person["states"][LISTS.index(key)] == "confirmed")
+
+
+def true(one: dict[str, Any], person: dict[str, Any]) -> bool:
+    """A condition as a person would read it."""
+    if "list" in one:
+        return any(live(person, key) for key in one["list"])
+    if "tag" in one:
+        return one["tag"] in person["tags"]
+    if "language" in one:
+        return bool(person["language"].split("-")[0] == one["language"])
+    if "known" in one:
+        return bool(person["ward"]) is one["known"]
+    if "is_not" in one:
+        return bool(person["ward"] != one["is_not"])
+    return person["ward"].lower() in [ward.lower() for ward in one["is"]]
+
+
+def within(definition: dict[str, Any], person: dict[str, Any]) -> bool:
+    include, must = definition["include"], definition["must"]
+    named = [key for one in (*include, *must) for key in one.get("list", ())] or LISTS
+    return (
+        (not include or any(true(one, person) for one in include))
+        and all(true(one, person) for one in must)
+        and not any(true(one, person) for one in definition.get("exclude", ()))
+        and any(live(person, key) for key in named)
+    )
+
+
+def add(workspace: Workspace, number: int, person: dict[str, Any]) -> str:
+    from newsletter.audience.models import MailingList, Subscriber, Subscription
+
+    attributes = {key: person[key] for key in ("ward", "tags") if person[key]}
+    address = f"p{number}@example.org"
+    row = Subscriber.objects.create(
+        canonical=address, address=address, attributes=attributes, language=person["language"]
+    )
+    traits.keep(row.pk)
+    for key, state in zip(LISTS, person["states"], strict=True):
+        chosen, _ = MailingList.objects.get_or_create(key=key)
+        if state:
+            until = timezone.now() + timedelta(days=9) if state == "paused" else None
+            kept = "confirmed" if state == "paused" else state
+            Subscription.objects.create(subscriber=row, list=chosen, state=kept, paused_until=until)
+    if person["suppressed"]:
+        subscribing.suppress(address, "all", "gone", "mail")
+    return address
+
+
+def rows(workspace: Workspace, audience: list[str]) -> dict[str, list[str]]:
+    from django.db import connection
+
+    sql, params = selecting.sql(workspace.config, audience)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT canonical, lists FROM ({sql}) AS person", params)
+        found = cursor.fetchall()
+    assert len({canonical for canonical, _ in found}) == len(found), "somebody twice"
+    return {canonical: json.loads(lists) for canonical, lists in found}
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(people=st.lists(people, min_size=1, max_size=12), one=definitions, two=definitions, audience=audiences)
+def test_the_count_is_what_is_frozen_is_what_the_data_says(
+    workspace: Workspace, people: list[dict[str, Any]], one: Any, two: Any, audience: list[str]
+) -> None:
+    from newsletter.audience.models import ConsentEvent, Holding, Segment, Subscriber, Subscription, Suppression, Trait
+
+    for model in (Holding, Trait, Subscription, Subscriber, Suppression, ConsentEvent, Segment):
+        model.objects.all().delete()
+    segments.save(workspace.config, "one", "Segment one", one)
+    segments.save(workspace.config, "two", "Segment two", two)
+    addresses = [add(workspace, number, person) for number, person in enumerate(people)]
+    wanted = {
+        address
+        for address, person in zip(addresses, people, strict=True)
+        if not person["suppressed"]
+        and any(within({"one": one, "two": two}[key], person) if key in ("one", "two") else live(person, key)
+                for key in audience)
+    }  # fmt: skip
+    found = rows(workspace, audience)
+    assert set(found) == wanted
+    assert all(found.values()), "somebody without a list"
+    explained = selecting.explain(workspace.config, audience)
+    assert explained.will_get == len(wanted), explained
+    assert explained.adds_up, explained
+
+
+@pytest.mark.parametrize(
+    ("definition", "said", "hint"),
+    [
+        ({"include": [{"list": "all-resident"}]}, "include[1]: there is no list called", "all-residents"),
+        ({"must": [{"field": "wad", "is": "North"}]}, "must[1]: there is no field called ‘wad’", "ward"),
+        ({"exclude": [{"tags": "x"}]}, "exclude[1]: ‘tags’ cannot be asked for", "tag"),
+        ({"include": [{"tag": "a", "list": "monthly"}]}, "include[1]: it asks two things at once", ""),
+        ({"includes": []}, "includes: this is no part of a segment", "include"),
+        ({"must": [{"field": "meeting", "from": "tomorrow"}]}, "must[1].from: ‘tomorrow’ is not a day", ""),
+        ({"must": [{"field": "ward", "from": "3"}]}, "must[1]: ‘ward’ is text, which has no order", ""),
+        ({"must": [{"got": "nothing-yet"}]}, "must[1]: there is no sent issue called ‘nothing-yet’", "No issue"),
+        ({"must": [{"segment": "mine"}]}, "must[1]: a segment cannot ask for itself", ""),
+        ({"must": [{"area": "atlantis"}]}, "must[1]: there is no area called ‘atlantis’", "areas load"),
+        ({"must": [{"joined_since": "2026-13-01"}]}, "must[1].joined_since: ‘2026-13-01’ is not a day", ""),
+        ({"must": [{"tag": []}]}, "must[1]: one text or several are wanted", ""),
+        ({}, "It asks for nothing", "--include"),
+        ("all", "A segment is a table", ""),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_with_its_place_and_what_was_meant(
+    workspace: Workspace, definition: Any, said: str, hint: str
+) -> None:
+    with pytest.raises(NewsletterError) as caught:
+        segments.save(workspace.config, "mine", "Mine", definition)
+    assert said in [problem.message[: len(said)] for problem in caught.value.problems], caught.value.problems
+    assert any(hint in problem.hint for problem in caught.value.problems)
+
+
+def test_a_circle_of_segments_is_refused_and_the_old_one_stays(workspace: Workspace) -> None:
+    segments.save(workspace.config, "a", "A", {"include": [{"list": "monthly"}]})
+    segments.save(workspace.config, "b", "B", {"must": [{"segment": "a"}]})
+    with pytest.raises(NewsletterError, match="that is a circle"):
+        segments.save(workspace.config, "a", "A", {"must": [{"segment": "b"}]})
+    assert segments.get(workspace.config, "a").include[0].values == ("monthly",)
+    with pytest.raises(NewsletterError, match="used by b"):
+        segments.remove(workspace.config, "a")
+
+
+def test_a_segment_of_hostile_words_is_only_words(workspace: Workspace) -> None:
+    words = "x' OR 1=1; DROP TABLE audience_subscriber; --"
+    workspace.people("sam@example.org", attributes={"ward": "North", "tags": [words]})
+    segments.save(workspace.config, "odd", "Odd", {"must": [{"tag": words}]})
+    assert set(rows(workspace, ["odd"])) == {"sam@example.org"}
+    segments.save(workspace.config, "none", "None", {"must": [{"tag": "' OR 1=1 --"}]})
+    assert rows(workspace, ["none"]) == {}
