@@ -37,8 +37,10 @@ SYSTEM_SLOTS = {
     "reply_mailto": "mailto: link with the person's signed reply address and Re: subject",
     "reply_address": "the person's signed reply address, as text",
     "unsubscribe_url": "the person's own page to leave",
+    "preferences_url": "the person's own page to choose what they get",
     "view_url": "the person's own copy in the browser",
     "share_url": "the public copy, the same for everybody",
+    "own_url": "the button of a mail that this person asked for, such as a confirmation",
     "rate_url": "the person's own page to say whether it was useful",
     "why": "the footer's sentence of the list through which this person was chosen",
 }

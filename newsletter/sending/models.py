@@ -226,6 +226,7 @@ class Notice(models.Model):
         STAFF = "staff", "notice to a colleague"
         CANARY = "canary"
         CONFIRMATION = "confirmation"
+        OWN = "own", "asked for on a public page"
 
     class State(models.TextChoices):
         PENDING = "pending"

@@ -38,7 +38,7 @@ def well_known(request: HttpRequest) -> HttpResponse:
 def robots(request: HttpRequest) -> HttpResponse:
     """`/robots.txt`. Pages carry noindex; here only the personal ones are kept out of the crawl itself."""
     return HttpResponse(
-        "User-agent: *\nDisallow: /u/\nDisallow: /r/\nDisallow: /rate/\nDisallow: /preview/\n",
+        "User-agent: *\n" + "".join(f"Disallow: /{one}/\n" for one in ("u", "r", "c", "p", "rate", "preview")),
         "text/plain; charset=utf-8",
     )
 

@@ -4,17 +4,24 @@ from django.urls import path, re_path
 
 from newsletter.web.about import health, home, no_icon, not_found, robots, well_known
 from newsletter.web.archive import index, message, preview
+from newsletter.web.confirm import confirm
 from newsletter.web.copies import view
 from newsletter.web.feed import feed
 from newsletter.web.files import published
 from newsletter.web.hooks import hook
 from newsletter.web.methods import reading_only
+from newsletter.web.preferences import preferences
 from newsletter.web.rate import rate
 from newsletter.web.reply import reply
+from newsletter.web.subscribe import snippet, subscribe
 from newsletter.web.unsubscribe import unsubscribe
 
 urlpatterns = [
     path("", reading_only(home)),
+    re_path(r"^subscribe/?$", subscribe),
+    re_path(r"^subscribe/form/?$", reading_only(snippet)),
+    re_path(r"^c/(?P<token>[^/]{1,200})/?$", confirm),
+    re_path(r"^p/(?P<token>[^/]{1,200})/?$", preferences),
     re_path(r"^u/(?P<token>[^/]{1,200})/?$", unsubscribe),
     re_path(r"^r/(?P<token>[^/]{0,200})/?$", reply),
     re_path(r"^v/(?P<token>[^/]{1,200})/?$", reading_only(view)),

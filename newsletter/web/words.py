@@ -36,12 +36,14 @@ class Words:
 
 @cache
 def all_words() -> Mapping[str, Mapping[str, str]]:
-    """Every language of words.toml and of the files in words/, one for each part of the pages."""
-    here = Path(__file__)
+    """Every language of the folder words/, its files put together. A key stands in one file only."""
     languages: dict[str, dict[str, str]] = {}
-    for path in (here.with_name("words.toml"), *sorted(here.with_name("words").glob("*.toml"))):
+    for path in sorted(Path(__file__).with_name("words").glob("*.toml")):
         for language, texts in tomllib.loads(path.read_text(encoding="utf-8")).items():
-            languages.setdefault(language, {}).update(texts)
+            known = languages.setdefault(language, {})
+            if twice := known.keys() & texts.keys():
+                raise ValueError(f"{path.name}: {min(twice)} stands in another file, too")
+            known.update(texts)
     return languages
 
 
