@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
+from newsletter.cli.recipients_access import access
 from newsletter.cli.recipients_areas import areas
+from newsletter.cli.recipients_clean import clean
 from newsletter.cli.recipients_count import count_people
+from newsletter.cli.recipients_edit import add, edit, remove
+from newsletter.cli.recipients_forget import forget
 from newsletter.cli.recipients_import import import_command
+from newsletter.cli.recipients_lists import lists
 from newsletter.cli.recipients_segments import segments
 from newsletter.cli.recipients_suppress import suppress
 from newsletter.problems import Exit, NewsletterError, Problem
@@ -32,6 +37,8 @@ def command() -> None:
 
 command.add_command(import_command)
 command.add_command(suppress)
+for _one in (lists, add, edit, remove, clean, forget, access):
+    command.add_command(_one)
 command.add_command(areas)
 command.add_command(count_people)
 command.add_command(segments)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import Output, json_option, number, print_json
+from newsletter.cli.output import Output, json_option, number, print_json, visible
 from newsletter.problems import Exit
 
 if TYPE_CHECKING:
@@ -46,14 +46,15 @@ def count_people(
 
 def say(output: Output, config: Config, keys: tuple[str, ...], *, as_json: bool, explain: bool = False) -> int:
     """Count these lists and segments, each and together, with what to think about before sending."""
-    from newsletter.audience import database, overload, selecting
+    from newsletter.audience import database, overload, selecting, speaking
 
     with database.problems_of():
         found = selecting.explain(config, keys)
+        spoken = speaking.languages(config, keys)
         each = [selecting.explain(config, [key]) for key in keys] if len(keys) > 1 else []
         warnings = overload.warnings(config, keys, found.will_get)
     if as_json:
-        print_json(warnings, **found.as_json(), each=[part.as_json() for part in each])
+        print_json(warnings, **found.as_json(), each=[part.as_json() for part in each], languages=spoken)
         return Exit.FINE
     if explain:
         _lines(output, found)
@@ -62,6 +63,9 @@ def say(output: Output, config: Config, keys: tuple[str, ...], *, as_json: bool,
             start, _, total = part.sentence().rpartition(" = ")
             title = "" if part is not found or not each else output.style("Together  ", dim=True)
             output.say(f"  {title}{start.replace(' − ', '  − ')}  =  {output.style(total, bold=True)}")
+    if len(spoken) > 1:
+        said = (f"{visible(language) or 'not said'} {number(people)}" for language, people in spoken.items())
+        output.say(f"  {output.style('Languages', dim=True)}  {', '.join(said)}")
     output.problems(warnings)
     return Exit.FINE
 

@@ -116,18 +116,22 @@ def _first(
     as_json: bool,
     over_cap: str,
 ) -> int:
-    from newsletter.audience import overload, selecting
+    from newsletter.audience import never, overload, selecting
     from newsletter.cli import sending_plan
     from newsletter.cli.sending_issue import empty_fields, prepare
     from newsletter.cli.sending_preview import SAMPLES, say_what, write_samples
     from newsletter.rendering.model import Mode
-    from newsletter.sending import approvals, keys, logbook, mailings, sitecheck
+    from newsletter.sending import approvals, correcting, keys, logbook, mailings, sitecheck
 
     prepared = prepare(config, folder, Mode.SEND)
     if prepared.broken:
         return blocked(output, prepared, as_json)
-    audience = mailings.narrowed(prepared.issue, lists or None)
-    explanation = selecting.explain(config, audience)
+    corrected = correcting.first(prepared.issue)
+    if corrected and lists:
+        raise _refused("cannot-correct", "A correction goes to everybody who got the first", "Leave --to away.")
+    audience = tuple(corrected.audience) if corrected else mailings.narrowed(prepared.issue, lists or None)
+    never.sweep()  # before they are counted, so that the number that is agreed to is the number that is frozen
+    explanation = correcting.explain(corrected) if corrected else selecting.explain(config, audience)
     keyring = keys.keyring(config)
     people = explanation.will_get
     warnings = (

@@ -39,6 +39,7 @@ SYSTEM_SLOTS = {
     "unsubscribe_url": "the person's own page to leave",
     "view_url": "the person's own copy in the browser",
     "share_url": "the public copy, the same for everybody",
+    "rate_url": "the person's own page to say whether it was useful",
     "why": "the footer's sentence of the list through which this person was chosen",
 }
 
@@ -204,6 +205,8 @@ class FrontMatter:
     hero: Picture | None = None
     send_at: str = ""
     archive: str = "unlisted"
+    archive_at: str = ""  # not listed before; "" = with the first delivery
+    corrects: str = ""  # slug of the issue whose readers, and nobody else, get this one
     sensitive: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
     text: str = ""  # overrides the plain-text part; may hold slot markers

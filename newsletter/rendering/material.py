@@ -34,7 +34,7 @@ class Material:
         personal = mode is not Mode.WEB
         public = personal and issue.front.archive != "none"
         # Which targets this installation serves; a page for everybody holds no link that is a person's own.
-        self.can = SimpleNamespace(reply=personal, view=personal, unsubscribe=personal, share=public)
+        self.can = SimpleNamespace(reply=personal, view=personal, unsubscribe=personal, share=public, rate=personal)
 
     def words(self, key: str, default: str | None = None, **values: str) -> str:
         """Fixed words in the issue's language, `{name}` in them replaced. Raises ValueError for an unknown key."""

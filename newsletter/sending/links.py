@@ -24,6 +24,7 @@ class Links:
     unsubscribe_address: str
     view_url: str
     share_url: str
+    rate_url: str
 
 
 class Tokens(NamedTuple):
@@ -63,6 +64,7 @@ def made(config: Config, tokens: Tokens) -> Links:
         else way_back(config, "unsubscribe", tokens.unsubscribe, mail.reply_domain),
         view_url=f"{base}/v/{tokens.view}",
         share_url=f"{base}/v/{tokens.share}",
+        rate_url=f"{base}/rate/{tokens.view}",
     )
 
 
@@ -88,6 +90,7 @@ def values(links: Links, settings: Mapping[str, Any], lists: Sequence[str], subj
         "unsubscribe_url": links.unsubscribe_url,
         "view_url": links.view_url,
         "share_url": links.share_url,
+        "rate_url": links.rate_url,
         "why": why(settings, lists),
     }
 

@@ -36,9 +36,12 @@ class Words:
 
 @cache
 def all_words() -> Mapping[str, Mapping[str, str]]:
-    """Every language of words.toml."""
-    with Path(__file__).with_name("words.toml").open("rb") as file:
-        languages: dict[str, dict[str, str]] = tomllib.load(file)
+    """Every language of words.toml and of the files in words/, one for each part of the pages."""
+    here = Path(__file__)
+    languages: dict[str, dict[str, str]] = {}
+    for path in (here.with_name("words.toml"), *sorted(here.with_name("words").glob("*.toml"))):
+        for language, texts in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            languages.setdefault(language, {}).update(texts)
     return languages
 
 
