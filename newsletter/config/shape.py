@@ -123,6 +123,7 @@ class Catch:
 @dataclass(frozen=True)
 class Web:
     listen: str = described("Where `newsletter web` serves the public pages (host:port).", "127.0.0.1:8000")
+    proxy: str = described("Address of the web server in front, whose X-Forwarded-For is believed; empty = none.")
     exit_url: str = described(
         "Where “Exit this page” on the reply page leads: something harmless.", "https://www.bbc.co.uk/weather"
     )

@@ -66,6 +66,13 @@ class Collected:
 
 Chosen = Callable[[About], Q]
 
+
+def _tokens(who: About) -> Any:
+    """Of the copies that they were sent."""
+    chosen = Q(canonical__in=who.names) | Q(subscriber__canonical__in=who.names)
+    return Delivery.objects.filter(chosen).values("token")
+
+
 # Every table that can hold something of a person, and how theirs is found. tests/replies/test_personal.py compares this
 # with the tables that there are: a new one is put here or into NOT_PERSONAL.
 PERSONAL: Mapping[str, Chosen] = {
@@ -77,6 +84,7 @@ PERSONAL: Mapping[str, Chosen] = {
     "audience.Suppression": lambda who: Q(canonical__in=who.never),
     "audience.Request": lambda who: Q(canonical__in=who.names),
     "sending.Delivery": lambda who: Q(canonical__in=who.names) | Q(subscriber__canonical__in=who.names),
+    "sending.Rating": lambda who: Q(token__in=_tokens(who)),
     "sending.UnsubscribeKey": lambda who: Q(canonical__in=who.names),
     "sending.Notice": lambda who: Q(pk__in=who.notices) | Q(canonical__in=who.names),
     "replies.Raw": lambda who: Q(pk__in=who.raw),
@@ -110,6 +118,9 @@ NOT_PERSONAL: Mapping[str, str] = {
     "sending.Heartbeat": "programs",
     "sending.LedgerEpoch": "a number",
     "sending.Asset": "pictures of issues",
+    "sending.AssetUse": "which issue shows which picture",
+    "sending.ArchivePage": "public pages",
+    "sending.Draft": "issues that are not sent yet",
     "replies.Erasure": "numbers of what was erased, never whose",
     "replies.MailboxState": "how far a mailbox was read",
     "replies.Canary": "mails to ourselves",

@@ -8,7 +8,8 @@ from django.db import transaction
 
 from newsletter.audience import never
 from newsletter.audience.erasing import spellings
-from newsletter.sending.models import Delivery, Notice, UnsubscribeKey
+from newsletter.mail.tokens import new_id
+from newsletter.sending.models import Delivery, Notice, Rating, UnsubscribeKey
 
 
 def count(names: Sequence[str]) -> dict[str, int]:
@@ -31,6 +32,8 @@ def erase(names: Sequence[str]) -> None:
         for name in names:
             hashed = never.hashed(name)
             rows = Delivery.objects.filter(canonical=name)
+            for rating in Rating.objects.filter(token__in=rows.values("token")):  # the count stays, whose it was goes
+                Rating.objects.filter(pk=rating.pk).update(token=new_id())
             rows.update(
                 canonical=hashed,
                 address=hashed,

@@ -18,7 +18,7 @@ from newsletter import settings
 from newsletter.audience import requests
 from newsletter.audience.models import Request
 from newsletter.mail import addresses
-from newsletter.web import filling, links, places, signup_cookie
+from newsletter.web import filling, links, places, signup_cookie, visitor
 from newsletter.web.answers import page
 from newsletter.web.methods import refused
 from newsletter.web.words import Words, words_for
@@ -53,7 +53,7 @@ def subscribe(request: HttpRequest) -> HttpResponse:
         return form_page(request, said, Form(form.email, form.name, form.area, form.lists, again=True))
     if form.errors:
         return form_page(request, said, form, status=422)
-    if requests.busy() or not requests.network_may(keyring, request.META.get("REMOTE_ADDR", "")):
+    if requests.busy() or not requests.network_may(keyring, visitor.address(request)):
         return page(request, "message.html", "busy_title", words=said, paragraphs=("busy_text",), status=429)
     word = signup_cookie.word()
     if not trapped:

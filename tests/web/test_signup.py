@@ -13,6 +13,7 @@ import pytest
 from newsletter.mail.tokens import Purpose
 from tests.sending.test_own_mails import read, text_of
 from tests.web.conftest import Answer, Site, everything
+from tests.workspace import Workspace
 
 COOKIE = re.compile(r"signup=([\w-]+);")
 
@@ -285,3 +286,25 @@ def test_strangers_are_not_kept(site: Site) -> None:
             expires=row.expires,
         )
     assert not requests.allowed("subscribe", "new@example.net")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "peer", "told", "meant"),
+    [
+        ("", "203.0.113.9", "198.51.100.7", "203.0.113.9"),  # nobody told us to believe it
+        ("127.0.0.1", "127.0.0.1", "198.51.100.7", "198.51.100.7"),
+        ("127.0.0.1", "127.0.0.1", "10.9.9.9, 198.51.100.7", "198.51.100.7"),  # the visitor wrote the first one
+        ("127.0.0.1", "203.0.113.9", "198.51.100.7", "203.0.113.9"),  # came past the proxy
+        ("127.0.0.1", "127.0.0.1", "", "127.0.0.1"),
+    ],
+)
+def test_only_the_named_proxy_tells_who_the_visitor_is(
+    workspace: Workspace, proxy: str, peer: str, told: str, meant: str
+) -> None:
+    from django.test import RequestFactory
+
+    from newsletter.web import visitor
+
+    workspace.toml(f'[web]\nproxy = "{proxy}"\n')
+    more = {"HTTP_X_FORWARDED_FOR": told} if told else {}
+    assert visitor.address(RequestFactory().get("/subscribe", REMOTE_ADDR=peer, **more)) == meant
