@@ -9,11 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-# PostgreSQL has no random bytes without an extension, but a version 4 UUID of its strong generator, in which only
-# bytes 7 and 9 hold fixed bits. The first six bytes of one and the first three of another: all 72 bits are random.
-_UUID = "uuid_send(gen_random_uuid())"
-_NINE = f"(substring({_UUID} from 1 for 6) || substring({_UUID} from 1 for 3))"
-
 
 def is_sqlite() -> bool:
     """Which of the two is open."""
@@ -26,11 +21,6 @@ def live(subscription: str) -> str:
     """An SQL condition: this subscription is confirmed and not paused now, so that mail goes to it."""
     row = subscription
     return f"{row}.state = 'confirmed' AND ({row}.paused_until IS NULL OR {row}.paused_until <= CURRENT_TIMESTAMP)"
-
-
-def random_token() -> str:
-    """Nine random bytes, new for each row, drawn by the database itself from its generator (RFC 4086: seeded)."""
-    return "randomblob(9)" if is_sqlite() else _NINE
 
 
 def fact(column: str) -> str:

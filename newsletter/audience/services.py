@@ -20,7 +20,7 @@ Cells = Mapping[str, str]  # by the heading, as `plain` gives it
 
 @dataclass(frozen=True)
 class Service:
-    """One service: what its columns are here ("" = left out), which of them mark a file as its own, how it says states."""
+    """One service: what its columns are here ("" = left out), which mark a file as its own, how it says states."""
 
     title: str
     columns: Mapping[str, str]

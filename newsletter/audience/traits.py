@@ -122,7 +122,7 @@ def _fill(cursor: Any, after: int, until: int) -> None:
 
 
 def facts_sql(people: str) -> str:
-    """A SELECT of (subscriber_id, key, value) of the people called `person` that the SQL `people` chooses."""
+    """SELECT of (subscriber_id, key, value) of the people called `person` whom a condition chooses."""
     return (_FACTS[connection.vendor] + _LANGUAGES).format(people=people)
 
 

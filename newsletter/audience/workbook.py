@@ -43,6 +43,8 @@ class _TooLarge(Exception):
 def is_workbook(path: Path) -> bool:
     """Whether this is a ZIP file with a workbook of Excel's in it."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
         with path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":
                 return False
@@ -214,7 +216,7 @@ def text(value: object) -> str:
 
 
 class _Archive(zipfile.ZipFile):
-    """A ZIP file that hands out nothing larger than its cap; zipfile stops where the directory says that a part ends."""
+    """A ZIP file that hands out nothing larger than its cap; zipfile stops where the directory says a part ends."""
 
     walked = False  # afterwards a sheet is handed out as _Rows; before, while the workbook is opened, without rows
     share = 0.0

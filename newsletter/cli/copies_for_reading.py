@@ -226,9 +226,11 @@ def _people(config: Config, issue: Issue) -> tuple[int | None, list[Problem]]:
         return None, []
     if not has_database(config):
         return None, _without_fallback(issue)
-    from newsletter.audience import blocks, checking, database, selecting
+    from newsletter.audience import database
 
     database.ready(config)
+    from newsletter.audience import blocks, checking, selecting  # they need the database's settings
+
     explained = selecting.explain(config, lists)
     people = explained.will_get
     if not people:

@@ -35,7 +35,8 @@ def command(
     from newsletter.content import finding
 
     folder = finding.find(output.config(), issue, output.folder)
-    preview = Preview(output.config, folder, address, finding.language(folder, lang))
+    preview = Preview(output.config, folder, address)
+    begin = f"/?language={lang}" if (lang := finding.language(folder, lang)) else ""
     try:
         server = Server(port, preview)
     except OSError as error:
@@ -43,14 +44,15 @@ def command(
             raise
         hint = "Another preview may be running; choose another with --port, or --port 0 for any."
         raise NewsletterError(Problem("port-taken", f"Port {port} is taken", hint=hint), exit=Exit.CONFIG) from error
+    url = f"{server.url}{begin}"
     if as_json:
-        print_json(url=server.url, issue=folder.name)
+        print_json(url=url, issue=folder.name)
     else:
-        output.say(f"{output.style(folder.name, bold=True)}  {output.style(server.url, fg='cyan')}   Ctrl-C to stop")
+        output.say(f"{output.style(folder.name, bold=True)}  {output.style(url, fg='cyan')}   Ctrl-C to stop")
     if not no_browser:
         import webbrowser
 
-        threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
     try:
         server.serve_forever(poll_interval=0.2)
     except KeyboardInterrupt:

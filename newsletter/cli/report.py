@@ -139,9 +139,9 @@ def _providers(output: Output, report: Report) -> None:
 
 def state(report: Report) -> str:
     """How it stands, in words: what waits only for somebody's decision about the uncertain is not being sent."""
-    return (
-        "Everybody was handed over" if report.state == "sending" and not _to_go(report) else words.STATES[report.state]
-    )
+    if report.state == "sending" and not _to_go(report):
+        return "Everybody was handed over"
+    return words.ended(report.state, report.outcomes()["accepted"], report.frozen)
 
 
 def _to_go(report: Report) -> bool:

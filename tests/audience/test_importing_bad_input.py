@@ -211,7 +211,7 @@ def test_a_workbook_is_named_with_the_way_out(workspace: Workspace) -> None:
     code, message, hint = refusal(workspace, path.read_bytes())
     assert (code, message) == (
         "spreadsheet-not-csv",
-        "recipients/people.csv is a workbook (XLSX or ODS), not a CSV file",
+        "recipients/people.csv is a workbook of another kind (ODS) or an archive, not a CSV file",
     )
     assert "save it as “CSV UTF-8" in hint
 

@@ -77,3 +77,23 @@ def test_everything_can_be_made_anew(workspace: Workspace) -> None:
     assert seen[-1][0] == seen[-1][1]
     traits.forget(number)
     assert len(held()) == 5
+
+
+def test_an_import_keeps_the_traits_as_keep_would(workspace: Workspace) -> None:
+    from newsletter.audience import importing
+
+    def imported(text: str) -> None:
+        path = workspace.write("people.csv", "email,language,area,tags,postcode,ward\n" + text)
+        importing.run(importing.plan(path, workspace.config, "monthly"), wording="They asked for it.")
+
+    imported("sam@example.org,cy,stafford;leek,young,st163aa,North\nann@example.org,,,,,\n")
+    assert traits.differing() == 0
+    imported("sam@example.org,en,leek,old;wise,,South\nann@example.org,,,young,ST16 3AA,\n")
+    assert traits.differing() == 0
+    from newsletter.audience.models import Holding
+
+    held = Holding.objects.filter(subscriber__canonical="sam@example.org").order_by("trait__key", "trait__value")
+    assert list(held.values_list("trait__key", "trait__value")) == [
+        ("areas", "leek"), ("language", "en"), ("postcode", "ST16 3AA"), ("tags", "old"), ("tags", "wise"),
+        ("ward", "South"),
+    ]  # fmt: skip
