@@ -125,7 +125,6 @@ def plan(
             _stage_all(stage, rows)
             on_progress("comparing", 0, 0)
             counts.repeated, again = stage.sort()
-            stage.place_by_postcode()
             stage.name_lists(people.lists, make=False)
             _count(counts, stage.classify(), stage)
             stay_off, first = stage.stay_off(), stage.first_people(5)

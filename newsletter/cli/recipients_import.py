@@ -88,8 +88,7 @@ def import_command(
     change = plan.counts.changes
     if change and not reason:
         wish = wish._replace(consent=_asked(output) if asks and not yes else "")
-        reason = basis.told(wish.consent, None, "")
-        if not reason:
+        if not (reason := basis.told(wish.consent, None, "")):
             raise NewsletterError(basis.missing(), exit=Exit.REFUSED)
     if change and not yes and not click.confirm(f"\nImport {count(change, 'person', 'people')}?", default=False):
         output.say("Nothing was imported.")
