@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from newsletter.audience import traits
+from newsletter.audience.basis import Basis
 from tests.workspace import Workspace
 
 SAM = "sam@example.org"
 
 
 def held() -> list[tuple[str, str]]:
-    from newsletter.audience.basis import Basis
-from newsletter.audience.models import Holding
+    from newsletter.audience.models import Holding
 
     return sorted(Holding.objects.values_list("trait__key", "trait__value"))
 
