@@ -156,7 +156,8 @@ def _rows(database: str, sizes: tuple[int, ...], url: Callable[[], str]) -> list
             ratio, rate = part["cpu"] / floor, rows / part["cpu"]
             table.append(
                 {
-                    "what": f"{database}: {title}, {rows:,} rows ({rate:,.0f}/CPU s, {part['cpu'] / found['csv']:.0f} × csv)",
+                    "what": f"{database}: {title}, {rows:,} rows "
+                    f"({rate:,.0f}/CPU s, {part['cpu'] / found['csv']:.0f} × csv)",
                     "ours": f"{part['cpu']:.1f} CPU s",
                     "other": f"{floor:.1f} CPU s",
                     "ratio": f"{ratio:.2f} ×",
