@@ -8,7 +8,7 @@ from pathlib import Path
 from newsletter.problems import Exit, NewsletterError, Problem
 
 LONGEST = 20_000  # letters; a form with its privacy notice has about 5,000
-SHORTEST = 15  # letters; “yes” and “consent” say nothing that could be shown to anybody later
+SHORTEST = 12  # letters; “yes” and “consent” say nothing that could be shown to anybody later
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,16 @@ class Basis:
 
     def why(self, name: str) -> str:
         """Our own note beside each proof."""
-        return f"Imported from {name}" + (f"; public task, no consent: {self.task}" if self.task else "")
+        return f"Imported from {name}" + (f"; without asking: {self.task}" if self.task else "")
 
 
-def told(consent: str, consent_file: Path | None, task: str) -> Basis:
-    """What the person who imports has said. Raises NewsletterError: no-basis, two-bases, vague-basis, cannot-read."""
+def told(consent: str, consent_file: Path | None, task: str) -> Basis | None:
+    """What the one who imports has said; None: nothing. Raises NewsletterError: two-bases, vague-basis, cannot-read."""
     given = [word for word in (consent.strip(), str(consent_file or ""), task.strip()) if word]
     if not given:
-        raise NewsletterError(no_basis(), exit=Exit.USAGE)
+        return None
     if len(given) > 1:
-        hint = "Give one of --consent, --consent-file and --public-task. People with different ones go in two files."
+        hint = "Give one of --consent, --consent-file and --basis. People with different ones go in two files."
         raise NewsletterError(Problem("two-bases", "More than one reason to write is given", hint), exit=Exit.USAGE)
     words = _read(consent_file) if consent_file else consent.strip()
     said = words or task.strip()
@@ -41,15 +41,15 @@ def told(consent: str, consent_file: Path | None, task: str) -> Basis:
     return Basis(words, "" if words else said)
 
 
-def no_basis() -> Problem:
+def missing() -> Problem:
     """Nothing is imported without a reason that could be shown to the people, and to whoever asks for them."""
     return Problem(
-        "no-basis",
+        "needs-consent",
         "It is not said why these people may be written to, so nothing was imported",
         hint="They agreed? Give the words they were shown, with the place and the year: "
         '--consent "Ticked ‘Send me the monthly letter’ on the form of May 2026" (or --consent-file FILE). '
         "They did not, and you write because it is your task? Name it and its law: "
-        '--public-task "Flood warnings to households, Civil Contingencies Act 2004".',
+        '--basis "public task: flood warnings to households, Civil Contingencies Act 2004".',
     )
 
 

@@ -106,11 +106,11 @@ def plan(
     that is not hidden. `renamed`: what columns of the file are, by their heading.
     """
     started = time.monotonic()
-    keys = tuple(selecting.known_lists(config, [list_key] if isinstance(list_key, str) and list_key else list_key))
+    keys = _lists(config, [list_key] if isinstance(list_key, str) and list_key else list_key)
     name = _name(path, config)
+    theirs = services.known(service) if service else None
     table = _opened(path, name, encoding, sheet)
     try:
-        theirs = services.known(service) if service else None
         told = {**(theirs.renamed(table.header, name) if theirs else {}), **renamed}
         columns = header.understand(table.header, config, name, told)
         if not keys and columns.at("lists") is None:
@@ -122,19 +122,16 @@ def plan(
             rows = _read(table, people, stage, counts, problems, on_progress)
             if theirs:
                 rows = _with_states(rows, people, services.Reader(theirs, table.header), stage)
-            while batch := list(islice(rows, _STEP)):
-                stage.add(batch)
+            _stage_all(stage, rows)
             on_progress("comparing", 0, 0)
             counts.repeated, again = stage.sort()
-            stage.place_by_postcode()
             stage.name_lists(people.lists, make=False)
             _count(counts, stage.classify(), stage)
             stay_off, first = stage.stay_off(), stage.first_people(5)
     finally:
         table.close()
     problems += [*_repeated(again, counts.repeated, name), *_too_many(counts.refused, name), *people.notes()]
-    if not counts.rows:
-        raise NewsletterError(_no_rows(name))
+    _refuse_empty(counts, name)
     return Plan(
         name=name,
         path=path,
@@ -182,7 +179,7 @@ def run(plan: Plan, *, basis: Basis = Basis(), on_progress: Progress = lambda *_
 
 
 def _opened(path: Path, name: str, encoding: str, sheet: str) -> Table | workbook.Book:
-    if path.is_file() and workbook.is_workbook(path):
+    if workbook.is_workbook(path):
         return workbook.Book(path, name, sheet)
     return spreadsheet.open_table(path, name, encoding)
 
@@ -273,9 +270,26 @@ def _name(path: Path, config: Config) -> str:
     return str(resolved.relative_to(root)) if resolved.is_relative_to(root) else str(path)
 
 
-def _no_rows(name: str) -> Problem:
+def _lists(config: Config, keys: Sequence[str]) -> tuple[str, ...]:
+    """The keys, each once. A segment is not a list: nobody can be put into it. Raises NewsletterError(unknown-list)."""
+    for key in selecting.known(config, keys):
+        if key not in config.lists:
+            hint = f"People join lists, and segments choose among them. The lists are: {', '.join(config.lists)}."
+            raise NewsletterError(Problem("unknown-list", f"‘{key}’ is a segment, not a list", hint))
+    return tuple(dict.fromkeys(keys))
+
+
+def _stage_all(stage: Stage, rows: Iterator[Staged]) -> None:
+    while batch := list(islice(rows, _STEP)):
+        stage.add(batch)
+
+
+def _refuse_empty(counts: Counts, name: str) -> None:
+    if counts.rows:
+        return
     hint = "Below the columns’ names there must be a row for each person. Was the right sheet saved?"
-    return Problem("no-rows", f"{name} holds nobody: it has a heading and no rows", hint, Where(name))
+    message = f"{name} holds nobody: it has a heading and no rows"
+    raise NewsletterError(Problem("no-rows", message, hint, Where(name)))
 
 
 def _which_list(config: Config, name: str) -> Problem:

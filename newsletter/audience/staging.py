@@ -209,6 +209,7 @@ class Stage:
         self.size = self._fetch("SELECT coalesce(max(place), 0) FROM import_person")[0][0]
         if again:
             self._join_repeated()
+        self._place_by_postcode()  # afterwards: the area may stand in another row of the same person
         return self.size - self._fetch("SELECT count(*) FROM import_person")[0][0], again
 
     def name_lists(self, keys: Iterable[str], *, make: bool) -> None:
@@ -319,7 +320,7 @@ class Stage:
         for table in ("read", "person", "list", "refused", "erased", "fact", "state"):
             self._execute(f"DROP TABLE IF EXISTS {dialect.temporary('import_' + table)}")
 
-    def place_by_postcode(self) -> None:
+    def _place_by_postcode(self) -> None:
         """Give people with a postcode and no area the area of that postcode, where the table of postcodes knows it.
 
         Whoever is known here with that very postcode keeps the areas they have: somebody may have corrected them.

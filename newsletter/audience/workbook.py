@@ -43,6 +43,8 @@ class _TooLarge(Exception):
 def is_workbook(path: Path) -> bool:
     """Whether this is a ZIP file with a workbook of Excel's in it."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
         with path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":
                 return False

@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 @click.option("--map", "maps", multiple=True, metavar="'COLUMN=KEY'", help="What a column is: 'Their mail=email'.")
 @click.option("--consent", default="", metavar="TEXT", help="The words these people agreed to; kept as proof.")
 @click.option("--consent-file", type=click.Path(path_type=Path), help="The same, from a text file.")
-@click.option("--public-task", default="", metavar="TEXT", help="The task you write for, where nobody was asked.")
+@click.option(
+    "--basis",
+    "basis_text",
+    default="",
+    metavar="TEXT",
+    help="Where it is not consent: why you may write, such as public task.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would happen; writes nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask (needed where there is no terminal).")
 @json_option
@@ -45,7 +51,7 @@ def import_command(
     maps: tuple[str, ...],
     consent: str,
     consent_file: Path | None,
-    public_task: str,
+    basis_text: str,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -54,7 +60,8 @@ def import_command(
 
     Shows first what would happen and asks. Importing the same file again changes nothing; an empty cell never erases;
     people who left or must not be mailed stay out, and you are told how many.
-    Say why they may be written to: with --consent the words they agreed to, or with --public-task your duty.
+    Say why they may be written to: with --consent the words they agreed to, or with --basis the duty that lets you
+    write unasked.
     """
     from newsletter.audience import basis, database, importing
 
@@ -62,8 +69,8 @@ def import_command(
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if not (yes or dry_run or asks):
         raise NewsletterError(_needs_yes(file, list_keys), exit=Exit.REFUSED)
-    wish = Wish(list_keys, encoding, sheet, service, maps, consent, consent_file, public_task)
-    reason = None if dry_run else basis.told(consent, consent_file, public_task)
+    wish = Wish(list_keys, encoding, sheet, service, maps, consent, consent_file, basis_text)
+    reason = basis.told(consent, consent_file, basis_text)
     database.ready(config)
     bar = _progress(output)
     renamed = dict(map(_renamed, maps))
@@ -79,6 +86,10 @@ def import_command(
             output.say("\nNothing was written (--dry-run).")
         return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
     change = plan.counts.changes
+    if change and not reason:
+        wish = wish._replace(consent=_asked(output) if asks and not yes else "")
+        if not (reason := basis.told(wish.consent, None, "")):
+            raise NewsletterError(basis.missing(), exit=Exit.REFUSED)
     if change and not yes and not click.confirm(f"\nImport {count(change, 'person', 'people')}?", default=False):
         output.say("Nothing was imported.")
         return Exit.REFUSED
@@ -102,7 +113,7 @@ class Wish(NamedTuple):
     maps: tuple[str, ...]
     consent: str
     consent_file: Path | None
-    public_task: str
+    basis_text: str
 
     def words(self) -> list[str]:
         """Encoding and sheet are left out: the file of refused rows is ours."""
@@ -113,7 +124,7 @@ class Wish(NamedTuple):
             ("--from", self.service),
             ("--consent", self.consent),
             ("--consent-file", self.consent_file),
-            ("--public-task", self.public_task),
+            ("--basis", self.basis_text),
         ]
         return [word for name, value in (*many, *one) if value for word in (name, str(value))]
 
@@ -130,6 +141,13 @@ def _found(file: Path, output: Output) -> Path:
     """The file as named from here, or else from the workspace's folder (with -C one types `recipients/demo.csv`)."""
     inside = output.config().root / file
     return inside if not file.exists() and inside.exists() else file
+
+
+def _asked(output: Output) -> str:
+    """The words, from the person at the terminal; empty = none."""
+    output.say("\nWhat did these people agree to when they gave their address? Copy the sentence they saw, such as")
+    output.say("  “Tick here to get our monthly letter by e-mail.”")
+    return str(click.prompt("Their words (empty to stop)", default="", show_default=False)).strip()
 
 
 def _needs_yes(file: Path, list_keys: tuple[str, ...]) -> Problem:

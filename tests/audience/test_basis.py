@@ -24,8 +24,8 @@ def code(consent: str = "", file: Path | None = None, task: str = "") -> str:
 def test_an_import_without_a_reason_says_what_to_write_and_imports_nobody(workspace: Workspace) -> None:
     workspace.write("recipients/people.csv", "email\nsam@example.org\n")
     ran = workspace.run(*IMPORT)
-    assert (ran.exit, Subscriber.objects.count()) == (2, 0)
-    assert "--consent" in ran.err and "--public-task" in ran.err
+    assert (ran.exit, Subscriber.objects.count()) == (4, 0)
+    assert "--consent" in ran.err and "--basis" in ran.err
     assert workspace.run(*IMPORT[:-1], "--dry-run").exit == 0, "looking needs no reason"
 
 
@@ -39,15 +39,15 @@ def test_the_words_may_come_from_a_file(workspace: Workspace) -> None:
 
 def test_a_public_task_is_kept_as_the_reason_and_is_not_dressed_up_as_consent(workspace: Workspace) -> None:
     workspace.write("recipients/people.csv", "email\nsam@example.org\n")
-    assert workspace.run(*IMPORT, "--public-task", "Flood warnings, Example Act 2004").exit == 0
+    assert workspace.run(*IMPORT, "--basis", "Flood warnings, Example Act 2004").exit == 0
     event = ConsentEvent.objects.get()
     assert event.wording is None
-    assert event.why == "Imported from recipients/people.csv; public task, no consent: Flood warnings, Example Act 2004"
+    assert event.why == "Imported from recipients/people.csv; without asking: Flood warnings, Example Act 2004"
 
 
 def test_two_reasons_a_word_that_says_nothing_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     assert code(WORDS, task="Flood warnings to all households") == "two-bases"
-    assert code("yes") == code(task="task") == code("x" * 20_001) == "vague-basis"
+    assert code("yes") == code(task="our task") == code("x" * 20_001) == "vague-basis"
     assert code(file=tmp_path / "none.txt") == "cannot-read"
 
 

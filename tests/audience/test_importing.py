@@ -440,6 +440,12 @@ def test_a_postcode_that_is_known_gives_the_area_unless_one_is_given_or_was_corr
     assert areas()[0] == ["south"], "they have moved"
 
 
+def test_an_area_in_another_row_of_the_same_person_goes_before_the_postcode(workspace: Workspace) -> None:
+    Postcode.objects.create(code="ST16 3AA", area=Area.objects.create(key="north", title="North"))
+    imported(workspace, "email,area,postcode\na@example.org,west,\na@example.org,,ST16 3AA\n")
+    assert Subscriber.objects.get().attributes == {"areas": ["west"], "postcode": "ST16 3AA"}
+
+
 def test_an_erased_person_is_not_brought_back_though_only_a_keyed_hash_is_left(workspace: Workspace) -> None:
     Suppression.objects.create(canonical=never.hashed("sam@example.org"), scope="all", reason="erased")
     counts = imported(workspace, "email\nSam@Example.org\nada@example.org\n")

@@ -11,7 +11,7 @@ from newsletter.audience.models import Request, Subscriber
 from newsletter.mail.tokens import new_id
 from newsletter.replies import desk, intake
 from newsletter.replies.models import Bounce, Complaint, Conversation, Look, Message, Raw, Tag
-from newsletter.sending import notices
+from newsletter.sending import notices, rating
 from newsletter.sending.models import Delivery, Notice
 from tests.replies.conftest import Post, mail
 from tests.replies.desk_made import Desk, desk_of
@@ -41,6 +41,7 @@ def everything(post: Post) -> tuple[Desk, Conversation]:
     Delivery.objects.filter(pk=delivery.pk).update(
         name=NAME, values={"name": NAME}, reply_text=f"250 Ok <{HERS}>", reason=f"to {HERS}"
     )
+    rating.keep(delivery, True)
     automatic = Raw.objects.order_by("-pk")[0]
     Bounce.objects.create(
         raw=automatic, delivery=delivery, canonical=HERS, outcome="gone", words=f"550 <{HERS}> unknown"
