@@ -23,7 +23,7 @@ def is_fair(keyring: Keyring, field: str, now: float | None = None) -> bool:
     shown, _, mac = field.partition(".")
     if not (shown.isascii() and shown.isdigit() and len(shown) < 14 and mac.isascii()):
         return False
-    if not any(hmac.compare_digest(one[:32], mac) for one in keyring.signatures(_USE, shown.encode())):
+    if not any(hmac.compare_digest(one[:32], mac) for one in keyring.signatures(_USE)(shown.encode())):
         return False
     age = (time.time() if now is None else now) - int(shown) / 10
     return QUICKEST <= age <= OLDEST
