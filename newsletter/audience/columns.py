@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from newsletter.audience.headings import HEADINGS, beside, meanings, plain
 from newsletter.config import Config
@@ -27,20 +28,25 @@ class Columns:
         return next((place for place, known in self.keys.items() if known == key), None)
 
 
-def understand(header: Sequence[str], config: Config, name: str) -> Columns:
-    """Match the header to what we know. Raises NewsletterError: no-header, no-email-column, doubled-column."""
+def understand(
+    header: Sequence[str], config: Config, name: str, renamed: Mapping[str, str] = MappingProxyType({})
+) -> Columns:
+    """Match the header to what we know; `renamed` says what headings mean, "" that a column is left out.
+
+    Raises NewsletterError: no-header, no-email-column, doubled-column, unknown-column.
+    """
     where = Where(name, 1, source="".join(header) and ", ".join(header)[:300])
     if any("@" in cell for cell in header):
         hint = "Add a first row with the columns’ names: email, first_name, last_name …"
         raise NewsletterError(Problem("no-header", "The first row is a person, not the columns’ names", hint, where))
-    names = _known_names(config) | beside([plain(title) for title in header])
+    names = _known_names(config) | beside([plain(title) for title in header]) | _told(header, config, renamed, where)
     keys: dict[int, str] = {}
     problems: list[Problem] = []
     understood: list[str] = []
     for place, title in enumerate(header):
         heading = plain(title)
         key = names.get(heading)
-        if heading == REASON and key is None:
+        if key == "" or (heading == REASON and key is None):
             continue
         if key is None:
             problems.append(_undeclared(title, place, names, where))
@@ -69,6 +75,23 @@ def _known_names(config: Config) -> dict[str, str]:
             if plain(word):
                 declared.setdefault(plain(word), key)
     return meanings() | declared | own
+
+
+def _told(header: Sequence[str], config: Config, renamed: Mapping[str, str], where: Where) -> dict[str, str]:
+    """What somebody said that columns are. Whoever maps a column to ours wants it alone: others of that meaning go."""
+    headings, ours = [plain(title) for title in header], {**HEADINGS, **config.fields}
+    told: dict[str, str] = {}
+    for title, key in renamed.items():
+        if plain(title) not in headings:
+            has = ", ".join(f"‘{one.strip()[:40]}’" for one in header[:12] if one.strip())
+            hint = did_you_mean(title, header) or f"It has {has}."
+            raise NewsletterError(Problem("unknown-column", f"The file has no column ‘{title[:60]}’", hint, where))
+        if key and key not in ours:
+            hint = did_you_mean(key, ours) or f"There is: {', '.join(ours)}."
+            raise NewsletterError(Problem("unknown-column", f"There is nothing called ‘{key[:60]}’ here", hint, where))
+        told[plain(title)] = key
+    own = {word: "" for word, key in _known_names(config).items() if key in told.values() and word not in told}
+    return {**{word: "" for word in own if word in headings}, **told}
 
 
 def _place(keys: dict[int, str], key: str) -> int:

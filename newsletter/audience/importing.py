@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from newsletter.audience import columns as header
-from newsletter.audience import database, exporting, selecting, spreadsheet
+from newsletter.audience import database, exporting, selecting, services, spreadsheet, workbook
+from newsletter.audience.basis import Basis
 from newsletter.audience.formulas import neutral
 from newsletter.audience.people import People, Refused, Staged
 from newsletter.audience.spreadsheet import Table
@@ -37,13 +40,20 @@ class Counts:
     unchanged: int = 0
     suppressed: dict[str, int] = field(default_factory=dict)  # left out, by the suppression's reason
     left: int = 0  # left out: they left every list that the file names for them
+    departed: dict[str, int] = field(default_factory=dict)  # of another service: left, blocked, gone there
     repeated: int = 0  # rows joined into another row of the same address
     refused: int = 0
 
     @property
     def adds_up(self) -> bool:
         taken = self.new + self.updated + self.unchanged
-        return self.rows == taken + sum(self.suppressed.values()) + self.left + self.repeated + self.refused
+        out = sum(self.suppressed.values()) + sum(self.departed.values())
+        return self.rows == taken + out + self.left + self.repeated + self.refused
+
+    @property
+    def changes(self) -> int:
+        """People for whom something would be written."""
+        return self.new + self.updated + sum(self.departed.values())
 
     def as_json(self) -> dict[str, Any]:
         return {**self.__dict__}
@@ -55,8 +65,8 @@ class Plan:
 
     name: str
     path: Path
-    encoding: str  # for people, such as UTF-8, or Excel workbook
-    delimiter: str  # for people, such as semicolons, or the sheet
+    encoding: str  # for people, such as UTF-8
+    delimiter: str  # for people, such as semicolons, or the sheet of a workbook
     lists: tuple[str, ...]  # every list that the file or --list names
     counts: Counts
     stay_off: int  # people taken who stay off a list that they left
@@ -83,20 +93,26 @@ def plan(
     list_key: str | Sequence[str] = "",
     *,
     encoding: str = "",
+    sheet: str = "",
+    service: str = "",
+    renamed: Mapping[str, str] = MappingProxyType({}),
     on_progress: Progress = lambda *_: None,
 ) -> Plan:
     """Read the whole file into temporary tables and say what importing it would do; changes nothing anywhere.
 
     Raises NewsletterError where the file as a whole cannot be used (no e-mail column, not a CSV file, unknown list …);
     rows that cannot be used are Problems of the plan, the first twenty one by one. Memory stays flat.
-    `encoding`: how the file is written, where somebody knows; empty: find out.
+    `encoding`: how the file is written, where somebody knows; empty: find out. `sheet`: of a workbook; empty: the first
+    that is not hidden. `renamed`: what columns of the file are, by their heading.
     """
     started = time.monotonic()
-    keys = tuple(selecting.known(config, [list_key] if isinstance(list_key, str) and list_key else list_key))
+    keys = tuple(selecting.known_lists(config, [list_key] if isinstance(list_key, str) and list_key else list_key))
     name = _name(path, config)
-    table = spreadsheet.open_table(path, name, encoding)
+    table = _opened(path, name, encoding, sheet)
     try:
-        columns = header.understand(table.header, config, name)
+        theirs = services.known(service) if service else None
+        told = {**(theirs.renamed(table.header, name) if theirs else {}), **renamed}
+        columns = header.understand(table.header, config, name, told)
         if not keys and columns.at("lists") is None:
             raise NewsletterError(_which_list(config, name), exit=Exit.USAGE)
         people = People(table, columns, config, keys)
@@ -104,25 +120,26 @@ def plan(
         with database.problems_of():
             stage = Stage()
             rows = _read(table, people, stage, counts, problems, on_progress)
+            if theirs:
+                rows = _with_states(rows, people, services.Reader(theirs, table.header), stage)
             while batch := list(islice(rows, _STEP)):
                 stage.add(batch)
             on_progress("comparing", 0, 0)
             counts.repeated, again = stage.sort()
+            stage.place_by_postcode()
             stage.name_lists(people.lists, make=False)
             _count(counts, stage.classify(), stage)
             stay_off, first = stage.stay_off(), stage.first_people(5)
     finally:
-        spreadsheet.close(table)
+        table.close()
     problems += [*_repeated(again, counts.repeated, name), *_too_many(counts.refused, name), *people.notes()]
     if not counts.rows:
-        hint = "Below the columns’ names there must be a row for each person. Was the right sheet saved?"
-        message = f"{name} holds nobody: it has a heading and no rows"
-        raise NewsletterError(Problem("no-rows", message, hint, Where(name)))
+        raise NewsletterError(_no_rows(name))
     return Plan(
         name=name,
         path=path,
-        encoding="Excel workbook" if table.sheet else spreadsheet.encoding_name(table.encoding),
-        delimiter=f"sheet ‘{table.sheet}’" if table.sheet else spreadsheet.DELIMITERS[table.delimiter],
+        encoding=spreadsheet.encoding_name(table.encoding),
+        delimiter=table.layout,
         lists=tuple(people.lists),
         counts=counts,
         stay_off=stay_off,
@@ -135,13 +152,12 @@ def plan(
     )
 
 
-def run(plan: Plan, *, wording: str = "", basis: str = "", on_progress: Progress = lambda *_: None) -> Imported:
+def run(plan: Plan, *, basis: Basis = Basis(), on_progress: Progress = lambda *_: None) -> Imported:  # noqa: B008
     """Make the changes of a plan, 10,000 people to a transaction, and keep refused rows in `recipients/…refused.csv`.
 
     Each person's record, subscriptions and proof are written together. Killed half-way, some people are in and the
     others are not; the same import again brings in exactly the rest. Raises NewsletterError: database-locked, -full.
-    `wording`: what the people were told, kept with each ConsentEvent beside the file's name; `basis`: why they
-    may be written to without having been asked, kept there too.
+    `basis`: why the people may be written to, kept with each ConsentEvent beside the file's name; see basis.told.
     """
     from django.utils import timezone
 
@@ -152,13 +168,12 @@ def run(plan: Plan, *, wording: str = "", basis: str = "", on_progress: Progress
     verdicts: dict[str, int] = {}
     with _refused_kept(plan, stage) as kept, database.problems_of():
         stage.name_lists(plan.lists, make=True)
-        why = f"Imported from {plan.name}{f'; without asking: {basis}' if basis else ''}"
-        words = Wording.of(wording)
+        words = Wording.of(basis.wording)
         shown = words.pk if words else None
-        if not plan.counts.new + plan.counts.updated:  # nothing to do: comparing all of them again would tell no more
+        if not plan.counts.changes:  # nothing to do: comparing all of them again would tell no more
             verdicts = stage.verdicts()
         for low, high in () if verdicts else stage.batches():
-            for verdict, people in stage.apply(low, high, now, shown, why).items():
+            for verdict, people in stage.apply(low, high, now, shown, basis.why(plan.name)).items():
                 verdicts[verdict] = verdicts.get(verdict, 0) + people
             on_progress("importing", high, stage.size)
         _count(counts, verdicts, stage)
@@ -166,8 +181,19 @@ def run(plan: Plan, *, wording: str = "", basis: str = "", on_progress: Progress
     return Imported(counts, kept, time.monotonic() - started)
 
 
+def _opened(path: Path, name: str, encoding: str, sheet: str) -> Table | workbook.Book:
+    if path.is_file() and workbook.is_workbook(path):
+        return workbook.Book(path, name, sheet)
+    return spreadsheet.open_table(path, name, encoding)
+
+
 def _read(
-    table: Table, people: People, stage: Stage, counts: Counts, problems: list[Problem], on_progress: Progress
+    table: Table | workbook.Book,
+    people: People,
+    stage: Stage,
+    counts: Counts,
+    problems: list[Problem],
+    on_progress: Progress,
 ) -> Iterator[Staged]:
     size = table.path.stat().st_size
     refused: list[tuple[int, str, str]] = []
@@ -196,9 +222,23 @@ def _read(
     stage.refuse(refused)
 
 
+def _with_states(rows: Iterator[Staged], people: People, reader: services.Reader, stage: Stage) -> Iterator[Staged]:
+    """The rows as they come, while what became of their people at the other service is noted."""
+    states: list[tuple[str, str, int, datetime | None]] = []
+    for person in rows:
+        state, at = reader.state(people.cells)
+        states.append((person[0], state, services.RANK[state], at))
+        if len(states) >= _STEP:
+            stage.states(states)
+            states.clear()
+        yield person
+    stage.states(states)
+
+
 def _count(counts: Counts, verdicts: dict[str, int], stage: Stage) -> None:
     counts.new, counts.updated = verdicts.get("new", 0), verdicts.get("updated", 0)
     counts.unchanged, counts.left = verdicts.get("unchanged", 0), verdicts.get("left", 0)
+    counts.departed = stage.departed() if verdicts.get("departed") else {}
     counts.suppressed = stage.suppressed() if verdicts.get("suppressed") else {}
 
 
@@ -231,6 +271,11 @@ def _refused_kept(plan: Plan, stage: Stage) -> Iterator[Path | None]:
 def _name(path: Path, config: Config) -> str:
     resolved, root = path.resolve(), config.root.resolve()
     return str(resolved.relative_to(root)) if resolved.is_relative_to(root) else str(path)
+
+
+def _no_rows(name: str) -> Problem:
+    hint = "Below the columns’ names there must be a row for each person. Was the right sheet saved?"
+    return Problem("no-rows", f"{name} holds nobody: it has a heading and no rows", hint, Where(name))
 
 
 def _which_list(config: Config, name: str) -> Problem:

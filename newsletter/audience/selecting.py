@@ -30,8 +30,9 @@ _NEAREST = """coalesce((
 _OF_SEGMENT = "SELECT person.id, {step} AS step FROM ({people}) AS person"
 # One class per person, decided top down, so that the classes can only add up to everybody. Suppressed people are looked
 # for by the few suppressions: by the address of each of a million people it took four times as long.
-_WHY_NOT = """CASE WHEN {reason} IS NOT NULL THEN {reason} WHEN {step} = 4 THEN {enough} WHEN {step} = 3 THEN 'paused'
-            WHEN {step} = 2 THEN 'left' WHEN {step} = 1 THEN 'unconfirmed' ELSE 'no-list' END"""
+# The step stands once: both databases put its sub-query wherever it is named, and would ask it four times.
+_WHY_NOT = """CASE WHEN {reason} IS NOT NULL THEN {reason} ELSE CASE {step} WHEN 4 THEN {enough} WHEN 3 THEN 'paused'
+            WHEN 2 THEN 'left' WHEN 1 THEN 'unconfirmed' ELSE 'no-list' END END"""
 _NEVER = """LEFT JOIN (
             SELECT subscriber.id, suppression.reason FROM audience_suppression AS suppression
             JOIN audience_subscriber AS subscriber ON subscriber.canonical = suppression.canonical
@@ -316,6 +317,15 @@ def _still_on(delivery: str, lists: Sequence[int]) -> str:
             on = f"({dialect.has(f'{delivery}.lists', key)} AND {on})"
         parts.append(on)
     return " OR ".join(parts)
+
+
+def known_lists(config: Config, keys: Sequence[str]) -> list[str]:
+    """As `known`, where only a list will do: nobody can be put into a segment. Raises NewsletterError(unknown-list)."""
+    for key in keys:
+        if key not in config.lists and key in _segments(config, [key]):
+            hint = f"The lists are: {', '.join(config.lists) or 'none yet'}."
+            raise NewsletterError(Problem("unknown-list", f"‘{key}’ is a segment; a list is wanted here", hint))
+    return known(config, keys)
 
 
 def known(config: Config, audience: Sequence[str]) -> list[str]:

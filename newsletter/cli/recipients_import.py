@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--list", "list_keys", multiple=True, metavar="KEY", help="Everybody in the file joins this list.")
 @click.option("--encoding", default="", metavar="NAME", help="How the file is written, such as windows-1250.")
-@click.option("--consent", default="", metavar="TEXT", help="The words they agreed to; kept as proof for each one.")
+@click.option("--sheet", default="", metavar="NAME", help="Which sheet of a workbook; else the first one not hidden.")
 @click.option(
-    "--basis", default="", metavar="TEXT", help="Where it is not consent: why you may write, such as public task."
+    "--from", "service", default="", metavar="SERVICE", help="An export of mailchimp, govdelivery or listmonk."
 )
+@click.option("--map", "maps", multiple=True, metavar="'COLUMN=KEY'", help="What a column is: 'Their mail=email'.")
+@click.option("--consent", default="", metavar="TEXT", help="The words these people agreed to; kept as proof.")
+@click.option("--consent-file", type=click.Path(path_type=Path), help="The same, from a text file.")
+@click.option("--public-task", default="", metavar="TEXT", help="The task you write for, where nobody was asked.")
 @click.option("--dry-run", is_flag=True, help="Only show what would happen; writes nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask (needed where there is no terminal).")
 @json_option
@@ -36,27 +40,36 @@ def import_command(
     file: Path,
     list_keys: tuple[str, ...],
     encoding: str,
+    sheet: str,
+    service: str,
+    maps: tuple[str, ...],
     consent: str,
-    basis: str,
+    consent_file: Path | None,
+    public_task: str,
     dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Import people from a FILE of Excel (XLSX), or CSV or TSV as any spreadsheet program saves it.
+    """Import people from a FILE: a workbook (XLSX), CSV or TSV.
 
     Shows first what would happen and asks. Importing the same file again changes nothing; an empty cell never erases;
-    people who left or must not be mailed stay out, and you are told how many. Say how these people come to be on your
-    list: --consent with the words they agreed to, or --basis where the law lets you write without asking.
+    people who left or must not be mailed stay out, and you are told how many.
+    Say why they may be written to: with --consent the words they agreed to, or with --public-task your duty.
     """
-    from newsletter.audience import database, importing
+    from newsletter.audience import basis, database, importing
 
     config = output.config()
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if not (yes or dry_run or asks):
         raise NewsletterError(_needs_yes(file, list_keys), exit=Exit.REFUSED)
+    wish = Wish(list_keys, encoding, sheet, service, maps, consent, consent_file, public_task)
+    reason = None if dry_run else basis.told(consent, consent_file, public_task)
     database.ready(config)
     bar = _progress(output)
-    plan = importing.plan(_found(file, output), config, list_keys, encoding=encoding, on_progress=bar)
+    renamed = dict(map(_renamed, maps))
+    found = _found(file, output)
+    how = {"encoding": encoding, "sheet": sheet, "service": service}
+    plan = importing.plan(found, config, list_keys, renamed=renamed, on_progress=bar, **how)
     if not as_json:
         _show(output, plan)
     if dry_run:
@@ -65,47 +78,58 @@ def import_command(
         else:
             output.say("\nNothing was written (--dry-run).")
         return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
-    change = plan.counts.new + plan.counts.updated
-    if change and not (consent.strip() or basis.strip()):
-        consent = _asked(output) if asks and not yes else ""
-        if not consent:
-            raise NewsletterError(_needs_consent(file, list_keys), exit=Exit.REFUSED)
+    change = plan.counts.changes
     if change and not yes and not click.confirm(f"\nImport {count(change, 'person', 'people')}?", default=False):
         output.say("Nothing was imported.")
         return Exit.REFUSED
-    done = importing.run(plan, wording=consent.strip(), basis=basis.strip(), on_progress=bar)
+    done = importing.run(plan, basis=reason or basis.Basis(), on_progress=bar)
     if as_json:
         kept = str(done.refused_file) if done.refused_file else None
         print_json(plan.problems, dry_run=False, file=plan.name, **done.counts.as_json(), refused_file=kept)
     else:
         _said(output, plan, done.counts, plan.seconds + done.seconds)
-        _next(output, done.counts, done.refused_file, list_keys, consent, basis)
+        _next(output, done.counts, done.refused_file, wish)
     return Exit.FAILURES if done.counts.refused else Exit.FINE
+
+
+class Wish(NamedTuple):
+    """What was said on the command line, for the command that imports mended rows as the others were."""
+
+    list_keys: tuple[str, ...]
+    encoding: str
+    sheet: str
+    service: str
+    maps: tuple[str, ...]
+    consent: str
+    consent_file: Path | None
+    public_task: str
+
+    def words(self) -> list[str]:
+        """Encoding and sheet are left out: the file of refused rows is ours."""
+        many = [
+            (name, value) for name, values in (("--list", self.list_keys), ("--map", self.maps)) for value in values
+        ]
+        one = [
+            ("--from", self.service),
+            ("--consent", self.consent),
+            ("--consent-file", self.consent_file),
+            ("--public-task", self.public_task),
+        ]
+        return [word for name, value in (*many, *one) if value for word in (name, str(value))]
+
+
+def _renamed(word: str) -> tuple[str, str]:
+    title, equals, key = word.rpartition("=")
+    if not equals or not title.strip():
+        hint = "Write the column's heading, an equals sign, and what it is: --map 'Their mail=email'."
+        raise NewsletterError(Problem("bad-map", f"‘{word[:60]}’ does not say what a column is", hint), exit=Exit.USAGE)
+    return title.strip(), key.strip()
 
 
 def _found(file: Path, output: Output) -> Path:
     """The file as named from here, or else from the workspace's folder (with -C one types `recipients/demo.csv`)."""
     inside = output.config().root / file
     return inside if not file.exists() and inside.exists() else file
-
-
-def _asked(output: Output) -> str:
-    """The words, from the person at the terminal; empty = none."""
-    output.say("\nWhat did these people agree to when they gave their address? Copy the sentence they saw, such as")
-    output.say("  “Tick here to get our monthly letter by e-mail.”")
-    return str(click.prompt("Their words (empty to stop)", default="", show_default=False)).strip()
-
-
-def _needs_consent(file: Path, list_keys: tuple[str, ...]) -> Problem:
-    words = shlex.join(
-        ["newsletter", "recipients", "import", str(file), *(w for key in list_keys for w in ("--list", key))]
-    )
-    return Problem(
-        "needs-consent",
-        "Nothing was imported: it is not said why you may write to these people",
-        hint=f"{words} --consent “the sentence they agreed to”. A public body that writes for its own task says that "
-        "instead: --basis “public task: community safety”.",
-    )
 
 
 def _needs_yes(file: Path, list_keys: tuple[str, ...]) -> Problem:
@@ -143,6 +167,13 @@ def _show(output: Output, plan: Plan) -> None:
     output.facts(_facts(plan.counts, plan.stay_off))
 
 
+_STATES = {  # of people of another service, who are not taken as subscribers
+    "left": ("kept out", "who unsubscribed there: they have left these lists here, too"),
+    "blocked": ("kept out", "blocked there: never mailed from here"),
+    "gone": ("kept out", "whose address bounced there: never mailed from here"),
+}
+
+
 def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
     from newsletter.audience.selecting import WORDS
 
@@ -155,6 +186,8 @@ def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
         facts.append(("left out", f"{number(counts.left)} who left"))
     for reason, people in counts.suppressed.items():
         facts.append(("left out", f"{number(people)} {WORDS.get(reason, reason)}"))
+    for state, people in counts.departed.items():
+        facts.append((_STATES[state][0], f"{number(people)} {_STATES[state][1]}"))
     if counts.repeated:
         facts.append(("repeated", counts.repeated))
     if counts.refused:
@@ -175,17 +208,13 @@ def _said(output: Output, plan: Plan, counts: Counts, seconds: float) -> None:
     output.done(f"Imported {visible(plan.name)}: {number(counts.new)} new, {number(counts.updated)} updated  {took}")
 
 
-def _next(
-    output: Output, counts: Counts, refused: Path | None, list_keys: tuple[str, ...], consent: str, basis: str
-) -> None:
+def _next(output: Output, counts: Counts, refused: Path | None, wish: Wish) -> None:
     if not refused:
         output.next("newsletter recipients count")
         return
     near = min(str(refused), os.path.relpath(refused, output.folder), key=len)
     output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {near}")
-    words = [near, *(word for key in list_keys for word in ("--list", key))]  # mended rows join what the others joined
-    words += [*(["--consent", consent] if consent else []), *(["--basis", basis] if basis else [])]
-    output.next(f"newsletter recipients import {shlex.join(words)}", "after mending it")
+    output.next(f"newsletter recipients import {shlex.join([near, *wish.words()])}", "after mending it")
 
 
 def _cell(value: Any) -> str:

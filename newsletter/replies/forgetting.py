@@ -11,12 +11,13 @@ from django.db import transaction
 
 from newsletter import settings
 from newsletter.audience import erasing as people
-from newsletter.audience import never, traces
+from newsletter.audience import traces
 from newsletter.audience.models import Subscriber
 from newsletter.audience.traces import Fate, Trace
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
 from newsletter.replies import erasing, intake
 from newsletter.sending import erasing as ledger
+from newsletter.sending import keys
 from newsletter.sending.models import Delivery
 
 
@@ -59,7 +60,7 @@ def forget(plan: Plan, by: str, *, files: bool = False) -> list[Problem]:
     Killed half-way it is run again: who it was is erased last. Raises NewsletterError: on-legal-hold (exit 4, nothing
     is touched), erasing-busy, lost-key.
     """
-    never.hashed(plan.names[0])  # without the key nothing could be left that says "never": before anything is touched
+    keys.keyring(settings.current())  # without it nothing could be left that says "never": before anything is touched
     if plan.held:
         raise NewsletterError(_held(plan.held), exit=Exit.REFUSED)
     problems: list[Problem] = []

@@ -42,7 +42,7 @@ def ends(keyring: Keyring, use: str, what: str, text: str, now: datetime | None 
     found = _SEAL.fullmatch(text)
     if not found:
         return None
-    signatures = keyring.signatures(use, f"{found[1]} {what}".encode())
+    signatures = keyring.signatures(use)(f"{found[1]} {what}".encode())
     if not any(hmac.compare_digest(one[:32], found[2]) for one in signatures):
         return None
     end = datetime.fromtimestamp(int(found[1], 36), tz=timezone.get_current_timezone())

@@ -16,6 +16,7 @@ from newsletter.replies.models import Conversation
 from newsletter.sending.models import Delivery, UnsubscribeKey
 from tests.replies.conftest import Post
 from tests.replies.everything import BEFORE, HERS, NEEDLES, everything, files
+from tests.workspace import Workspace
 
 
 def dump() -> str:
@@ -137,3 +138,19 @@ def test_nobody_of_that_address_is_said_and_nothing_is_written(post: Post) -> No
     ran = post.workspace.run("recipients", "forget", "nobody@example.org", "--yes", "--json")
     assert ran.exit == 0 and json.loads(ran.out)["erased"] is False
     assert not Suppression.objects.exists()
+
+
+def test_a_folder_that_never_sent_anything_is_given_a_key_first(workspace: Workspace) -> None:
+    (workspace.root / "var" / "secret.key").unlink()
+    workspace.people(HERS)
+    ran = workspace.run("recipients", "forget", HERS, "--yes")
+    assert ran.exit == 0, ran.err
+    assert never.found(HERS) and not Subscriber.objects.exists()
+
+
+def test_without_the_key_of_mail_that_was_sent_nothing_is_touched(post: Post) -> None:
+    post.sent_to(HERS)
+    (post.workspace.root / "var" / "secret.key").unlink()
+    ran = post.workspace.run("recipients", "forget", HERS, "--yes")
+    assert ran.exit != 0 and "lost-key" in ran.err
+    assert Subscriber.objects.filter(canonical=HERS).exists()

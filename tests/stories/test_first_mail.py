@@ -46,6 +46,8 @@ ann@people.example;Ann;O’Neil\r
 bob@people.example;;\r
 """
 
+CONSENT = ("--consent", "Ticked: send me the newsletter, form of May 2026")
+
 
 @dataclass
 class Town:
@@ -130,9 +132,9 @@ def write(town: Town) -> None:
 
 def bring_people(town: Town) -> None:
     (town.root / "people.csv").write_bytes(EXCEL.encode("cp1252"))
-    town.run("recipients", "import", "people.csv", "--list", "everyone", "--yes", "--consent", "They asked for it.")
+    town.run("recipients", "import", "people.csv", "--list", "everyone", "--yes", *CONSENT)
     assert town.json("recipients", "count")["will_get"] == 3
-    town.run("recipients", "import", "people.csv", "--list", "everyone", "--yes", "--consent", "They asked for it.")
+    town.run("recipients", "import", "people.csv", "--list", "everyone", "--yes", *CONSENT)
     assert town.json("recipients", "count")["will_get"] == 3
 
 
