@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from newsletter.audience import columns as header
-from newsletter.audience import database, exporting, selecting, spreadsheet
+from newsletter.audience import database, exporting, guided, selecting, spreadsheet
+from newsletter.audience.columns import Told
 from newsletter.audience.formulas import neutral
+from newsletter.audience.guided.past import WORDS
+from newsletter.audience.guided.reading import GuidedPeople
 from newsletter.audience.people import People, Refused, Staged
 from newsletter.audience.spreadsheet import Table
-from newsletter.audience.staging import Stage
+from newsletter.audience.staged_past import StagedPast
+from newsletter.audience.staging import BATCH, Stage
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
 
@@ -39,11 +43,19 @@ class Counts:
     left: int = 0  # left out: they left every list that the file names for them
     repeated: int = 0  # rows joined into another row of the same address
     refused: int = 0
+    off: int = 0  # not taken: they left at the service that the file comes from, or could not be reached there
+    stopped: int = 0  # what changes here because of them: choices and addresses
+    there: dict[str, int] = field(default_factory=dict)  # what they were at that service: word → people, or rows of `off`
 
     @property
     def adds_up(self) -> bool:
-        taken = self.new + self.updated + self.unchanged
+        taken = self.new + self.updated + self.unchanged + self.off
         return self.rows == taken + sum(self.suppressed.values()) + self.left + self.repeated + self.refused
+
+    @property
+    def changes(self) -> bool:
+        """Whether the import does anything."""
+        return bool(self.new + self.updated + self.stopped)
 
     def as_json(self) -> dict[str, Any]:
         return {**self.__dict__}
@@ -83,33 +95,43 @@ def plan(
     list_key: str | Sequence[str] = "",
     *,
     encoding: str = "",
+    mapped: Sequence[str] = (),
+    service: str = "",
+    state: str = "",
     on_progress: Progress = lambda *_: None,
 ) -> Plan:
     """Read the whole file into temporary tables and say what importing it would do; changes nothing anywhere.
 
     Raises NewsletterError where the file as a whole cannot be used (no e-mail column, not a CSV file, unknown list …);
     rows that cannot be used are Problems of the plan, the first twenty one by one. Memory stays flat.
-    `encoding`: how the file is written, where somebody knows; empty: find out.
+    `encoding`: how the file is written, where somebody knows; empty: find out. `mapped`: `Their column=email`.
+    `service`: a key of guided.SERVICES that exported the file; `state`: one of guided.STATES that all of it had.
     """
     started = time.monotonic()
-    keys = tuple(selecting.known(config, [list_key] if isinstance(list_key, str) and list_key else list_key))
+    keys = _lists([list_key] if isinstance(list_key, str) and list_key else list_key, config)
+    told = header.mapping(mapped, config)
     name = _name(path, config)
     table = spreadsheet.open_table(path, name, encoding)
     try:
-        columns = header.understand(table.header, config, name)
-        if not keys and columns.at("lists") is None:
+        people = _people(table, config, keys, told, service, state)
+        columns = people.columns
+        if not keys and columns.at("lists") is None and people.on_lists:
             raise NewsletterError(_which_list(config, name), exit=Exit.USAGE)
-        people = People(table, columns, config, keys)
         counts, problems = Counts(), [*table.problems, *columns.problems]
         with database.problems_of():
             stage = Stage()
+            if isinstance(people, GuidedPeople):
+                stage.remember()
             rows = _read(table, people, stage, counts, problems, on_progress)
             while batch := list(islice(rows, _STEP)):
                 stage.add(batch)
             on_progress("comparing", 0, 0)
             counts.repeated, again = stage.sort()
             stage.name_lists(people.lists, make=False)
+            if stage.past:
+                problems += _settle(stage.past, len(people.lists), counts)
             _count(counts, stage.classify(), stage)
+            counts.stopped = stage.past.changing() if stage.past else 0
             stay_off, first = stage.stay_off(), stage.first_people(5)
     finally:
         spreadsheet.close(table)
@@ -128,7 +150,7 @@ def plan(
         stay_off=stay_off,
         problems=problems,
         preview=_preview(first),
-        header=columns.header,
+        header=tuple(table.header),
         seconds=time.monotonic() - started,
         _stage=stage,
         _config=config,
@@ -148,14 +170,18 @@ def run(plan: Plan, *, wording: str = "", basis: str = "", on_progress: Progress
     from newsletter.audience.models import Wording
 
     started, now, stage = time.monotonic(), timezone.now(), plan._stage
-    counts = Counts(rows=plan.counts.rows, repeated=plan.counts.repeated, refused=plan.counts.refused)
+    before = plan.counts
+    counts = Counts(before.rows, repeated=before.repeated, refused=before.refused, off=before.off, there=before.there)
     verdicts: dict[str, int] = {}
     with _refused_kept(plan, stage) as kept, database.problems_of():
         stage.name_lists(plan.lists, make=True)
         why = f"Imported from {plan.name}{f'; without asking: {basis}' if basis else ''}"
+        for low, high in stage.past.batches(BATCH) if stage.past and before.stopped else ():
+            counts.stopped += stage.record(low, high, now, why)
+            on_progress("recording who left", high, stage.past.last if stage.past else high)
         words = Wording.of(wording)
         shown = words.pk if words else None
-        if not plan.counts.new + plan.counts.updated:  # nothing to do: comparing all of them again would tell no more
+        if not before.new + before.updated:  # nothing to do: comparing all of them again would tell no more
             verdicts = stage.verdicts()
         for low, high in () if verdicts else stage.batches():
             for verdict, people in stage.apply(low, high, now, shown, why).items():
@@ -172,13 +198,17 @@ def _read(
     size = table.path.stat().st_size
     refused: list[tuple[int, str, str]] = []
     person, rows = people.person, 0
+    known = people if isinstance(people, GuidedPeople) else None
     for row in table.rows():
         rows += 1
         if not rows % _STEP:
             on_progress("reading", table.position(), size)
+            if known:
+                stage.keep(known.remembered)
         try:
             if row.fault is None:
-                yield person(row)
+                if (one := person(row)) is not None:
+                    yield one
                 continue
             message = row.fault.message
             shown = row.fault if counts.refused < SHOWN else None
@@ -194,6 +224,43 @@ def _read(
             refused.clear()
     counts.rows = rows
     stage.refuse(refused)
+    if known:
+        stage.keep(known.remembered)
+
+
+def _people(
+    table: Table, config: Config, keys: tuple[str, ...], mapped: dict[str, str], service: str, state: str
+) -> People:
+    """Who turns the rows of this file into people."""
+    examples = spreadsheet.examples(table)
+    if not service:
+        return People(table, header.understand(table.header, config, table.name, Told(mapped, {}, examples)), config, keys)
+    guide = guided.guide(service, table.header, config, table.path, state)
+    told = Told(mapped, guide.names, examples)
+    columns = header.understand([*table.header, *guide.extra], config, table.name, told)
+    return GuidedPeople(table, columns, config, keys, guide)
+
+
+def _settle(past: StagedPast, lists: int, counts: Counts) -> list[Problem]:
+    """Decide what each address of an export was, and count it."""
+    counts.repeated += past.settle(lists)
+    off = past.counts()
+    counts.off = sum(off.values())
+    counts.there = {WORDS[was]: rows for was, rows in sorted({**past.chosen(), **off}.items())}
+    if not (undated := past.undated()):
+        return []
+    message = f"{undated:,} rows do not say since when; the day of the import is written down for them"
+    return [Problem("undated", message, severity=Severity.NOTE, affected=undated)]
+
+
+def _lists(keys: Sequence[str], config: Config) -> tuple[str, ...]:
+    """The lists that were named; a segment has no members of its own. Raises NewsletterError(unknown-list)."""
+    for key in selecting.known(config, keys):
+        if key not in config.lists:
+            hint = f"The lists are: {', '.join(config.lists) or 'none yet: add [lists.KEY] to newsletter.toml'}."
+            message = f"‘{key}’ is a segment: who is in it is worked out anew each time, so nobody can be put into it"
+            raise NewsletterError(Problem("not-a-list", message, hint), exit=Exit.USAGE)
+    return tuple(dict.fromkeys(keys))
 
 
 def _count(counts: Counts, verdicts: dict[str, int], stage: Stage) -> None:

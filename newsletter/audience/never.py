@@ -60,6 +60,11 @@ class Erased:
     def __len__(self) -> int:
         return len(self._hashes)
 
+    @property
+    def hashes(self) -> frozenset[str]:
+        """The hashes of all of them, to see whether somebody was erased since."""
+        return self._hashes
+
     def hash_of(self, canonical: str) -> str:
         """What this address is called in the table of suppressions, when its person was erased; else ""."""
         if self._ring is None:

@@ -57,6 +57,8 @@ class Refused(Exception):
 class People:
     """Turns rows into people for one file and one `--list`; counts what is worth a note on the way."""
 
+    on_lists = True  # the people of this file must be on a list
+
     def __init__(self, table: Table, columns: Columns, config: Config, list_keys: tuple[str, ...] = ()) -> None:
         self.table, self.columns, self.config = table, columns, config
         self.lists: list[str] = list(list_keys)
@@ -75,8 +77,8 @@ class People:
         # Lists, languages and wards repeat in thousands of rows: what they mean is worked out once.
         self._meaning = lru_cache(8192)(self._meaning_of)
 
-    def person(self, row: Row) -> Staged:
-        """The row as a person. Raises Refused."""
+    def person(self, row: Row) -> Staged | None:
+        """The row as a person; None where nobody is to be added (guided.reading). Raises Refused."""
         cells = row.cells
         if len(cells) != self._width:
             self._fit(cells)
@@ -223,7 +225,8 @@ class People:
             if key == "area" and key not in self.config.fields:
                 values["areas"] = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[;|]", text)))))
             elif key == "tags" and key not in self.config.fields:
-                values["tags"] = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[;|,]", text)))))
+                more = filter(None, map(str.strip, re.split(r"[;|,]", text)))
+                values["tags"] = list(dict.fromkeys([*values.get("tags", ()), *more]))
             elif key == "postcode" and key not in self.config.fields:
                 values["postcode"] = self._postcode(text, place)
             else:

@@ -7,9 +7,10 @@ import csv
 import os
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import TextIOWrapper
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -199,6 +200,32 @@ def open_table(path: Path, name: str, encoding: str = "") -> Table:
             raise _fatal("not-a-table", f"The first line of {name} is not a header", hint, name) from error
         raise
     return Table(path, name, encoding, delimiter, header, problems, lines)
+
+
+def examples(table: Table, most: int = 3) -> Callable[[int], list[str]]:
+    """Gives what a column (counted from 0) holds in the first rows: up to `most` different cells, for a person to see.
+
+    Reads the file's start a second time, the first time that somebody asks.
+    """
+    rows: list[list[str]] = []
+
+    def of(place: int) -> list[str]:
+        if not rows:
+            rows.extend(_first_rows(table) or [[]])
+        cells = (" ".join(row[place].split())[:40] for row in rows if place < len(row))
+        return list(dict.fromkeys(filter(None, cells)))[:most]
+
+    return of
+
+
+def _first_rows(table: Table) -> list[list[str]]:
+    try:
+        with table.path.open(encoding=table.encoding, newline="", errors="replace") as file:
+            lines = iter(lambda: file.readline(CELL), "")
+            reader = csv.reader(islice(lines, 50), delimiter=table.delimiter)
+            return list(islice(dropwhile(lambda row: row != table.header, reader), 1, 12))
+    except (OSError, csv.Error):
+        return []
 
 
 def _of_workbook(path: Path, name: str) -> Table:

@@ -15,6 +15,7 @@ from typing import Any
 
 from newsletter.audience import dialect, traits
 from newsletter.audience.people import Staged
+from newsletter.audience.staged_past import TABLES, Remembered, StagedPast, with_past
 
 BATCH = 10_000  # people per transaction: 0.1 s under the write lock, so that sending and pages go on meanwhile
 LOCK = 0x696D706F7274  # "import": PostgreSQL's advisory lock, so that one import at a time compares and writes
@@ -28,6 +29,7 @@ _TABLES = f"""
     CREATE TEMP TABLE import_person (place {{counted}}, verdict TEXT NOT NULL DEFAULT '', {_TYPED});
     CREATE TEMP TABLE import_list (list_id {{key}}, key TEXT NOT NULL, bit BIGINT NOT NULL);
     CREATE TEMP TABLE import_refused (row INTEGER, problem TEXT, cells TEXT);
+    CREATE TEMP TABLE import_erased (canonical {{text}} PRIMARY KEY, name {{text}});
     CREATE TEMP TABLE import_fact (subscriber_id {{number}}, key {{text}}, value {{text}})
 """
 
@@ -36,7 +38,7 @@ _TABLES = f"""
 _CLASSIFY = """
     UPDATE import_person SET verdict = CASE
         WHEN EXISTS (SELECT 1 FROM audience_suppression AS never WHERE never.canonical = import_person.canonical)
-            THEN 'suppressed'
+            {erased} THEN 'suppressed'
         ELSE coalesce((
             SELECT CASE
                 WHEN count(wish.bit) > 0 AND count(wish.bit) = count(*) FILTER (WHERE old.state = 'left') THEN 'left'
@@ -77,8 +79,8 @@ _APPLY = (
     """,
     """
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
-    SELECT wish.canonical, list.key, 'joined', 'import', %(wording)s, %(why)s, '', %(now)s, %(now)s
-    FROM import_person AS wish CROSS JOIN import_list AS list
+    SELECT wish.canonical, list.key, {event}, 'import', %(wording)s, %(why)s, '', {at}, %(now)s
+    FROM import_person AS wish {past} CROSS JOIN import_list AS list
     WHERE wish.place > %(low)s AND wish.place <= %(high)s AND (list.bit & wish.lists) <> 0 AND (wish.verdict = 'new'
         OR (wish.verdict = 'updated' AND NOT EXISTS (
             SELECT 1 FROM audience_subscription AS old JOIN audience_subscriber AS known ON known.id = old.subscriber_id
@@ -86,8 +88,8 @@ _APPLY = (
     """,
     """
     INSERT INTO audience_subscription (subscriber_id, list_id, state, changed)
-    SELECT known.id, list.list_id, 'confirmed', %(now)s
-    FROM import_person AS wish CROSS JOIN audience_subscriber AS known CROSS JOIN import_list AS list
+    SELECT known.id, list.list_id, {state}, {at}
+    FROM import_person AS wish {past} CROSS JOIN audience_subscriber AS known CROSS JOIN import_list AS list
     WHERE wish.place > %(low)s AND wish.place <= %(high)s AND known.canonical = wish.canonical
         AND (list.bit & wish.lists) <> 0
         AND wish.verdict IN ('new', 'updated')
@@ -145,6 +147,9 @@ class Stage:
 
         self.connection = connection
         self.size = 0
+        self.past: StagedPast | None = None  # of an export of another service
+        self._erased = 0  # people of the file who were erased here
+        self._erasures: frozenset[str] = frozenset()
         self.drop()  # what an import before this one in the same process left
         for statement in _TABLES.format(**dialect.column_types()).split(";"):
             self._execute(statement)
@@ -160,6 +165,17 @@ class Stage:
                 dialect.load(cursor, "import_read", COLUMNS, people)
             finally:
                 cursor.execute("COMMIT")
+
+    def remember(self) -> StagedPast:
+        """Make room for what people were at another service."""
+        self.past = StagedPast(self)
+        return self.past
+
+    def keep(self, remembered: list[Remembered]) -> None:
+        """Take what was read of them until now, and empty the list."""
+        if self.past and remembered:
+            self.past.add(remembered)
+            remembered.clear()
 
     def refuse(self, rows: list[tuple[int, str, str]]) -> None:
         """Keep refused rows (row number, reason, JSON of the cells) for the file that can be mended."""
@@ -213,8 +229,10 @@ class Stage:
         high = self.size if high is None else high
         merged = dialect.merged("known.attributes", "import_person.attributes")
         nothing = dialect.merged("known.attributes", "'{}'")  # the same spelling of what is known, for comparing
+        self._find_erased(low, high)
+        erased = "OR import_person.canonical IN (SELECT canonical FROM import_erased)" if self._erased else ""
         self._execute(
-            _CLASSIFY.replace("{merged}", merged).replace("{merged_nothing}", nothing),
+            _CLASSIFY.replace("{merged}", merged).replace("{merged_nothing}", nothing).replace("{erased}", erased),
             [low, high],
         )
         return self.verdicts(low, high)
@@ -244,11 +262,24 @@ class Stage:
                     self._execute(_TRAITS_GO)
                 for statement in _APPLY:
                     merged = dialect.merged("known.attributes", "wish.attributes")
-                    self._execute(statement.replace("{merged}", merged), values)
+                    self._execute(with_past(statement, self.past is not None).replace("{merged}", merged), values)
                 self._facts(values, "'new', 'updated'")
                 for statement in _TRAITS_COME:
                     self._execute(statement)
         return counts
+
+    def record(self, low: int, high: int, now: datetime, why: str) -> int:
+        """Write down who left or is gone, of these rows of the file, in one transaction; returns how much changed."""
+        from django.db import transaction
+
+        if self.past is None:
+            return 0
+        with transaction.atomic():
+            if not dialect.is_sqlite():
+                self._execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+                self._count_afresh()
+            self._find_erased(0, 0)
+            return self.past.record(low, high, now, why)
 
     def _facts(self, values: dict[str, Any], verdicts: str) -> None:
         """What the records of this batch's people say now, a row a value."""
@@ -261,13 +292,34 @@ class Stage:
         return ((low, min(low + BATCH, self.size)) for low in range(0, self.size, BATCH))
 
     def suppressed(self) -> dict[str, int]:
-        """People left out because of a suppression, by its reason."""
+        """People left out because of a suppression, by its reason; of an erased person only a hash is known."""
         return dict(
             self._fetch(
-                "SELECT never.reason, count(*) FROM import_person AS wish JOIN audience_suppression AS never "
-                "ON never.canonical = wish.canonical WHERE wish.verdict = 'suppressed' GROUP BY never.reason"
+                "SELECT coalesce(never.reason, 'erased'), count(*) FROM import_person AS wish "
+                "LEFT JOIN audience_suppression AS never ON never.canonical = wish.canonical "
+                "WHERE wish.verdict = 'suppressed' GROUP BY coalesce(never.reason, 'erased')"
             )
         )
+
+    def _find_erased(self, low: int, high: int) -> None:
+        """Know who of these places was erased. Without anybody erased, or nobody new since the last time that all
+        were looked up, this costs one question; else 6 us of hashing for each person."""
+        from newsletter.audience import never
+
+        hashes = never.Erased()
+        if hashes.hashes == self._erasures:
+            return
+        if (low, high) == (0, self.size):
+            self._erasures = hashes.hashes
+        with self.connection.chunked_cursor() as cursor:
+            for table in ("import_person", *(("import_past",) if self.past else ())):
+                where = "place > %s AND place <= %s" if table == "import_person" else "%s <= %s"  # all of the second
+                cursor.execute(f"SELECT DISTINCT canonical FROM {table} WHERE {where}", [low, high])  # noqa: S608
+                while rows := cursor.fetchmany(BATCH):
+                    found = hashes.among(canonical for (canonical,) in rows)
+                    self._erased += len(found)
+                    for pair in found.items():
+                        self._execute("INSERT INTO import_erased VALUES (%s, %s) ON CONFLICT DO NOTHING", pair)
 
     def stay_off(self) -> int:
         """People who are taken, but stay off at least one list that they left."""
@@ -297,7 +349,7 @@ class Stage:
 
     def drop(self) -> None:
         """Give the temporary space back."""
-        for table in ("import_read", "import_person", "import_list", "import_refused", "import_fact"):
+        for table in ("import_read", "import_person", "import_list", "import_refused", "import_fact", *TABLES):
             self._execute(f"DROP TABLE IF EXISTS {dialect.temporary(table)}")
 
     def _join_repeated(self) -> None:
