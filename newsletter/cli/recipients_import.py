@@ -23,6 +23,26 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--list", "list_keys", multiple=True, metavar="KEY", help="Everybody in the file joins this list.")
 @click.option("--encoding", default="", metavar="NAME", help="How the file is written, such as windows-1250.")
+@click.option(
+    "--map",
+    "mapped",
+    multiple=True,
+    metavar="THEIRS=OURS",
+    help="Read a column as one of ours, such as “Kontakt=email”; “Kontakt=” leaves it out.",
+)
+@click.option(
+    "--from",
+    "service",
+    type=click.Choice(("mailchimp", "govdelivery", "listmonk")),
+    default="",
+    help="The file is this service’s export: who left there, or cannot be reached, stays so.",
+)
+@click.option(
+    "--state",
+    type=click.Choice(("subscribed", "unconfirmed", "unsubscribed", "blocked", "bounced")),
+    default="",
+    help="With --from, where the export does not say it: what all people of the file were there.",
+)
 @click.option("--consent", default="", metavar="TEXT", help="The words they agreed to; kept as proof for each one.")
 @click.option(
     "--basis", default="", metavar="TEXT", help="Where it is not consent: why you may write, such as public task."
@@ -36,6 +56,9 @@ def import_command(
     file: Path,
     list_keys: tuple[str, ...],
     encoding: str,
+    mapped: tuple[str, ...],
+    service: str,
+    state: str,
     consent: str,
     basis: str,
     dry_run: bool,
@@ -53,10 +76,23 @@ def import_command(
     config = output.config()
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if not (yes or dry_run or asks):
-        raise NewsletterError(_needs_yes(file, list_keys), exit=Exit.REFUSED)
+        words = _words(file, list_keys, encoding, mapped, service, state)
+        raise NewsletterError(_needs_yes(words), exit=Exit.REFUSED)
     database.ready(config)
     bar = _progress(output)
-    plan = importing.plan(_found(file, output), config, list_keys, encoding=encoding, on_progress=bar)
+    if state and not service:
+        raise NewsletterError(_state_alone(), exit=Exit.USAGE)
+    plan = importing.plan(
+        _found(file, output),
+        config,
+        list_keys,
+        encoding=encoding,
+        mapped=mapped,
+        service=service,
+        state=state,
+        on_progress=bar,
+    )
+    words = _words(file, list_keys, encoding, mapped, service, state)
     if not as_json:
         _show(output, plan)
     if dry_run:
@@ -69,8 +105,8 @@ def import_command(
     if change and not (consent.strip() or basis.strip()):
         consent = _asked(output) if asks and not yes else ""
         if not consent:
-            raise NewsletterError(_needs_consent(file, list_keys), exit=Exit.REFUSED)
-    if change and not yes and not click.confirm(f"\nImport {count(change, 'person', 'people')}?", default=False):
+            raise NewsletterError(_needs_consent(words), exit=Exit.REFUSED)
+    if plan.counts.changes and not yes and not click.confirm(f"\n{_question(plan.counts)}?", default=False):
         output.say("Nothing was imported.")
         return Exit.REFUSED
     done = importing.run(plan, wording=consent.strip(), basis=basis.strip(), on_progress=bar)
@@ -79,7 +115,7 @@ def import_command(
         print_json(plan.problems, dry_run=False, file=plan.name, **done.counts.as_json(), refused_file=kept)
     else:
         _said(output, plan, done.counts, plan.seconds + done.seconds)
-        _next(output, done.counts, done.refused_file, list_keys, consent, basis)
+        _next(output, done.counts, done.refused_file, words[4:], consent, basis)
     return Exit.FAILURES if done.counts.refused else Exit.FINE
 
 
@@ -96,27 +132,45 @@ def _asked(output: Output) -> str:
     return str(click.prompt("Their words (empty to stop)", default="", show_default=False)).strip()
 
 
-def _needs_consent(file: Path, list_keys: tuple[str, ...]) -> Problem:
-    words = shlex.join(
-        ["newsletter", "recipients", "import", str(file), *(w for key in list_keys for w in ("--list", key))]
-    )
+def _words(
+    file: Path, list_keys: tuple[str, ...], encoding: str, mapped: tuple[str, ...], service: str, state: str
+) -> list[str]:
+    """The command as typed, without what it says of consent."""
+    words = ["newsletter", "recipients", "import", str(file), *(w for key in list_keys for w in ("--list", key))]
+    words += [w for one in mapped for w in ("--map", one)]
+    for option, value in (("--from", service), ("--state", state), ("--encoding", encoding)):
+        words += [option, value] if value else []
+    return words
+
+
+def _needs_consent(words: list[str]) -> Problem:
     return Problem(
         "needs-consent",
         "Nothing was imported: it is not said why you may write to these people",
-        hint=f"{words} --consent “the sentence they agreed to”. A public body that writes for its own task says that "
-        "instead: --basis “public task: community safety”.",
+        hint=f"{shlex.join(words)} --consent “the sentence they agreed to”. A public body that writes for its own task "
+        "says that instead: --basis “public task: community safety”.",
     )
 
 
-def _needs_yes(file: Path, list_keys: tuple[str, ...]) -> Problem:
-    words = shlex.join(
-        ["newsletter", "recipients", "import", str(file), *(w for key in list_keys for w in ("--list", key))]
-    )
+def _needs_yes(words: list[str]) -> Problem:
     return Problem(
         "needs-yes",
         "There is no terminal to ask on, so nothing was imported",
-        hint=f"Look first: {words} --dry-run. Then put --yes in its place.",
+        hint=f"Look first: {shlex.join(words)} --dry-run. Then put --yes in its place.",
     )
+
+
+def _state_alone() -> Problem:
+    hint = "--from mailchimp, --from govdelivery or --from listmonk."
+    return Problem("state-alone", "--state says what people were at a service; which one?", hint)
+
+
+def _question(counts: Counts) -> str:
+    change = counts.new + counts.updated
+    taken = [f"import {count(change, 'person', 'people')}"] if change else []
+    off = [f"keep off {number(counts.stopped)} who left or are gone"] if counts.stopped else []
+    said = " and ".join([*taken, *off])
+    return said[0].upper() + said[1:]
 
 
 def _show(output: Output, plan: Plan) -> None:
@@ -151,6 +205,10 @@ def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
         ("updated", counts.updated),
         ("unchanged", counts.unchanged),
     ]
+    if counts.there:
+        facts[:0] = [("there", ", ".join(f"{number(people)} {word}" for word, people in counts.there.items()))]
+    if counts.off:
+        facts.append(("stay off", f"{number(counts.off)} who left or are gone ({number(counts.stopped)} newly)"))
     if counts.left:
         facts.append(("left out", f"{number(counts.left)} who left"))
     for reason, people in counts.suppressed.items():
@@ -176,14 +234,14 @@ def _said(output: Output, plan: Plan, counts: Counts, seconds: float) -> None:
 
 
 def _next(
-    output: Output, counts: Counts, refused: Path | None, list_keys: tuple[str, ...], consent: str, basis: str
+    output: Output, counts: Counts, refused: Path | None, options: list[str], consent: str, basis: str
 ) -> None:
     if not refused:
         output.next("newsletter recipients count")
         return
     near = min(str(refused), os.path.relpath(refused, output.folder), key=len)
     output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {near}")
-    words = [near, *(word for key in list_keys for word in ("--list", key))]  # mended rows join what the others joined
+    words = [near, *options]  # mended rows join what the others joined
     words += [*(["--consent", consent] if consent else []), *(["--basis", basis] if basis else [])]
     output.next(f"newsletter recipients import {shlex.join(words)}", "after mending it")
 
