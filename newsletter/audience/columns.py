@@ -37,7 +37,7 @@ class Told:
     examples: Callable[[int], Sequence[str]] = lambda _: ()
 
 
-def understand(header: Sequence[str], config: Config, name: str, told: Told = Told()) -> Columns:  # noqa: B008
+def understand(header: Sequence[str], config: Config, name: str, told: Told = Told()) -> Columns:
     """Match the header to what we know. Raises NewsletterError: no-header, no-email-column, doubled-column,
     no-such-column."""
     where = Where(name, 1, source="".join(header) and ", ".join(header)[:300])
@@ -74,7 +74,8 @@ def understand(header: Sequence[str], config: Config, name: str, told: Told = To
         note = f"Read {', '.join(understood)}"
         problems.append(Problem("column-understood", note, where=where, severity=Severity.NOTE))
     if left_out:
-        note = f"Left out {', '.join(f'‘{title}’' for title in left_out)}"
+        more = f" and {len(left_out) - 6} more" if len(left_out) > 6 else ""
+        note = f"Left out {', '.join(f'‘{title}’' for title in left_out[:6])}{more}"
         problems.append(Problem("column-left-out", note, where=where, severity=Severity.NOTE))
     fields = tuple((place, key) for place, key in keys.items() if key in config.fields)
     return Columns(keys, tuple(header), fields, tuple(problem for problem in problems if problem.message))
@@ -107,8 +108,8 @@ def _known_names(config: Config) -> dict[str, str]:
     """What headings mean; a field of the newsletter's own goes before another language's word for ours."""
     own = {plain(key): key for key in HEADINGS}
     declared: dict[str, str] = {}
-    for key, field in config.fields.items():
-        for word in (field.title, key):
+    for key, one in config.fields.items():
+        for word in (one.title, key):
             if plain(word):
                 declared.setdefault(plain(word), key)
     return meanings() | declared | own
@@ -128,7 +129,9 @@ def _undeclared(
     key = re.sub(r"\W+", "_", latin).strip("_") or "field"
     near = did_you_mean(plain(title), names)
     quoted = title.strip()[:60].replace("\\", "").replace('"', "'")
-    declare = f'If it is a column of ours by another name: --map "{quoted}=COLUMN". To keep it as one of your own, end newsletter.toml with two lines: first [fields.{key}] and below it title = "{quoted}"'
+    ours = f'--map "{quoted}=COLUMN" where it is a column of ours by another name'
+    declare = f'To keep it, end newsletter.toml with two lines: first [fields.{key}] and below it title = "{quoted}"'
+    declare = f"{ours[0].upper()}{ours[1:]}. {declare}"
     holds = f"; it holds {', '.join(f'‘{one}’' for one in examples)}" if examples else ""
     message = f"The column ‘{title.strip()[:60]}’ is not known here and is left out{holds}"
     return Problem(

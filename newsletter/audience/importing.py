@@ -45,7 +45,9 @@ class Counts:
     refused: int = 0
     off: int = 0  # not taken: they left at the service that the file comes from, or could not be reached there
     stopped: int = 0  # what changes here because of them: choices and addresses
-    there: dict[str, int] = field(default_factory=dict)  # what they were at that service: word → people, or rows of `off`
+    there: dict[str, int] = field(
+        default_factory=dict
+    )  # what they were at that service: word → people, or rows of `off`
 
     @property
     def adds_up(self) -> bool:
@@ -118,21 +120,8 @@ def plan(
         if not keys and columns.at("lists") is None and people.on_lists:
             raise NewsletterError(_which_list(config, name), exit=Exit.USAGE)
         counts, problems = Counts(), [*table.problems, *columns.problems]
-        with database.problems_of():
-            stage = Stage()
-            if isinstance(people, GuidedPeople):
-                stage.remember()
-            rows = _read(table, people, stage, counts, problems, on_progress)
-            while batch := list(islice(rows, _STEP)):
-                stage.add(batch)
-            on_progress("comparing", 0, 0)
-            counts.repeated, again = stage.sort()
-            stage.name_lists(people.lists, make=False)
-            if stage.past:
-                problems += _settle(stage.past, len(people.lists), counts)
-            _count(counts, stage.classify(), stage)
-            counts.stopped = stage.past.changing() if stage.past else 0
-            stay_off, first = stage.stay_off(), stage.first_people(5)
+        stage, again = _staged(table, people, counts, problems, on_progress)
+        stay_off, first = stage.stay_off(), stage.first_people(5)
     finally:
         spreadsheet.close(table)
     problems += [*_repeated(again, counts.repeated, name), *_too_many(counts.refused, name), *people.notes()]
@@ -155,6 +144,27 @@ def plan(
         _stage=stage,
         _config=config,
     )
+
+
+def _staged(
+    table: Table, people: People, counts: Counts, problems: list[Problem], on_progress: Progress
+) -> tuple[Stage, list[tuple[int, int, str]]]:
+    """Read all rows into temporary tables and compare them; also gives the first repeated addresses."""
+    with database.problems_of():
+        stage = Stage()
+        if isinstance(people, GuidedPeople):
+            stage.remember()
+        rows = _read(table, people, stage, counts, problems, on_progress)
+        while batch := list(islice(rows, _STEP)):
+            stage.add(batch)
+        on_progress("comparing", 0, 0)
+        counts.repeated, again = stage.sort()
+        stage.name_lists(people.lists, make=False)
+        if stage.past:
+            problems += _settle(stage.past, len(people.lists), counts)
+        _count(counts, stage.classify(), stage)
+        counts.stopped = stage.past.changing() if stage.past else 0
+        return stage, again
 
 
 def run(plan: Plan, *, wording: str = "", basis: str = "", on_progress: Progress = lambda *_: None) -> Imported:
@@ -234,7 +244,9 @@ def _people(
     """Who turns the rows of this file into people."""
     examples = spreadsheet.examples(table)
     if not service:
-        return People(table, header.understand(table.header, config, table.name, Told(mapped, {}, examples)), config, keys)
+        return People(
+            table, header.understand(table.header, config, table.name, Told(mapped, {}, examples)), config, keys
+        )
     guide = guided.guide(service, table.header, config, table.path, state)
     told = Told(mapped, guide.names, examples)
     columns = header.understand([*table.header, *guide.extra], config, table.name, told)

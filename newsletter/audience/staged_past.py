@@ -148,7 +148,9 @@ class StagedPast:
 
     def counts(self) -> dict[Was, int]:
         """Rows by what they were, without the ones who are taken."""
-        return {Was(was): count for was, count in self.stage._fetch("SELECT was, count(*) FROM import_past GROUP BY was")}
+        return {
+            Was(was): count for was, count in self.stage._fetch("SELECT was, count(*) FROM import_past GROUP BY was")
+        }
 
     def chosen(self) -> dict[Was, int]:
         """Those who are taken: subscribed and not confirmed, people."""

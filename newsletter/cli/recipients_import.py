@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     "--from",
     "service",
     type=click.Choice(("mailchimp", "govdelivery", "listmonk")),
-    default="",
+    default=None,
     help="The file is this service’s export: who left there, or cannot be reached, stays so.",
 )
 @click.option(
     "--state",
     type=click.Choice(("subscribed", "unconfirmed", "unsubscribed", "blocked", "bounced")),
-    default="",
+    default=None,
     help="With --from, where the export does not say it: what all people of the file were there.",
 )
 @click.option("--consent", default="", metavar="TEXT", help="The words they agreed to; kept as proof for each one.")
@@ -57,8 +57,8 @@ def import_command(
     list_keys: tuple[str, ...],
     encoding: str,
     mapped: tuple[str, ...],
-    service: str,
-    state: str,
+    service: str | None,
+    state: str | None,
     consent: str,
     basis: str,
     dry_run: bool,
@@ -73,36 +73,30 @@ def import_command(
     """
     from newsletter.audience import database, importing
 
+    if state and not service:
+        raise NewsletterError(_state_alone(), exit=Exit.USAGE)
     config = output.config()
+    words = _words(file, list_keys, encoding, mapped, service, state)
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if not (yes or dry_run or asks):
-        words = _words(file, list_keys, encoding, mapped, service, state)
         raise NewsletterError(_needs_yes(words), exit=Exit.REFUSED)
     database.ready(config)
     bar = _progress(output)
-    if state and not service:
-        raise NewsletterError(_state_alone(), exit=Exit.USAGE)
     plan = importing.plan(
         _found(file, output),
         config,
         list_keys,
         encoding=encoding,
         mapped=mapped,
-        service=service,
-        state=state,
+        service=service or "",
+        state=state or "",
         on_progress=bar,
     )
-    words = _words(file, list_keys, encoding, mapped, service, state)
     if not as_json:
         _show(output, plan)
     if dry_run:
-        if as_json:
-            print_json(plan.problems, dry_run=True, file=plan.name, **plan.counts.as_json(), preview=plan.preview)
-        else:
-            output.say("\nNothing was written (--dry-run).")
-        return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
-    change = plan.counts.new + plan.counts.updated
-    if change and not (consent.strip() or basis.strip()):
+        return _only_shown(output, plan, as_json)
+    if plan.counts.new + plan.counts.updated and not (consent.strip() or basis.strip()):
         consent = _asked(output) if asks and not yes else ""
         if not consent:
             raise NewsletterError(_needs_consent(words), exit=Exit.REFUSED)
@@ -119,6 +113,14 @@ def import_command(
     return Exit.FAILURES if done.counts.refused else Exit.FINE
 
 
+def _only_shown(output: Output, plan: Plan, as_json: bool) -> int:
+    if as_json:
+        print_json(plan.problems, dry_run=True, file=plan.name, **plan.counts.as_json(), preview=plan.preview)
+    else:
+        output.say("\nNothing was written (--dry-run).")
+    return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
+
+
 def _found(file: Path, output: Output) -> Path:
     """The file as named from here, or else from the workspace's folder (with -C one types `recipients/demo.csv`)."""
     inside = output.config().root / file
@@ -133,7 +135,12 @@ def _asked(output: Output) -> str:
 
 
 def _words(
-    file: Path, list_keys: tuple[str, ...], encoding: str, mapped: tuple[str, ...], service: str, state: str
+    file: Path,
+    list_keys: tuple[str, ...],
+    encoding: str,
+    mapped: tuple[str, ...],
+    service: str | None,
+    state: str | None,
 ) -> list[str]:
     """The command as typed, without what it says of consent."""
     words = ["newsletter", "recipients", "import", str(file), *(w for key in list_keys for w in ("--list", key))]
@@ -208,7 +215,7 @@ def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
     if counts.there:
         facts[:0] = [("there", ", ".join(f"{number(people)} {word}" for word, people in counts.there.items()))]
     if counts.off:
-        facts.append(("stay off", f"{number(counts.off)} who left or are gone ({number(counts.stopped)} newly)"))
+        facts.append(("stay off", f"{number(counts.off)} who left or are gone; {number(counts.stopped)} new here"))
     if counts.left:
         facts.append(("left out", f"{number(counts.left)} who left"))
     for reason, people in counts.suppressed.items():
@@ -230,12 +237,12 @@ def _said(output: Output, plan: Plan, counts: Counts, seconds: float) -> None:
     if (counts.new, counts.updated) != (before.new, before.updated):
         output.facts(_facts(counts))  # somebody else changed the people between preview and import
     took = output.style(f"({took})", dim=True)
-    output.done(f"Imported {visible(plan.name)}: {number(counts.new)} new, {number(counts.updated)} updated  {took}")
+    did = f"{number(counts.new)} new, {number(counts.updated)} updated"
+    did += f", {number(counts.stopped)} kept off" if counts.off else ""
+    output.done(f"Imported {visible(plan.name)}: {did}  {took}")
 
 
-def _next(
-    output: Output, counts: Counts, refused: Path | None, options: list[str], consent: str, basis: str
-) -> None:
+def _next(output: Output, counts: Counts, refused: Path | None, options: list[str], consent: str, basis: str) -> None:
     if not refused:
         output.next("newsletter recipients count")
         return

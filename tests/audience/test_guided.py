@@ -15,12 +15,12 @@ from newsletter.problems import NewsletterError
 from tests.workspace import Workspace
 
 MAILCHIMP = (
-    '"Email Address","First Name","Last Name","Letters about",MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,'
-    "LATITUDE,LONGITUDE,GMTOFF,DSTOFF,TIMEZONE,CC,REGION,LAST_CHANGED,LEID,EUID,NOTES,TAGS"
+    '"Email Address","First Name","Last Name","Letters about",MEMBER_RATING,OPTIN_TIME,OPTIN_IP,'
+    "CONFIRM_TIME,CONFIRM_IP,LATITUDE,LONGITUDE,GMTOFF,DSTOFF,TIMEZONE,CC,REGION,LAST_CHANGED,LEID,EUID,NOTES,TAGS"
 )
 SUBSCRIBED = f"""{MAILCHIMP}
 sam@example.org,Sam,Jones,"Bins, Roads",2,"2019-03-05 14:22:33",192.0.2.7,"2019-03-05 14:30:01",192.0.2.7,,,,,,,,\
-"2024-01-01 00:00:00",1,a1,,"""  # noqa: ISC001
+"2024-01-01 00:00:00",1,a1,,"""
 SUBSCRIBED += '''"""North ward"",""Volunteer"""
 ada@example.org,Ada,,,2,"2020-01-02 03:04:05",,,,,,,,,,,"2024-01-01 00:00:00",2,a2,,
 '''
@@ -82,6 +82,7 @@ def test_who_left_there_has_left_here_with_the_day_and_their_reason(workspace: W
     assert (counts.off, counts.there, counts.stopped) == (2, {"unsubscribed": 1, "complained": 1}, 2)
     eve = Subscription.objects.get(subscriber__canonical="eve@example.org")
     assert (eve.state, eve.changed) == ("left", datetime(2021, 6, 7, 8, 9, 10, tzinfo=UTC))
+    assert eve.subscriber.address == "eve@example.org"
     assert (eve.subscriber.first_name, eve.subscriber.last_name) == ("", ""), "no more than the address is kept"
     event = ConsentEvent.objects.get(canonical="eve@example.org")
     assert (event.event, event.at, event.wording) == ("left", eve.changed, None)
@@ -104,7 +105,9 @@ def test_the_same_export_twice_changes_nothing(workspace: Workspace, data: str) 
     before = [list(model.objects.order_by("pk").values()) for model in (Subscription, ConsentEvent, Suppression)]
     again = brought(workspace, data)
     assert not again.changes
-    assert before == [list(model.objects.order_by("pk").values()) for model in (Subscription, ConsentEvent, Suppression)]
+    assert before == [
+        list(model.objects.order_by("pk").values()) for model in (Subscription, ConsentEvent, Suppression)
+    ]
 
 
 def test_people_who_never_agreed_are_not_taken(workspace: Workspace) -> None:

@@ -11,7 +11,8 @@ from newsletter.config import Config
 
 __all__ = ["SERVICES", "STATES", "Guide", "Past", "Was", "guide"]
 
-SERVICES = {"mailchimp": mailchimp, "govdelivery": govdelivery, "listmonk": listmonk}
+_GUIDES = {"mailchimp": mailchimp.guide, "govdelivery": govdelivery.guide, "listmonk": listmonk.guide}
+SERVICES = tuple(_GUIDES)
 
 
 def guide(service: str, header: Sequence[str], config: Config, path: Path, state: str = "") -> Guide:
@@ -21,4 +22,4 @@ def guide(service: str, header: Sequence[str], config: Config, path: Path, state
     """
     american = config.site.language.lower() == "en-us"
     fields = {key: (key, known.title) for key, known in config.fields.items()}
-    return SERVICES[service].guide(header, fields, path.name, STATES.get(state), american=american)
+    return _GUIDES[service](header, fields, path.name, STATES.get(state), american=american)

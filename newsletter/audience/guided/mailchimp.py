@@ -48,7 +48,7 @@ def guide(
     changed = cells.getter("last changed")
 
     def past(row: list[str]) -> Past:
-        was = whole
+        was: Was = whole
         if told is None:
             was = _STATES.get(plain(state(row)), whole)
             was = Was.GONE if cleaned(row) else Was.LEFT if left(row) and was is not Was.GONE else was

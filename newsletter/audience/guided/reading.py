@@ -34,11 +34,13 @@ class GuidedPeople(People):
             kept = (self._email, self._lists_at)
             known.cells = [cell if place in kept else "" for place, cell in enumerate(known.cells)]
         if self._email < len(given) and _telephone(given[self._email].strip()):
-            raise Refused("telephone-number", self._email, "this is a telephone number", "Only e-mail is sent from here.")
+            raise Refused(
+                "telephone-number", self._email, "this is a telephone number", "Only e-mail is sent from here."
+            )
         found = super().person(known)
         assert found is not None
         # As they are: the reasons that people type are theirs, and may hold anything.
         why = "".join(letter if letter.isprintable() else " " for letter in past.why)
         at = past.at
-        self.remembered.append((row.number, found[0], found[1], found[8], int(past.was), at, why))
+        self.remembered.append((row.number, found[0], found[2], found[8], int(past.was), at, why))
         return found if past.was <= Was.PENDING else None
