@@ -74,13 +74,15 @@ print(json.dumps({
     "everything, closed too": page(state="all"),
     "two words that many wrote": page(words="street light"),
     "a word that few wrote, of those who wait": page(words="rareword"),
-    "a word that few wrote, of all": timed(lambda: listing.page(found, Filter(state="all", words="rareword")), 5),
+    "a word that few wrote, of all": page(state="all", words="rareword"),
+    "two words that many wrote, of all": page(state="all", words="street light"),
+    "somebody's address, of all": page(state="all", words="p4711@example.net"),
     "by issue": timed(listing.by_issue, 5),
     "one conversation": timed(lambda: showing.conversation(many // 2)),
     "report over all": timed(lambda: report.report(found), 3),
 }))
 """
-OTHER_AIMS = {"report over all": 5000.0, "a word that few wrote, of all": 1000.0}  # ms; nobody waits for these daily
+OTHER_AIMS = {"report over all": 5000.0}  # ms; nobody waits for it daily
 
 
 def measured(url: str, many: int) -> dict[str, float]:

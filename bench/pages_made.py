@@ -30,7 +30,16 @@ def main(root: Path) -> None:
     UnsubscribeKey.objects.create(token=token, canonical=people[7].canonical, lists=[key], lists_key=key)
     keyring = Keyring.load(root / "var" / "secret.key")
     leave = keyring.make(Purpose.UNSUBSCRIBE, token)
-    print(json.dumps([["unsubscribe", f"/u/{leave}"], ["front page", "/"]]))
+    print(
+        json.dumps(
+            [
+                ["subscribe", "/subscribe"],
+                ["preferences", f"/p/{leave}"],
+                ["unsubscribe", f"/u/{leave}"],
+                ["front page", "/"],
+            ]
+        )
+    )
 
 
 if __name__ == "__main__":

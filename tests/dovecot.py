@@ -110,8 +110,8 @@ class Dovecot:
         client.login(USER, password)
         return client
 
-    def put(self, *messages: bytes, folder: str = "INBOX") -> None:
-        with self.client() as client:
+    def put(self, *messages: bytes, folder: str = "INBOX", password: str = PASSWORD) -> None:
+        with self.client(password) as client:
             for message in messages:
                 client.append(folder, message)
 

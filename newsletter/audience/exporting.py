@@ -46,7 +46,7 @@ def rows(config: Config, list_keys: Sequence[str] = ()) -> Iterator[list[str]]:
     """
     from django.db import connection
 
-    keys = selecting.known(config, list_keys)
+    keys = selecting.known_lists(config, list_keys)
     fields = header(config)[len(_NAMES) :]
     statement = _ROWS.format(joined=dialect.joined("key", ";"))
     statement += (_ON_LISTS.format(lists=", ".join(["%s"] * len(keys))) if keys else "") + " ORDER BY person.id"

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from newsletter.audience.models import ConsentEvent, Subscriber, Suppression
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from newsletter.audience import never
+from newsletter.audience.models import ConsentEvent, Subscriber, Subscription, Suppression
 from newsletter.config import Config
 from newsletter.mail import addresses
 from newsletter.problems import NewsletterError, Problem
@@ -18,8 +22,8 @@ def person(config: Config, text: str) -> dict[str, Any]:
     canonical = _canonical(text)
     found = Subscriber.objects.filter(canonical=canonical).first()
     events = list(ConsentEvent.objects.filter(canonical=canonical).select_related("wording").order_by("id"))
-    never = Suppression.objects.filter(canonical=canonical).first()
-    if found is None and not events and never is None:
+    stop = never.found(canonical)
+    if found is None and not events and stop is None:
         raise NewsletterError(_nobody(text, canonical))
     return {
         "email": found.address if found else canonical,
@@ -31,7 +35,7 @@ def person(config: Config, text: str) -> dict[str, Any]:
         "attributes": found.attributes if found else {},
         "since": found.created if found else None,
         "lists": _lists(config, found),
-        "suppressed": {"scope": never.scope, "reason": never.reason, "at": never.at} if never else None,
+        "suppressed": {"scope": stop.scope, "reason": stop.reason, "at": stop.at} if stop else None,
         "events": [
             {
                 "at": event.at,
@@ -53,7 +57,7 @@ def page(list_key: str = "", limit: int = 50, after: int = 0) -> list[dict[str, 
     if list_key:
         people = people.filter(subscriptions__list__key=list_key)
     chosen = list(people.prefetch_related("subscriptions__list")[:limit])
-    never = dict(
+    stopped = dict(
         Suppression.objects.filter(canonical__in=[person.canonical for person in chosen]).values_list(
             "canonical", "reason"
         )
@@ -66,7 +70,7 @@ def page(list_key: str = "", limit: int = 50, after: int = 0) -> list[dict[str, 
             "language": person.language,
             "lists": [row.list.key for row in person.subscriptions.all() if row.state == "confirmed"],
             "left": [row.list.key for row in person.subscriptions.all() if row.state == "left"],
-            "suppressed": never.get(person.canonical, ""),
+            "suppressed": stopped.get(person.canonical, ""),
         }
         for person in chosen
     ]
@@ -99,3 +103,20 @@ def _nobody(text: str, canonical: str) -> Problem:
     near = list(Subscriber.objects.filter(canonical__startswith=local[:5]).values_list("address", flat=True)[:3])
     hint = f"Near: {', '.join(near)}" if near else "`newsletter recipients list` shows who is there."
     return Problem("no-such-person", f"Nobody here has the address {text.strip()}", hint=hint)
+
+
+def lists(config: Config) -> list[dict[str, Any]]:
+    """Every list with its people by state, the configured ones first; `confirmed` are without those who pause."""
+    rows = Subscription.objects.values_list("list__key").annotate(
+        confirmed=Count("pk", filter=Q(state="confirmed") & ~Q(paused_until__gt=timezone.now())),
+        paused=Count("pk", filter=Q(state="confirmed", paused_until__gt=timezone.now())),
+        pending=Count("pk", filter=Q(state="pending")),
+        left=Count("pk", filter=Q(state="left")),
+    )
+    counted = {key: dict(zip(("confirmed", "paused", "pending", "left"), found, strict=True)) for key, *found in rows}
+    nobody = {"confirmed": 0, "paused": 0, "pending": 0, "left": 0}
+    titles = {key: known.title for key, known in config.lists.items()}
+    return [
+        {"key": key, "title": titles.get(key, ""), "configured": key in titles, **counted.get(key, nobody)}
+        for key in dict.fromkeys([*titles, *sorted(counted)])
+    ]

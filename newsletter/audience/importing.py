@@ -5,23 +5,22 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from newsletter.audience import columns as header
-from newsletter.audience import database, exporting, guided, selecting, spreadsheet
-from newsletter.audience.columns import Told
+from newsletter.audience import database, exporting, selecting, services, spreadsheet, workbook
+from newsletter.audience.basis import Basis
 from newsletter.audience.formulas import neutral
-from newsletter.audience.guided.past import WORDS
-from newsletter.audience.guided.reading import GuidedPeople
 from newsletter.audience.people import People, Refused, Staged
 from newsletter.audience.spreadsheet import Table
-from newsletter.audience.staged_past import StagedPast
-from newsletter.audience.staging import BATCH, Stage
+from newsletter.audience.staging import Stage
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
 
@@ -41,23 +40,20 @@ class Counts:
     unchanged: int = 0
     suppressed: dict[str, int] = field(default_factory=dict)  # left out, by the suppression's reason
     left: int = 0  # left out: they left every list that the file names for them
+    departed: dict[str, int] = field(default_factory=dict)  # of another service: left, blocked, gone there
     repeated: int = 0  # rows joined into another row of the same address
     refused: int = 0
-    off: int = 0  # not taken: they left at the service that the file comes from, or could not be reached there
-    stopped: int = 0  # what changes here because of them: choices and addresses
-    there: dict[str, int] = field(
-        default_factory=dict
-    )  # what they were at that service: word → people, or rows of `off`
 
     @property
     def adds_up(self) -> bool:
-        taken = self.new + self.updated + self.unchanged + self.off
-        return self.rows == taken + sum(self.suppressed.values()) + self.left + self.repeated + self.refused
+        taken = self.new + self.updated + self.unchanged
+        out = sum(self.suppressed.values()) + sum(self.departed.values())
+        return self.rows == taken + out + self.left + self.repeated + self.refused
 
     @property
-    def changes(self) -> bool:
-        """Whether the import does anything."""
-        return bool(self.new + self.updated + self.stopped)
+    def changes(self) -> int:
+        """People for whom something would be written."""
+        return self.new + self.updated + sum(self.departed.values())
 
     def as_json(self) -> dict[str, Any]:
         return {**self.__dict__}
@@ -69,8 +65,8 @@ class Plan:
 
     name: str
     path: Path
-    encoding: str  # for people, such as UTF-8, or Excel workbook
-    delimiter: str  # for people, such as semicolons, or the sheet
+    encoding: str  # for people, such as UTF-8
+    delimiter: str  # for people, such as semicolons, or the sheet of a workbook
     lists: tuple[str, ...]  # every list that the file or --list names
     counts: Counts
     stay_off: int  # people taken who stay off a list that they left
@@ -97,104 +93,84 @@ def plan(
     list_key: str | Sequence[str] = "",
     *,
     encoding: str = "",
-    mapped: Sequence[str] = (),
+    sheet: str = "",
     service: str = "",
-    state: str = "",
+    renamed: Mapping[str, str] = MappingProxyType({}),
     on_progress: Progress = lambda *_: None,
 ) -> Plan:
     """Read the whole file into temporary tables and say what importing it would do; changes nothing anywhere.
 
     Raises NewsletterError where the file as a whole cannot be used (no e-mail column, not a CSV file, unknown list …);
     rows that cannot be used are Problems of the plan, the first twenty one by one. Memory stays flat.
-    `encoding`: how the file is written, where somebody knows; empty: find out. `mapped`: `Their column=email`.
-    `service`: a key of guided.SERVICES that exported the file; `state`: one of guided.STATES that all of it had.
+    `encoding`: how the file is written, where somebody knows; empty: find out. `sheet`: of a workbook; empty: the first
+    that is not hidden. `renamed`: what columns of the file are, by their heading.
     """
     started = time.monotonic()
-    keys = _lists([list_key] if isinstance(list_key, str) and list_key else list_key, config)
-    told = header.mapping(mapped, config)
+    keys = _lists(config, [list_key] if isinstance(list_key, str) and list_key else list_key)
     name = _name(path, config)
-    table = spreadsheet.open_table(path, name, encoding)
+    theirs = services.known(service) if service else None
+    table = _opened(path, name, encoding, sheet)
     try:
-        people = _people(table, config, keys, told, service, state)
-        columns = people.columns
-        if not keys and columns.at("lists") is None and people.on_lists:
+        told = {**(theirs.renamed(table.header, name) if theirs else {}), **renamed}
+        columns = header.understand(table.header, config, name, told)
+        if not keys and columns.at("lists") is None:
             raise NewsletterError(_which_list(config, name), exit=Exit.USAGE)
+        people = People(table, columns, config, keys)
         counts, problems = Counts(), [*table.problems, *columns.problems]
-        stage, again = _staged(table, people, counts, problems, on_progress)
-        stay_off, first = stage.stay_off(), stage.first_people(5)
+        with database.problems_of():
+            stage = Stage()
+            rows = _read(table, people, stage, counts, problems, on_progress)
+            if theirs:
+                rows = _with_states(rows, people, services.Reader(theirs, table.header), stage)
+            _stage_all(stage, rows)
+            on_progress("comparing", 0, 0)
+            counts.repeated, again = stage.sort()
+            stage.name_lists(people.lists, make=False)
+            _count(counts, stage.classify(), stage)
+            stay_off, first = stage.stay_off(), stage.first_people(5)
     finally:
-        spreadsheet.close(table)
+        table.close()
     problems += [*_repeated(again, counts.repeated, name), *_too_many(counts.refused, name), *people.notes()]
-    if not counts.rows:
-        hint = "Below the columns’ names there must be a row for each person. Was the right sheet saved?"
-        message = f"{name} holds nobody: it has a heading and no rows"
-        raise NewsletterError(Problem("no-rows", message, hint, Where(name)))
+    _refuse_empty(counts, name)
     return Plan(
         name=name,
         path=path,
-        encoding="Excel workbook" if table.sheet else spreadsheet.encoding_name(table.encoding),
-        delimiter=f"sheet ‘{table.sheet}’" if table.sheet else spreadsheet.DELIMITERS[table.delimiter],
+        encoding=spreadsheet.encoding_name(table.encoding),
+        delimiter=table.layout,
         lists=tuple(people.lists),
         counts=counts,
         stay_off=stay_off,
         problems=problems,
         preview=_preview(first),
-        header=tuple(table.header),
+        header=columns.header,
         seconds=time.monotonic() - started,
         _stage=stage,
         _config=config,
     )
 
 
-def _staged(
-    table: Table, people: People, counts: Counts, problems: list[Problem], on_progress: Progress
-) -> tuple[Stage, list[tuple[int, int, str]]]:
-    """Read all rows into temporary tables and compare them; also gives the first repeated addresses."""
-    with database.problems_of():
-        stage = Stage()
-        if isinstance(people, GuidedPeople):
-            stage.remember()
-        rows = _read(table, people, stage, counts, problems, on_progress)
-        while batch := list(islice(rows, _STEP)):
-            stage.add(batch)
-        on_progress("comparing", 0, 0)
-        counts.repeated, again = stage.sort()
-        stage.name_lists(people.lists, make=False)
-        if stage.past:
-            problems += _settle(stage.past, len(people.lists), counts)
-        _count(counts, stage.classify(), stage)
-        counts.stopped = stage.past.changing() if stage.past else 0
-        return stage, again
-
-
-def run(plan: Plan, *, wording: str = "", basis: str = "", on_progress: Progress = lambda *_: None) -> Imported:
+def run(plan: Plan, *, basis: Basis = Basis(), on_progress: Progress = lambda *_: None) -> Imported:  # noqa: B008
     """Make the changes of a plan, 10,000 people to a transaction, and keep refused rows in `recipients/…refused.csv`.
 
     Each person's record, subscriptions and proof are written together. Killed half-way, some people are in and the
     others are not; the same import again brings in exactly the rest. Raises NewsletterError: database-locked, -full.
-    `wording`: what the people were told, kept with each ConsentEvent beside the file's name; `basis`: why they
-    may be written to without having been asked, kept there too.
+    `basis`: why the people may be written to, kept with each ConsentEvent beside the file's name; see basis.told.
     """
     from django.utils import timezone
 
     from newsletter.audience.models import Wording
 
     started, now, stage = time.monotonic(), timezone.now(), plan._stage
-    before = plan.counts
-    counts = Counts(before.rows, repeated=before.repeated, refused=before.refused, off=before.off, there=before.there)
+    counts = Counts(rows=plan.counts.rows, repeated=plan.counts.repeated, refused=plan.counts.refused)
     verdicts: dict[str, int] = {}
     with _refused_kept(plan, stage) as kept, database.problems_of():
         stage.name_lists(plan.lists, make=True)
-        why = f"Imported from {plan.name}{f'; without asking: {basis}' if basis else ''}"
-        for low, high in stage.past.batches(BATCH) if stage.past and before.stopped else ():
-            counts.stopped += stage.record(low, high, now, why)
-            on_progress("recording who left", high, stage.past.last if stage.past else high)
-        words = Wording.of(wording)
+        words = Wording.of(basis.wording)
         shown = words.pk if words else None
-        if not before.new + before.updated:  # nothing to do: comparing all of them again would tell no more
+        if not plan.counts.changes:  # nothing to do: comparing all of them again would tell no more
             verdicts = stage.verdicts()
         for low, high in () if verdicts else stage.batches():
-            for verdict, people in stage.apply(low, high, now, shown, why).items():
+            for verdict, people in stage.apply(low, high, now, shown, basis.why(plan.name)).items():
                 verdicts[verdict] = verdicts.get(verdict, 0) + people
             on_progress("importing", high, stage.size)
         _count(counts, verdicts, stage)
@@ -202,23 +178,30 @@ def run(plan: Plan, *, wording: str = "", basis: str = "", on_progress: Progress
     return Imported(counts, kept, time.monotonic() - started)
 
 
+def _opened(path: Path, name: str, encoding: str, sheet: str) -> Table | workbook.Book:
+    if workbook.is_workbook(path):
+        return workbook.Book(path, name, sheet)
+    return spreadsheet.open_table(path, name, encoding)
+
+
 def _read(
-    table: Table, people: People, stage: Stage, counts: Counts, problems: list[Problem], on_progress: Progress
+    table: Table | workbook.Book,
+    people: People,
+    stage: Stage,
+    counts: Counts,
+    problems: list[Problem],
+    on_progress: Progress,
 ) -> Iterator[Staged]:
     size = table.path.stat().st_size
     refused: list[tuple[int, str, str]] = []
     person, rows = people.person, 0
-    known = people if isinstance(people, GuidedPeople) else None
     for row in table.rows():
         rows += 1
         if not rows % _STEP:
             on_progress("reading", table.position(), size)
-            if known:
-                stage.keep(known.remembered)
         try:
             if row.fault is None:
-                if (one := person(row)) is not None:
-                    yield one
+                yield person(row)
                 continue
             message = row.fault.message
             shown = row.fault if counts.refused < SHOWN else None
@@ -234,50 +217,25 @@ def _read(
             refused.clear()
     counts.rows = rows
     stage.refuse(refused)
-    if known:
-        stage.keep(known.remembered)
 
 
-def _people(
-    table: Table, config: Config, keys: tuple[str, ...], mapped: dict[str, str], service: str, state: str
-) -> People:
-    """Who turns the rows of this file into people."""
-    examples = spreadsheet.examples(table)
-    if not service:
-        return People(
-            table, header.understand(table.header, config, table.name, Told(mapped, {}, examples)), config, keys
-        )
-    guide = guided.guide(service, table.header, config, table.path, state)
-    told = Told(mapped, guide.names, examples)
-    columns = header.understand([*table.header, *guide.extra], config, table.name, told)
-    return GuidedPeople(table, columns, config, keys, guide)
-
-
-def _settle(past: StagedPast, lists: int, counts: Counts) -> list[Problem]:
-    """Decide what each address of an export was, and count it."""
-    counts.repeated += past.settle(lists)
-    off = past.counts()
-    counts.off = sum(off.values())
-    counts.there = {WORDS[was]: rows for was, rows in sorted({**past.chosen(), **off}.items())}
-    if not (undated := past.undated()):
-        return []
-    message = f"{undated:,} rows do not say since when; the day of the import is written down for them"
-    return [Problem("undated", message, severity=Severity.NOTE, affected=undated)]
-
-
-def _lists(keys: Sequence[str], config: Config) -> tuple[str, ...]:
-    """The lists that were named; a segment has no members of its own. Raises NewsletterError(unknown-list)."""
-    for key in selecting.known(config, keys):
-        if key not in config.lists:
-            hint = f"The lists are: {', '.join(config.lists) or 'none yet: add [lists.KEY] to newsletter.toml'}."
-            message = f"‘{key}’ is a segment: who is in it is worked out anew each time, so nobody can be put into it"
-            raise NewsletterError(Problem("not-a-list", message, hint), exit=Exit.USAGE)
-    return tuple(dict.fromkeys(keys))
+def _with_states(rows: Iterator[Staged], people: People, reader: services.Reader, stage: Stage) -> Iterator[Staged]:
+    """The rows as they come, while what became of their people at the other service is noted."""
+    states: list[tuple[str, str, int, datetime | None]] = []
+    for person in rows:
+        state, at = reader.state(people.cells)
+        states.append((person[0], state, services.RANK[state], at))
+        if len(states) >= _STEP:
+            stage.states(states)
+            states.clear()
+        yield person
+    stage.states(states)
 
 
 def _count(counts: Counts, verdicts: dict[str, int], stage: Stage) -> None:
     counts.new, counts.updated = verdicts.get("new", 0), verdicts.get("updated", 0)
     counts.unchanged, counts.left = verdicts.get("unchanged", 0), verdicts.get("left", 0)
+    counts.departed = stage.departed() if verdicts.get("departed") else {}
     counts.suppressed = stage.suppressed() if verdicts.get("suppressed") else {}
 
 
@@ -310,6 +268,28 @@ def _refused_kept(plan: Plan, stage: Stage) -> Iterator[Path | None]:
 def _name(path: Path, config: Config) -> str:
     resolved, root = path.resolve(), config.root.resolve()
     return str(resolved.relative_to(root)) if resolved.is_relative_to(root) else str(path)
+
+
+def _lists(config: Config, keys: Sequence[str]) -> tuple[str, ...]:
+    """The keys, each once. A segment is not a list: nobody can be put into it. Raises NewsletterError(unknown-list)."""
+    for key in selecting.known(config, keys):
+        if key not in config.lists:
+            hint = f"People join lists, and segments choose among them. The lists are: {', '.join(config.lists)}."
+            raise NewsletterError(Problem("unknown-list", f"‘{key}’ is a segment, not a list", hint))
+    return tuple(dict.fromkeys(keys))
+
+
+def _stage_all(stage: Stage, rows: Iterator[Staged]) -> None:
+    while batch := list(islice(rows, _STEP)):
+        stage.add(batch)
+
+
+def _refuse_empty(counts: Counts, name: str) -> None:
+    if counts.rows:
+        return
+    hint = "Below the columns’ names there must be a row for each person. Was the right sheet saved?"
+    message = f"{name} holds nobody: it has a heading and no rows"
+    raise NewsletterError(Problem("no-rows", message, hint, Where(name)))
 
 
 def _which_list(config: Config, name: str) -> Problem:

@@ -181,6 +181,34 @@ class Request(models.Model):
     address = models.CharField(max_length=320)  # the same as typed
     facts = models.JSONField(default=dict, encoder=AsWritten)  # subscribe: lists, name, language, …; change: to
     wording = models.ForeignKey(Wording, on_delete=models.PROTECT, null=True, db_index=False)
-    created = models.DateTimeField(default=timezone.now)
+    browser = models.CharField(max_length=64, blank=True, default="")  # hash of the sign-up cookie, where there is one
+    created = models.DateTimeField(default=timezone.now, db_index=True)
     expires = models.DateTimeField()
+    told = models.DateTimeField(null=True)  # when its mail was queued, or it was decided that none goes
     used = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["id"], condition=models.Q(told=None), name="request_untold")]
+
+
+class Attempts(models.Model):
+    """How often a network used a public form today: against list bombing, and gone after a day.
+
+    `who` is a keyed hash of the day and the network (IPv4 /24, IPv6 /64), so that no address of a computer is kept.
+    """
+
+    who = models.CharField(max_length=64, unique=True)
+    day = models.DateField()
+    count = models.PositiveIntegerField(default=0)
+
+
+class LeavingReason(models.Model):
+    """Why people leave, as numbers a month: nothing says who."""
+
+    month = models.DateField()  # its first day
+    list_key = models.CharField(max_length=100, blank=True, default="")  # "" = everything
+    reason = models.CharField(max_length=20)
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["month", "list_key", "reason"], name="one_reason_a_month")]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from newsletter import settings
-from newsletter.audience.models import Suppression
+from newsletter.audience.models import Subscriber, Suppression
 from newsletter.mail.tokens import Keyring
 
 MARK = "erased:"  # no address begins so: a local part may hold no colon unless it is quoted
@@ -34,7 +34,7 @@ def keys_of(canonical: str) -> tuple[str, ...]:
     if canonical.startswith(MARK):
         return (canonical,)
     ring = _keyring() if _path().exists() or _any() else None
-    return (canonical, *(MARK + one for one in ring.signatures(_USE, canonical.encode()))) if ring else (canonical,)
+    return (canonical, *(MARK + one for one in ring.signatures(_USE)(canonical.encode()))) if ring else (canonical,)
 
 
 def found(canonical: str) -> Suppression | None:
@@ -55,28 +55,40 @@ class Erased:
     def __init__(self) -> None:
         rows = Suppression.objects.filter(canonical__startswith=MARK)
         self._hashes = frozenset(rows.values_list("canonical", flat=True))
-        self._ring = _keyring() if self._hashes else None
+        self._sign = _keyring().signatures(_USE) if self._hashes else None
 
     def __len__(self) -> int:
         return len(self._hashes)
 
-    @property
-    def hashes(self) -> frozenset[str]:
-        """The hashes of all of them, to see whether somebody was erased since."""
-        return self._hashes
-
     def hash_of(self, canonical: str) -> str:
         """What this address is called in the table of suppressions, when its person was erased; else ""."""
-        if self._ring is None:
+        if self._sign is None:
             return ""
-        names = (MARK + one for one in self._ring.signatures(_USE, canonical.encode()))
+        names = (MARK + one for one in self._sign(canonical.encode()))
         return next((name for name in names if name in self._hashes), "")
 
     def among(self, canonicals: Iterable[str]) -> dict[str, str]:
         """Which of these are erased: address → its hash."""
-        if self._ring is None:
+        if self._sign is None:
             return {}
         return {one: name for one in canonicals if (name := self.hash_of(one))}
+
+
+def sweep() -> int:
+    """Suppress, under their plain address too, people who stand in the list though they were erased; returns how many.
+
+    Nobody should: each door asks before it lets somebody in. A row that came past them (an SQL statement, a restored
+    table) is found here before every freeze, which compares plain addresses only. Without erased people it costs one
+    look at an index; with them 2 us a person.
+    """
+    erased = Erased()
+    if not erased:
+        return 0
+    people = Subscriber.objects.values_list("canonical", flat=True)
+    back = [one for one in people.iterator(10_000) if erased.hash_of(one)]
+    rows = [Suppression(canonical=one, scope=Suppression.Scope.ALL, reason="erased") for one in back]
+    Suppression.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(back)
 
 
 def _any() -> bool:

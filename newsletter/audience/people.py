@@ -14,6 +14,7 @@ from newsletter.audience.columns import Columns
 from newsletter.audience.formulas import plain
 from newsletter.audience.postcodes import spelled
 from newsletter.audience.spreadsheet import Row, Table
+from newsletter.audience.workbook import Book
 from newsletter.config import Config
 from newsletter.mail import addresses
 from newsletter.problems import Problem, Severity, did_you_mean
@@ -57,11 +58,10 @@ class Refused(Exception):
 class People:
     """Turns rows into people for one file and one `--list`; counts what is worth a note on the way."""
 
-    on_lists = True  # the people of this file must be on a list
-
-    def __init__(self, table: Table, columns: Columns, config: Config, list_keys: tuple[str, ...] = ()) -> None:
+    def __init__(self, table: Table | Book, columns: Columns, config: Config, list_keys: tuple[str, ...] = ()) -> None:
         self.table, self.columns, self.config = table, columns, config
         self.lists: list[str] = list(list_keys)
+        self.cells: list[str] = []  # of the row read last
         self.american = config.site.language.lower() == "en-us"
         self.noted: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
@@ -77,9 +77,9 @@ class People:
         # Lists, languages and wards repeat in thousands of rows: what they mean is worked out once.
         self._meaning = lru_cache(8192)(self._meaning_of)
 
-    def person(self, row: Row) -> Staged | None:
-        """The row as a person; None where nobody is to be added (guided.reading). Raises Refused."""
-        cells = row.cells
+    def person(self, row: Row) -> Staged:
+        """The row as a person. Raises Refused."""
+        cells = self.cells = row.cells
         if len(cells) != self._width:
             self._fit(cells)
         if found := _forbidden("\n".join(cells)):
@@ -225,8 +225,9 @@ class People:
             if key == "area" and key not in self.config.fields:
                 values["areas"] = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[;|]", text)))))
             elif key == "tags" and key not in self.config.fields:
-                more = filter(None, map(str.strip, re.split(r"[;|,]", text)))
-                values["tags"] = list(dict.fromkeys([*values.get("tags", ()), *more]))
+                values["tags"] = list(
+                    dict.fromkeys(filter(None, (tag.strip(' "') for tag in re.split(r"[;|,]", text))))
+                )
             elif key == "postcode" and key not in self.config.fields:
                 values["postcode"] = self._postcode(text, place)
             else:

@@ -7,14 +7,12 @@ import csv
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import TextIOWrapper
-from itertools import dropwhile, islice
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
-from newsletter.audience import workbook
 from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
 
 CELL = 10_000  # letters in one cell; a longer one is nearly always a quote that is never closed
@@ -23,7 +21,7 @@ STRAY = 1_000  # stray quotes after which the file's quoting as a whole is not t
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _CHUNK = 1 << 20
 _SIGNATURES = {
-    b"PK\x03\x04": "a workbook of another kind (ODS) or an archive",
+    b"PK\x03\x04": "a workbook (XLSX or ODS)",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (XLS)",
     b"%PDF": "a PDF",
     b"\x1f\x8b": "a compressed file",
@@ -57,8 +55,6 @@ class Table:
     header: list[str]
     problems: list[Problem]
     _lines: _Lines = field(repr=False)
-    sheet: str = ""  # of a workbook: the sheet that was read
-    _unpacked: IO[str] | None = field(default=None, repr=False)  # its rows, in a temporary file
     _rows: int = 1
 
     def rows(self) -> Iterator[Row]:
@@ -93,6 +89,15 @@ class Table:
                 row.cells = [cell[:CELL] for cell in lines.record[0].rstrip("\r\n").split(self.delimiter)]
             if row.fault or (row.cells and (row.cells[0] or any(map(str.strip, row.cells)))):
                 yield row
+
+    @property
+    def layout(self) -> str:
+        """How it is laid out, for people."""
+        return DELIMITERS[self.delimiter]
+
+    def close(self) -> None:
+        """Close the file; calling it twice does no harm."""
+        self._lines.file.close()
 
     def position(self) -> int:
         """Bytes read so far, for a progress bar."""
@@ -162,14 +167,12 @@ class _Lines:
 
 
 def open_table(path: Path, name: str, encoding: str = "") -> Table:
-    """Find out encoding and delimiter, and read the header. The caller closes with `close(table)`.
+    """Find out encoding and delimiter, and read the header. The caller closes it.
 
     `encoding` is one that somebody who knows has named, such as `windows-1250`; empty: find out.
     Raises NewsletterError: no-such-file, not-a-file, spreadsheet-not-csv, not-a-table, empty-file, cannot-read,
     unknown-encoding.
     """
-    if workbook.is_workbook(path):
-        return _of_workbook(path, name)
     told_encoding = known_encoding(encoding) if encoding else ""
     csv.field_size_limit(CELL)
     try:
@@ -202,49 +205,9 @@ def open_table(path: Path, name: str, encoding: str = "") -> Table:
     return Table(path, name, encoding, delimiter, header, problems, lines)
 
 
-def examples(table: Table, most: int = 3) -> Callable[[int], list[str]]:
-    """Gives what a column (counted from 0) holds in the first rows: up to `most` different cells, for a person to see.
-
-    Reads the file's start a second time, the first time that somebody asks.
-    """
-    rows: list[list[str]] = []
-
-    def of(place: int) -> list[str]:
-        if not rows:
-            rows.extend(_first_rows(table) or [[]])
-        cells = (" ".join(row[place].split())[:40] for row in rows if place < len(row))
-        return list(dict.fromkeys(filter(None, cells)))[:most]
-
-    return of
-
-
-def _first_rows(table: Table) -> list[list[str]]:
-    try:
-        with table.path.open(encoding=table.encoding, newline="", errors="replace") as file:
-            lines = iter(lambda: file.readline(CELL), "")
-            reader = csv.reader(islice(lines, 50), delimiter=table.delimiter)
-            return list(islice(dropwhile(lambda row: row != table.header, reader), 1, 12))
-    except (OSError, csv.Error):
-        return []
-
-
-def _of_workbook(path: Path, name: str) -> Table:
-    unpacked, sheet, problems = workbook.as_csv(path, name)
-    try:
-        table = open_table(Path(unpacked.name), name, "utf-8")
-    except BaseException:
-        unpacked.close()
-        raise
-    table.sheet, table._unpacked = sheet, unpacked
-    table.problems[:0] = problems
-    return table
-
-
 def close(table: Table) -> None:
     """Close the file; calling it twice does no harm."""
-    table._lines.file.close()
-    if table._unpacked:
-        table._unpacked.close()
+    table.close()
 
 
 def _swallowed(cells: list[str], width: int) -> bool:

@@ -13,9 +13,8 @@ from datetime import datetime
 from itertools import groupby, islice
 from typing import Any
 
-from newsletter.audience import dialect, traits
+from newsletter.audience import dialect, staged_states, staged_traits
 from newsletter.audience.people import Staged
-from newsletter.audience.staged_past import TABLES, Remembered, StagedPast, with_past
 
 BATCH = 10_000  # people per transaction: 0.1 s under the write lock, so that sending and pages go on meanwhile
 LOCK = 0x696D706F7274  # "import": PostgreSQL's advisory lock, so that one import at a time compares and writes
@@ -29,8 +28,9 @@ _TABLES = f"""
     CREATE TEMP TABLE import_person (place {{counted}}, verdict TEXT NOT NULL DEFAULT '', {_TYPED});
     CREATE TEMP TABLE import_list (list_id {{key}}, key TEXT NOT NULL, bit BIGINT NOT NULL);
     CREATE TEMP TABLE import_refused (row INTEGER, problem TEXT, cells TEXT);
-    CREATE TEMP TABLE import_erased (canonical {{text}} PRIMARY KEY, name {{text}});
-    CREATE TEMP TABLE import_fact (subscriber_id {{number}}, key {{text}}, value {{text}})
+    CREATE TEMP TABLE import_erased (canonical TEXT PRIMARY KEY, hash TEXT NOT NULL);
+    CREATE TEMP TABLE import_state (canonical TEXT PRIMARY KEY, state TEXT NOT NULL, rank INTEGER, at {{time}});
+    CREATE TEMP TABLE import_fact (subscriber_id BIGINT, key TEXT, value TEXT)
 """
 
 # One verdict per person, top down. A person whose every named list was left is left out altogether; a suppressed one
@@ -38,7 +38,10 @@ _TABLES = f"""
 _CLASSIFY = """
     UPDATE import_person SET verdict = CASE
         WHEN EXISTS (SELECT 1 FROM audience_suppression AS never WHERE never.canonical = import_person.canonical)
-            {erased} THEN 'suppressed'
+            OR EXISTS (SELECT 1 FROM import_erased AS gone WHERE gone.canonical = import_person.canonical)
+            THEN 'suppressed'
+        WHEN EXISTS (SELECT 1 FROM import_state AS theirs WHERE theirs.canonical = import_person.canonical AND rank > 0)
+            THEN 'departed'
         ELSE coalesce((
             SELECT CASE
                 WHEN count(wish.bit) > 0 AND count(wish.bit) = count(*) FILTER (WHERE old.state = 'left') THEN 'left'
@@ -79,8 +82,9 @@ _APPLY = (
     """,
     """
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
-    SELECT wish.canonical, list.key, {event}, 'import', %(wording)s, %(why)s, '', {at}, %(now)s
-    FROM import_person AS wish {past} CROSS JOIN import_list AS list
+    SELECT wish.canonical, list.key, 'joined', 'import', %(wording)s, %(why)s, '', coalesce((SELECT theirs.at
+        FROM import_state AS theirs WHERE theirs.canonical = wish.canonical), %(now)s), %(now)s
+    FROM import_person AS wish CROSS JOIN import_list AS list
     WHERE wish.place > %(low)s AND wish.place <= %(high)s AND (list.bit & wish.lists) <> 0 AND (wish.verdict = 'new'
         OR (wish.verdict = 'updated' AND NOT EXISTS (
             SELECT 1 FROM audience_subscription AS old JOIN audience_subscriber AS known ON known.id = old.subscriber_id
@@ -88,8 +92,8 @@ _APPLY = (
     """,
     """
     INSERT INTO audience_subscription (subscriber_id, list_id, state, changed)
-    SELECT known.id, list.list_id, {state}, {at}
-    FROM import_person AS wish {past} CROSS JOIN audience_subscriber AS known CROSS JOIN import_list AS list
+    SELECT known.id, list.list_id, 'confirmed', %(now)s
+    FROM import_person AS wish CROSS JOIN audience_subscriber AS known CROSS JOIN import_list AS list
     WHERE wish.place > %(low)s AND wish.place <= %(high)s AND known.canonical = wish.canonical
         AND (list.bit & wish.lists) <> 0
         AND wish.verdict IN ('new', 'updated')
@@ -97,29 +101,27 @@ _APPLY = (
     """,
 )
 
-# The traits (audience.traits) of whom a batch brings or changes: those of changed people go before the change, and all
-# come after it. What a batch says is unfolded once, into a table of its own.
-_WISHED = """person.id IN (SELECT known.id FROM import_person AS wish JOIN audience_subscriber AS known
-    ON known.canonical = wish.canonical
-    WHERE wish.place > %(low)s AND wish.place <= %(high)s AND wish.verdict IN ({verdicts}))"""
-_TRAITS_GO = """
-    DELETE FROM audience_holding WHERE (trait_id, subscriber_id) IN (
-        SELECT trait.id, fact.subscriber_id FROM import_fact AS fact
-        JOIN audience_trait AS trait ON trait.key = fact.key AND trait.value = fact.value)
-"""
-_TRAITS_COME = (
-    """
-    INSERT INTO audience_trait (key, value) SELECT DISTINCT key, value FROM import_fact AS fact
-    WHERE NOT EXISTS (SELECT 1 FROM audience_trait AS there WHERE there.key = fact.key AND there.value = fact.value)
-    ORDER BY key, value ON CONFLICT DO NOTHING
+# No area is given for a person, but a postcode that we know.
+_PLACE = {
+    "sqlite": """
+        UPDATE import_person SET attributes = json_set(attributes, '$.areas', json_array(area.key))
+        FROM audience_postcode AS code JOIN audience_area AS area ON area.id = code.area_id
+        WHERE code.code = json_extract(import_person.attributes, '$.postcode')
+            AND json_extract(import_person.attributes, '$.areas') IS NULL
+            AND NOT EXISTS (SELECT 1 FROM audience_subscriber AS known
+                WHERE known.canonical = import_person.canonical
+                AND json_extract(known.attributes, '$.postcode') = code.code
+                AND json_extract(known.attributes, '$.areas') IS NOT NULL)
     """,
-    """
-    INSERT INTO audience_holding (trait_id, subscriber_id)
-    SELECT trait.id, fact.subscriber_id FROM import_fact AS fact
-    JOIN audience_trait AS trait ON trait.key = fact.key AND trait.value = fact.value
-    ORDER BY trait.id, fact.subscriber_id ON CONFLICT DO NOTHING
+    "postgresql": """
+        UPDATE import_person SET attributes = attributes || jsonb_build_object('areas', jsonb_build_array(area.key))
+        FROM audience_postcode AS code JOIN audience_area AS area ON area.id = code.area_id
+        WHERE code.code = import_person.attributes ->> 'postcode' AND import_person.attributes -> 'areas' IS NULL
+            AND NOT EXISTS (SELECT 1 FROM audience_subscriber AS known
+                WHERE known.canonical = import_person.canonical
+                AND known.attributes ->> 'postcode' = code.code AND known.attributes -> 'areas' IS NOT NULL)
     """,
-)
+}
 
 
 def joined(rows: Iterable[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -147,9 +149,6 @@ class Stage:
 
         self.connection = connection
         self.size = 0
-        self.past: StagedPast | None = None  # of an export of another service
-        self._erased = 0  # people of the file who were erased here
-        self._erasures: frozenset[str] = frozenset()
         self.drop()  # what an import before this one in the same process left
         for statement in _TABLES.format(**dialect.column_types()).split(";"):
             self._execute(statement)
@@ -166,17 +165,6 @@ class Stage:
             finally:
                 cursor.execute("COMMIT")
 
-    def remember(self) -> StagedPast:
-        """Make room for what people were at another service."""
-        self.past = StagedPast(self)
-        return self.past
-
-    def keep(self, remembered: list[Remembered]) -> None:
-        """Take what was read of them until now, and empty the list."""
-        if self.past and remembered:
-            self.past.add(remembered)
-            remembered.clear()
-
     def refuse(self, rows: list[tuple[int, str, str]]) -> None:
         """Keep refused rows (row number, reason, JSON of the cells) for the file that can be mended."""
         if rows:
@@ -184,6 +172,26 @@ class Stage:
                 cursor.execute("BEGIN")
                 dialect.load(cursor, "import_refused", "row, problem, cells", rows)
                 cursor.execute("COMMIT")
+
+    def states(self, rows: list[tuple[str, str, int, datetime | None]]) -> None:
+        """Note what became of people at another service: address, state, its rank (the highest counts), and when."""
+        adapt = self.connection.ops.adapt_datetimefield_value
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO import_state VALUES (%s, %s, %s, %s) ON CONFLICT (canonical) DO UPDATE SET "
+                "state = excluded.state, rank = excluded.rank, at = excluded.at "
+                "WHERE excluded.rank >= import_state.rank",
+                [(canonical, state, rank, adapt(at) if at else None) for canonical, state, rank, at in rows],
+            )
+
+    def departed(self) -> dict[str, int]:
+        """People who are not taken as subscribers because of what became of them at the other service."""
+        return dict(
+            self._fetch(
+                "SELECT theirs.state, count(*) FROM import_person AS wish JOIN import_state AS theirs "
+                "ON theirs.canonical = wish.canonical WHERE wish.verdict = 'departed' GROUP BY theirs.state"
+            )
+        )
 
     def sort(self) -> tuple[int, list[tuple[int, int, str]]]:
         """Sort by address and join repeated addresses into one person, later rows over earlier, cell by cell.
@@ -201,6 +209,7 @@ class Stage:
         self.size = self._fetch("SELECT coalesce(max(place), 0) FROM import_person")[0][0]
         if again:
             self._join_repeated()
+        self._place_by_postcode()  # afterwards: the area may stand in another row of the same person
         return self.size - self._fetch("SELECT count(*) FROM import_person")[0][0], again
 
     def name_lists(self, keys: Iterable[str], *, make: bool) -> None:
@@ -227,12 +236,11 @@ class Stage:
     def classify(self, low: int = 0, high: int | None = None) -> dict[str, int]:
         """Compare people (of these places) with those known; returns people by verdict."""
         high = self.size if high is None else high
+        self._find_erased(low, high)
         merged = dialect.merged("known.attributes", "import_person.attributes")
         nothing = dialect.merged("known.attributes", "'{}'")  # the same spelling of what is known, for comparing
-        self._find_erased(low, high)
-        erased = "OR import_person.canonical IN (SELECT canonical FROM import_erased)" if self._erased else ""
         self._execute(
-            _CLASSIFY.replace("{merged}", merged).replace("{merged_nothing}", nothing).replace("{erased}", erased),
+            _CLASSIFY.replace("{merged}", merged).replace("{merged_nothing}", nothing),
             [low, high],
         )
         return self.verdicts(low, high)
@@ -257,69 +265,29 @@ class Stage:
                 self._count_afresh()
             counts = self.classify(low, high)
             if counts.keys() & {"new", "updated"}:
+                merged = dialect.merged("known.attributes", "wish.attributes")
                 if "updated" in counts:
-                    self._facts(values, "'updated'")
-                    self._execute(_TRAITS_GO)
+                    staged_traits.forget(self._execute, low, high)
                 for statement in _APPLY:
-                    merged = dialect.merged("known.attributes", "wish.attributes")
-                    self._execute(with_past(statement, self.past is not None).replace("{merged}", merged), values)
-                self._facts(values, "'new', 'updated'")
-                for statement in _TRAITS_COME:
-                    self._execute(statement)
+                    self._execute(statement.replace("{merged}", merged), values)
+                staged_traits.keep(self._execute, low, high)
+            if "departed" in counts:
+                staged_states.keep(self._execute, values)
         return counts
-
-    def record(self, low: int, high: int, now: datetime, why: str) -> int:
-        """Write down who left or is gone, of these rows of the file, in one transaction; returns how much changed."""
-        from django.db import transaction
-
-        if self.past is None:
-            return 0
-        with transaction.atomic():
-            if not dialect.is_sqlite():
-                self._execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-                self._count_afresh()
-            self._find_erased(0, 0)
-            return self.past.record(low, high, now, why)
-
-    def _facts(self, values: dict[str, Any], verdicts: str) -> None:
-        """What the records of this batch's people say now, a row a value."""
-        people = _WISHED.format(verdicts=verdicts)
-        self._execute("DELETE FROM import_fact")
-        self._execute(f"INSERT INTO import_fact {traits.facts_sql(people)}", values)
 
     def batches(self) -> Iterator[tuple[int, int]]:
         """The places of one transaction after the other."""
         return ((low, min(low + BATCH, self.size)) for low in range(0, self.size, BATCH))
 
     def suppressed(self) -> dict[str, int]:
-        """People left out because of a suppression, by its reason; of an erased person only a hash is known."""
+        """People left out because of a suppression, by its reason."""
         return dict(
             self._fetch(
                 "SELECT coalesce(never.reason, 'erased'), count(*) FROM import_person AS wish "
                 "LEFT JOIN audience_suppression AS never ON never.canonical = wish.canonical "
-                "WHERE wish.verdict = 'suppressed' GROUP BY coalesce(never.reason, 'erased')"
+                "WHERE wish.verdict = 'suppressed' GROUP BY 1"
             )
         )
-
-    def _find_erased(self, low: int, high: int) -> None:
-        """Know who of these places was erased. Without anybody erased, or nobody new since the last time that all
-        were looked up, this costs one question; else 6 us of hashing for each person."""
-        from newsletter.audience import never
-
-        hashes = never.Erased()
-        if hashes.hashes == self._erasures:
-            return
-        if (low, high) == (0, self.size):
-            self._erasures = hashes.hashes
-        with self.connection.chunked_cursor() as cursor:
-            for table in ("import_person", *(("import_past",) if self.past else ())):
-                where = "place > %s AND place <= %s" if table == "import_person" else "%s <= %s"  # all of the second
-                cursor.execute(f"SELECT DISTINCT canonical FROM {table} WHERE {where}", [low, high])  # noqa: S608
-                while rows := cursor.fetchmany(BATCH):
-                    found = hashes.among(canonical for (canonical,) in rows)
-                    self._erased += len(found)
-                    for pair in found.items():
-                        self._execute("INSERT INTO import_erased VALUES (%s, %s) ON CONFLICT DO NOTHING", pair)
 
     def stay_off(self) -> int:
         """People who are taken, but stay off at least one list that they left."""
@@ -349,8 +317,29 @@ class Stage:
 
     def drop(self) -> None:
         """Give the temporary space back."""
-        for table in ("import_read", "import_person", "import_list", "import_refused", "import_fact", *TABLES):
-            self._execute(f"DROP TABLE IF EXISTS {dialect.temporary(table)}")
+        for table in ("read", "person", "list", "refused", "erased", "fact", "state"):
+            self._execute(f"DROP TABLE IF EXISTS {dialect.temporary('import_' + table)}")
+
+    def _place_by_postcode(self) -> None:
+        """Give people with a postcode and no area the area of that postcode, where the table of postcodes knows it.
+
+        Whoever is known here with that very postcode keeps the areas they have: somebody may have corrected them.
+        """
+        if self._fetch("SELECT 1 FROM audience_postcode WHERE area_id IS NOT NULL LIMIT 1"):
+            self._execute(_PLACE[self.connection.vendor])
+
+    def _find_erased(self, low: int, high: int) -> None:
+        """Note who of these was erased: only a keyed hash of their address is left, which SQL cannot work out."""
+        from newsletter.audience import never
+
+        erased = never.Erased()  # anew each time: somebody may have been erased since the preview
+        for start in range(low, high if len(erased) else low, BATCH):
+            people = self._fetch(
+                "SELECT canonical FROM import_person WHERE place > %s AND place <= %s",
+                [start, min(start + BATCH, high)],
+            )
+            for canonical, name in erased.among(one for (one,) in people).items():
+                self._execute("INSERT INTO import_erased VALUES (%s, %s) ON CONFLICT DO NOTHING", [canonical, name])
 
     def _join_repeated(self) -> None:
         """Replace the rows of a repeated address by one; they stream through, however many they are."""

@@ -51,6 +51,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "stop": ("stop", "Send", "Stop a mailing for good; the rest is cancelled."),
     "settle": ("settle", "Send", "Settle who is uncertain: by the mail server's log, or by a decision."),
     "recover": ("recover", "Send", "After a restored backup: find out who got mail, then go on."),
+    "correct": ("correct", "Send", "Start a correction, for exactly those who got the first message."),
+    "archive": ("archive", "Send", "Put a note above a message in the public archive, or withdraw it."),
     "replies": ("replies", "Answers", "Receive, list and show what people answered."),
     "worker": ("worker", "Run", "Send what is due: schedules, people to be tried again, what was cut off."),
     "catch": ("catch", "Run", "Run the mail catcher: read mail here instead of sending it."),

@@ -31,8 +31,8 @@ def command(output: Output, issue: str | None, yes: bool, as_json: bool) -> int:
     if as_json:
         output = replace(output, quiet=True)
     config = workspace(output)
-    from newsletter.audience import selecting
-    from newsletter.sending import approvals, mailings
+    from newsletter.audience import never, selecting
+    from newsletter.sending import approvals, correcting, mailings
 
     folder = finding.find(config, issue, output.folder)
     if mailings.find(folder.name):
@@ -44,7 +44,9 @@ def command(output: Output, issue: str | None, yes: bool, as_json: bool) -> int:
 
         return blocked(output, prepared, as_json)
     audience = prepared.issue.front.audience
-    explanation = selecting.explain(config, audience)
+    never.sweep()
+    first = correcting.first(prepared.issue)
+    explanation = correcting.explain(first) if first else selecting.explain(config, audience)
     say_what(output, config, prepared, audience, explanation)
     if not as_json:
         output.problems(prepared.problems)

@@ -213,8 +213,11 @@ def system_values(config: Config, issue: Issue, rendered: Rendered) -> dict[str,
         "reply_mailto": f"mailto:{reply}?subject={quote('Re: ' + rendered.title)}",
         "reply_address": reply,
         "unsubscribe_url": f"{base}/u/example",
+        "preferences_url": f"{base}/p/example",
+        "own_url": "",
         "view_url": f"{base}/v/example",
         "share_url": f"{base}/v/public-example",
+        "rate_url": f"{base}/rate/example",
         "why": first.why if first else "",
     }
 
@@ -226,9 +229,11 @@ def _people(config: Config, issue: Issue) -> tuple[int | None, list[Problem]]:
         return None, []
     if not has_database(config):
         return None, _without_fallback(issue)
-    from newsletter.audience import blocks, checking, database, selecting
+    from newsletter.audience import database
 
     database.ready(config)
+    from newsletter.audience import blocks, checking, selecting  # they need the database's settings
+
     explained = selecting.explain(config, lists)
     people = explained.will_get
     if not people:

@@ -73,7 +73,7 @@ def findings(output: Output, to: str | None, plus: str | None = None) -> Iterato
     except NewsletterError as error:
         yield from checks.failed("Settings", error)
         return  # everything else depends on them
-    for look in (checks.settings, checks.folders, checks.key, checks.database, checks.themes):
+    for look in (checks.settings, checks.folders, checks.key, checks.passwords, checks.database, checks.themes):
         yield from look(config)
     yield from mail.transport(config)
     yield from checks.days(config)

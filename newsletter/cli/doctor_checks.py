@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -102,6 +103,19 @@ def key(config: Config) -> Iterator[Finding]:
         yield Finding("Key", problem.message, problem)
     if not ring.problems:
         yield Finding("Key", "var/secret.key is there and only you can read it; is it in your backup?")
+
+
+def passwords(config: Config) -> Iterator[Finding]:
+    """The files that hold passwords of relays and mailboxes. The group may read them: a service often runs so."""
+    named = [(f"relays.{key}", relay.password_file) for key, relay in config.relays.items()]
+    named += [(f"mailboxes.{key}", mailbox.password_file) for key, mailbox in config.mailboxes.items()]
+    for key, name in named:
+        path = config.root / name
+        if name and path.is_file() and path.stat().st_mode & stat.S_IRWXO:
+            text = f"Every user of this computer can open {name}, which holds the password of [{key}]"
+            hint = f"Close it: chmod o= {path}. If you do not trust all of them, change the password as well."
+            where = config.where(f"{key}.password_file")
+            yield worth_a_look("Password", "password-readable-by-others", text, hint, where)
 
 
 def database(config: Config) -> Iterator[Finding]:

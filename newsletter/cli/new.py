@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -50,7 +51,7 @@ def command(output: Output, title: str, before: str | None, theme: str | None, d
     if theme:
         _known_theme(config, theme)
     start = _earlier(config, before, output.folder) if before else None
-    _make(config, folder, title, theme or "", start)
+    make(folder, {"issue.md": _text(config, title, theme or "", start)}, start)
     if as_json:
         print_json(slug=slug, folder=str(folder), file=str(folder / "issue.md"))
         return Exit.FINE
@@ -97,8 +98,9 @@ def _earlier(config: Config, name: str, here: Path) -> Path:
     return finding.find(config, name, here)
 
 
-def _make(config: Config, folder: Path, title: str, theme: str, start: Path | None) -> None:
-    """Write everything into a folder beside it and rename that one: a full disk leaves no half an issue."""
+def make(folder: Path, texts: Mapping[str, str], start: Path | None) -> None:
+    """Write these files, and the pictures of `start`, into a folder beside it and rename that one: a full disk leaves
+    no half an issue. Raises NewsletterError(cannot-write)."""
     from newsletter.files import write_atomically
 
     beside: Path | None = None
@@ -109,7 +111,8 @@ def _make(config: Config, folder: Path, title: str, theme: str, start: Path | No
         (beside / "images").mkdir()
         if start:
             _copy_files(start, beside)
-        write_atomically(beside / "issue.md", _text(config, title, theme, start))
+        for name, text in texts.items():
+            write_atomically(beside / name, text)
         beside.rename(folder)
     except OSError as error:
         problem = Problem(

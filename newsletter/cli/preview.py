@@ -17,10 +17,20 @@ from newsletter.problems import Exit, NewsletterError, Problem
 @click.option("--lang", default="", metavar="CODE", help="Begin with this language, such as cy.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8010, show_default=True, help="0 = any free port.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option("--link", is_flag=True, help="Print an address for colleagues, served by newsletter web, that ends.")
+@click.option("--for", "how_long", metavar="TIME", default="7d", show_default=True, help="How long --link lasts: 36h.")
 @json_option
 @click.pass_obj
 def command(
-    output: Output, issue: str | None, address: str, lang: str, port: int, no_browser: bool, as_json: bool
+    output: Output,
+    issue: str | None,
+    address: str,
+    lang: str,
+    port: int,
+    no_browser: bool,
+    link: bool,
+    how_long: str,
+    as_json: bool,
 ) -> int:
     """See an issue in the browser; it refreshes when you save.
 
@@ -30,12 +40,18 @@ def command(
     \b
     newsletter preview 2026-11-24
     newsletter preview --as sam@example.org --no-browser
+    newsletter preview --link --for 2d       the page as everybody will see it, for colleagues elsewhere
     """
+    if link:
+        from newsletter.cli.preview_link import print_link
+
+        return print_link(output, issue, how_long, as_json)
     from newsletter.cli.preview_server import Preview, Server
     from newsletter.content import finding
 
     folder = finding.find(output.config(), issue, output.folder)
-    preview = Preview(output.config, folder, address, finding.language(folder, lang))
+    preview = Preview(output.config, folder, address)
+    begin = f"/?language={lang}" if (lang := finding.language(folder, lang)) else ""
     try:
         server = Server(port, preview)
     except OSError as error:
@@ -43,14 +59,15 @@ def command(
             raise
         hint = "Another preview may be running; choose another with --port, or --port 0 for any."
         raise NewsletterError(Problem("port-taken", f"Port {port} is taken", hint=hint), exit=Exit.CONFIG) from error
+    url = f"{server.url}{begin}"
     if as_json:
-        print_json(url=server.url, issue=folder.name)
+        print_json(url=url, issue=folder.name)
     else:
-        output.say(f"{output.style(folder.name, bold=True)}  {output.style(server.url, fg='cyan')}   Ctrl-C to stop")
+        output.say(f"{output.style(folder.name, bold=True)}  {output.style(url, fg='cyan')}   Ctrl-C to stop")
     if not no_browser:
         import webbrowser
 
-        threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
     try:
         server.serve_forever(poll_interval=0.2)
     except KeyboardInterrupt:

@@ -1,7 +1,8 @@
 // The preview's own page: asks for the mail, shows it, and asks again when a file was saved. Nothing leaves this computer.
 "use strict";
 const $ = (id) => document.getElementById(id);
-const state = { view: "phone", dark: false, blocked: false, as: "", language: "", version: "" };
+const begin = new URLSearchParams(location.search);
+const state = { view: "phone", dark: false, blocked: false, as: "", language: begin.get("language") || "", version: "" };
 const WORDS = { error: "Must fix", warning: "Worth a look", note: "Note" };
 
 function make(tag, text, className) {

@@ -34,8 +34,8 @@ MOST_PEOPLE = 30
 class Preview:
     """One issue under preview. Renders on demand; safe to use from several threads."""
 
-    def __init__(self, read_config: Any, folder: Path, address: str = "", language: str = "") -> None:
-        self.read_config, self.folder, self.address, self.language = read_config, folder, address, language
+    def __init__(self, read_config: Any, folder: Path, address: str = "") -> None:
+        self.read_config, self.folder, self.address = read_config, folder, address
         self.config: Config = read_config()
         self._config_read = _stamp(self.config.root / "newsletter.toml")
         self.lock = Lock()
@@ -69,9 +69,7 @@ class Preview:
             self.config, self._config_read = self.read_config(), stamp
         config = self.config
         languages = finding.languages(self.folder)
-        if self.language in languages:  # the one to begin with stands first in the page's choice
-            languages = (self.language, *(one for one in languages if one != self.language))
-        language = asked.get("language", self.language)
+        language = asked.get("language", "")
         loaded = copies.load(config, self.folder, language if language in languages else "")
         if loaded.rendered is None:
             return self._empty(loaded.problems)

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
+from newsletter.cli.recipients_access import access
 from newsletter.cli.recipients_areas import areas
+from newsletter.cli.recipients_clean import clean
+from newsletter.cli.recipients_count import count_people
+from newsletter.cli.recipients_edit import add, edit, remove
+from newsletter.cli.recipients_forget import forget
 from newsletter.cli.recipients_import import import_command
+from newsletter.cli.recipients_lists import lists
+from newsletter.cli.recipients_segments import segments
 from newsletter.cli.recipients_suppress import suppress
 from newsletter.problems import Exit, NewsletterError, Problem
 
@@ -30,7 +37,11 @@ def command() -> None:
 
 command.add_command(import_command)
 command.add_command(suppress)
+for _one in (lists, add, edit, remove, clean, forget, access):
+    command.add_command(_one)
 command.add_command(areas)
+command.add_command(count_people)
+command.add_command(segments)
 
 
 @command.command("list")
@@ -63,29 +74,6 @@ def list_people(output: Output, list_key: str, limit: int, after: int, as_json: 
     output.say(f"\n{number(len(people))} of {count(everybody, 'person', 'people')}")
     if len(people) == limit and everybody > limit:
         output.next(f"newsletter recipients list --after {people[-1]['id']}", "the next page")
-    return Exit.FINE
-
-
-@command.command("count")
-@list_option
-@json_option
-@click.pass_obj
-def count_people(output: Output, list_keys: tuple[str, ...], as_json: bool) -> int:
-    """Say how many people a mailing would reach, and why not all: the numbers add up to the last person."""
-    config = _ready(output)
-    from newsletter.audience import database, selecting
-
-    keys = list_keys or tuple(config.lists)
-    with database.problems_of():
-        found = selecting.explain(config, keys)
-        each = [selecting.explain(config, [key]) for key in keys] if len(keys) > 1 else []
-    if as_json:
-        print_json(**found.as_json(), each=[part.as_json() for part in each])
-        return Exit.FINE
-    for part in [*each, found]:
-        start, _, total = part.sentence().rpartition(" = ")
-        title = "" if part is not found or not each else output.style("Together  ", dim=True)
-        output.say(f"  {title}{start.replace(' − ', '  − ')}  =  {output.style(total, bold=True)}")
     return Exit.FINE
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
-from newsletter.problems import Exit, NewsletterError, Problem, has_errors, worst_first
+from newsletter.problems import Exit, NewsletterError, Problem, did_you_mean, has_errors, worst_first
 
 if TYPE_CHECKING:
     from newsletter.audience.areas.loading import Plan
@@ -86,7 +86,7 @@ def list_areas(output: Output, list_keys: tuple[str, ...], as_json: bool) -> int
 
     with database.problems_of():
         every = known_areas.known()
-        people = counting.per_area(config, list_keys or tuple(config.lists), every)
+        people = counting.per_area(config, _lists(config, list_keys), every)
     if as_json:
         print_json(areas=[{**_area(every[key]), "people": people[key], "small": _small(people[key])} for key in every])
         return Exit.FINE
@@ -122,7 +122,7 @@ def show(output: Output, area: str, list_keys: tuple[str, ...], as_json: bool) -
         every = known_areas.known()
         found = known_areas.find(area, every)
         within = known_areas.within(found.key, every)
-        people = counting.per_area(config, list_keys or tuple(config.lists), every)
+        people = counting.per_area(config, _lists(config, list_keys), every)
         postcodes = Postcode.objects.filter(area__key__in=within).count()
     around = known_areas.path(found.key, every)[1:]
     if as_json:
@@ -172,7 +172,7 @@ def count_shape(output: Output, shape: Path | None, circle: str, list_keys: tupl
         raise NewsletterError(problem, exit=Exit.USAGE)
     asked, notes = shapes.read_file(shape) if shape else _circle(circle)
     with database.problems_of():
-        people, postcodes = counting.in_shape(config, list_keys or tuple(config.lists), asked)
+        people, postcodes = counting.in_shape(config, _lists(config, list_keys), asked)
     if as_json:
         print_json(notes, people=people, postcodes=postcodes, small=_small(people))
         return Exit.FINE
@@ -262,6 +262,15 @@ def _ready(output: Output) -> Config:
     config = output.config()
     database.ready(config)
     return config
+
+
+def _lists(config: Config, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """These lists, or all there are. Raises NewsletterError(unknown-list)."""
+    for key in keys:
+        if key not in config.lists:
+            hint = did_you_mean(key, config.lists) or f"The lists are: {', '.join(config.lists) or 'none yet'}."
+            raise NewsletterError(Problem("unknown-list", f"There is no list called ‘{key}’", hint))
+    return keys or tuple(config.lists)
 
 
 def _may_ask(allowed: bool, as_json: bool, word: str) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -23,29 +23,19 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--list", "list_keys", multiple=True, metavar="KEY", help="Everybody in the file joins this list.")
 @click.option("--encoding", default="", metavar="NAME", help="How the file is written, such as windows-1250.")
+@click.option("--sheet", default="", metavar="NAME", help="Which sheet of a workbook; else the first one not hidden.")
 @click.option(
-    "--map",
-    "mapped",
-    multiple=True,
-    metavar="THEIRS=OURS",
-    help="Read a column as one of ours, such as “Kontakt=email”; “Kontakt=” leaves it out.",
+    "--from", "service", default="", metavar="SERVICE", help="An export of mailchimp, govdelivery or listmonk."
 )
+@click.option("--map", "maps", multiple=True, metavar="'COLUMN=KEY'", help="What a column is: 'Their mail=email'.")
+@click.option("--consent", default="", metavar="TEXT", help="The words these people agreed to; kept as proof.")
+@click.option("--consent-file", type=click.Path(path_type=Path), help="The same, from a text file.")
 @click.option(
-    "--from",
-    "service",
-    type=click.Choice(("mailchimp", "govdelivery", "listmonk")),
-    default=None,
-    help="The file is this service’s export: who left there, or cannot be reached, stays so.",
-)
-@click.option(
-    "--state",
-    type=click.Choice(("subscribed", "unconfirmed", "unsubscribed", "blocked", "bounced")),
-    default=None,
-    help="With --from, where the export does not say it: what all people of the file were there.",
-)
-@click.option("--consent", default="", metavar="TEXT", help="The words they agreed to; kept as proof for each one.")
-@click.option(
-    "--basis", default="", metavar="TEXT", help="Where it is not consent: why you may write, such as public task."
+    "--basis",
+    "basis_text",
+    default="",
+    metavar="TEXT",
+    help="Where it is not consent: why you may write, such as public task.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would happen; writes nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask (needed where there is no terminal).")
@@ -56,69 +46,95 @@ def import_command(
     file: Path,
     list_keys: tuple[str, ...],
     encoding: str,
-    mapped: tuple[str, ...],
-    service: str | None,
-    state: str | None,
+    sheet: str,
+    service: str,
+    maps: tuple[str, ...],
     consent: str,
-    basis: str,
+    consent_file: Path | None,
+    basis_text: str,
     dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Import people from a FILE of Excel (XLSX), or CSV or TSV as any spreadsheet program saves it.
+    """Import people from a FILE: a workbook (XLSX), CSV or TSV.
 
     Shows first what would happen and asks. Importing the same file again changes nothing; an empty cell never erases;
-    people who left or must not be mailed stay out, and you are told how many. Say how these people come to be on your
-    list: --consent with the words they agreed to, or --basis where the law lets you write without asking.
+    people who left or must not be mailed stay out, and you are told how many.
+    Say why they may be written to: with --consent the words they agreed to, or with --basis the duty that lets you
+    write unasked.
     """
-    from newsletter.audience import database, importing
+    from newsletter.audience import basis, database, importing
 
-    if state and not service:
-        raise NewsletterError(_state_alone(), exit=Exit.USAGE)
     config = output.config()
-    words = _words(file, list_keys, encoding, mapped, service, state)
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if not (yes or dry_run or asks):
-        raise NewsletterError(_needs_yes(words), exit=Exit.REFUSED)
+        raise NewsletterError(_needs_yes(file, list_keys), exit=Exit.REFUSED)
+    wish = Wish(list_keys, encoding, sheet, service, maps, consent, consent_file, basis_text)
+    reason = basis.told(consent, consent_file, basis_text)
     database.ready(config)
     bar = _progress(output)
-    plan = importing.plan(
-        _found(file, output),
-        config,
-        list_keys,
-        encoding=encoding,
-        mapped=mapped,
-        service=service or "",
-        state=state or "",
-        on_progress=bar,
-    )
+    renamed = dict(map(_renamed, maps))
+    found = _found(file, output)
+    how = {"encoding": encoding, "sheet": sheet, "service": service}
+    plan = importing.plan(found, config, list_keys, renamed=renamed, on_progress=bar, **how)
     if not as_json:
         _show(output, plan)
     if dry_run:
-        return _only_shown(output, plan, as_json)
-    if plan.counts.new + plan.counts.updated and not (consent.strip() or basis.strip()):
-        consent = _asked(output) if asks and not yes else ""
-        if not consent:
-            raise NewsletterError(_needs_consent(words), exit=Exit.REFUSED)
-    if plan.counts.changes and not yes and not click.confirm(f"\n{_question(plan.counts)}?", default=False):
+        if as_json:
+            print_json(plan.problems, dry_run=True, file=plan.name, **plan.counts.as_json(), preview=plan.preview)
+        else:
+            output.say("\nNothing was written (--dry-run).")
+        return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
+    change = plan.counts.changes
+    if change and not reason:
+        wish = wish._replace(consent=_asked(output) if asks and not yes else "")
+        if not (reason := basis.told(wish.consent, None, "")):
+            raise NewsletterError(basis.missing(), exit=Exit.REFUSED)
+    if change and not yes and not click.confirm(f"\nImport {count(change, 'person', 'people')}?", default=False):
         output.say("Nothing was imported.")
         return Exit.REFUSED
-    done = importing.run(plan, wording=consent.strip(), basis=basis.strip(), on_progress=bar)
+    done = importing.run(plan, basis=reason or basis.Basis(), on_progress=bar)
     if as_json:
         kept = str(done.refused_file) if done.refused_file else None
         print_json(plan.problems, dry_run=False, file=plan.name, **done.counts.as_json(), refused_file=kept)
     else:
         _said(output, plan, done.counts, plan.seconds + done.seconds)
-        _next(output, done.counts, done.refused_file, words[4:], consent, basis)
+        _next(output, done.counts, done.refused_file, wish)
     return Exit.FAILURES if done.counts.refused else Exit.FINE
 
 
-def _only_shown(output: Output, plan: Plan, as_json: bool) -> int:
-    if as_json:
-        print_json(plan.problems, dry_run=True, file=plan.name, **plan.counts.as_json(), preview=plan.preview)
-    else:
-        output.say("\nNothing was written (--dry-run).")
-    return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
+class Wish(NamedTuple):
+    """What was said on the command line, for the command that imports mended rows as the others were."""
+
+    list_keys: tuple[str, ...]
+    encoding: str
+    sheet: str
+    service: str
+    maps: tuple[str, ...]
+    consent: str
+    consent_file: Path | None
+    basis_text: str
+
+    def words(self) -> list[str]:
+        """Encoding and sheet are left out: the file of refused rows is ours."""
+        many = [
+            (name, value) for name, values in (("--list", self.list_keys), ("--map", self.maps)) for value in values
+        ]
+        one = [
+            ("--from", self.service),
+            ("--consent", self.consent),
+            ("--consent-file", self.consent_file),
+            ("--basis", self.basis_text),
+        ]
+        return [word for name, value in (*many, *one) if value for word in (name, str(value))]
+
+
+def _renamed(word: str) -> tuple[str, str]:
+    title, equals, key = word.rpartition("=")
+    if not equals or not title.strip():
+        hint = "Write the column's heading, an equals sign, and what it is: --map 'Their mail=email'."
+        raise NewsletterError(Problem("bad-map", f"‘{word[:60]}’ does not say what a column is", hint), exit=Exit.USAGE)
+    return title.strip(), key.strip()
 
 
 def _found(file: Path, output: Output) -> Path:
@@ -134,50 +150,15 @@ def _asked(output: Output) -> str:
     return str(click.prompt("Their words (empty to stop)", default="", show_default=False)).strip()
 
 
-def _words(
-    file: Path,
-    list_keys: tuple[str, ...],
-    encoding: str,
-    mapped: tuple[str, ...],
-    service: str | None,
-    state: str | None,
-) -> list[str]:
-    """The command as typed, without what it says of consent."""
-    words = ["newsletter", "recipients", "import", str(file), *(w for key in list_keys for w in ("--list", key))]
-    words += [w for one in mapped for w in ("--map", one)]
-    for option, value in (("--from", service), ("--state", state), ("--encoding", encoding)):
-        words += [option, value] if value else []
-    return words
-
-
-def _needs_consent(words: list[str]) -> Problem:
-    return Problem(
-        "needs-consent",
-        "Nothing was imported: it is not said why you may write to these people",
-        hint=f"{shlex.join(words)} --consent “the sentence they agreed to”. A public body that writes for its own task "
-        "says that instead: --basis “public task: community safety”.",
+def _needs_yes(file: Path, list_keys: tuple[str, ...]) -> Problem:
+    words = shlex.join(
+        ["newsletter", "recipients", "import", str(file), *(w for key in list_keys for w in ("--list", key))]
     )
-
-
-def _needs_yes(words: list[str]) -> Problem:
     return Problem(
         "needs-yes",
         "There is no terminal to ask on, so nothing was imported",
-        hint=f"Look first: {shlex.join(words)} --dry-run. Then put --yes in its place.",
+        hint=f"Look first: {words} --dry-run. Then put --yes in its place.",
     )
-
-
-def _state_alone() -> Problem:
-    hint = "--from mailchimp, --from govdelivery or --from listmonk."
-    return Problem("state-alone", "--state says what people were at a service; which one?", hint)
-
-
-def _question(counts: Counts) -> str:
-    change = counts.new + counts.updated
-    taken = [f"import {count(change, 'person', 'people')}"] if change else []
-    off = [f"keep off {number(counts.stopped)} who left or are gone"] if counts.stopped else []
-    said = " and ".join([*taken, *off])
-    return said[0].upper() + said[1:]
 
 
 def _show(output: Output, plan: Plan) -> None:
@@ -204,6 +185,13 @@ def _show(output: Output, plan: Plan) -> None:
     output.facts(_facts(plan.counts, plan.stay_off))
 
 
+_STATES = {  # of people of another service, who are not taken as subscribers
+    "left": ("kept out", "who unsubscribed there: they have left these lists here, too"),
+    "blocked": ("kept out", "blocked there: never mailed from here"),
+    "gone": ("kept out", "whose address bounced there: never mailed from here"),
+}
+
+
 def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
     from newsletter.audience.selecting import WORDS
 
@@ -212,14 +200,12 @@ def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
         ("updated", counts.updated),
         ("unchanged", counts.unchanged),
     ]
-    if counts.there:
-        facts[:0] = [("there", ", ".join(f"{number(people)} {word}" for word, people in counts.there.items()))]
-    if counts.off:
-        facts.append(("stay off", f"{number(counts.off)} who left or are gone; {number(counts.stopped)} new here"))
     if counts.left:
         facts.append(("left out", f"{number(counts.left)} who left"))
     for reason, people in counts.suppressed.items():
         facts.append(("left out", f"{number(people)} {WORDS.get(reason, reason)}"))
+    for state, people in counts.departed.items():
+        facts.append((_STATES[state][0], f"{number(people)} {_STATES[state][1]}"))
     if counts.repeated:
         facts.append(("repeated", counts.repeated))
     if counts.refused:
@@ -237,20 +223,16 @@ def _said(output: Output, plan: Plan, counts: Counts, seconds: float) -> None:
     if (counts.new, counts.updated) != (before.new, before.updated):
         output.facts(_facts(counts))  # somebody else changed the people between preview and import
     took = output.style(f"({took})", dim=True)
-    did = f"{number(counts.new)} new, {number(counts.updated)} updated"
-    did += f", {number(counts.stopped)} kept off" if counts.off else ""
-    output.done(f"Imported {visible(plan.name)}: {did}  {took}")
+    output.done(f"Imported {visible(plan.name)}: {number(counts.new)} new, {number(counts.updated)} updated  {took}")
 
 
-def _next(output: Output, counts: Counts, refused: Path | None, options: list[str], consent: str, basis: str) -> None:
+def _next(output: Output, counts: Counts, refused: Path | None, wish: Wish) -> None:
     if not refused:
         output.next("newsletter recipients count")
         return
     near = min(str(refused), os.path.relpath(refused, output.folder), key=len)
     output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {near}")
-    words = [near, *options]  # mended rows join what the others joined
-    words += [*(["--consent", consent] if consent else []), *(["--basis", basis] if basis else [])]
-    output.next(f"newsletter recipients import {shlex.join(words)}", "after mending it")
+    output.next(f"newsletter recipients import {shlex.join([near, *wish.words()])}", "after mending it")
 
 
 def _cell(value: Any) -> str:

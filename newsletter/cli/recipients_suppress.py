@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
@@ -86,6 +88,51 @@ def list_suppressed(output: Output, limit: int, as_json: bool) -> int:
         )
     output.say(f"{'' if not rows else chr(10)}{number(len(rows))} of {count(total, 'address', 'addresses')}")
     return Exit.FINE
+
+
+@suppress.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--reason",
+    type=click.Choice(["unsubscribed", "complaint", "gone", "staff"]),
+    default="unsubscribed",
+    show_default=True,
+    help="For rows that do not say it in a column ‘reason’. gone: nothing at all is sent there.",
+)
+@click.option("--dry-run", is_flag=True, help="Only read the file; writes nothing.")
+@json_option
+@click.pass_obj
+def import_list(output: Output, file: Path, reason: str, dry_run: bool, as_json: bool) -> int:
+    """Never mail the addresses of FILE: a CSV with a column ‘email’, or one address a line.
+
+    Columns ‘reason’ and ‘date’ are read where they are there. Importing the same file again changes nothing.
+    """
+    from newsletter.audience import database
+
+    config = output.config()
+    database.ready(config)
+    from newsletter.audience import suppressing
+    from newsletter.cli.recipients_import import _found, _progress
+
+    with database.problems_of():
+        done = suppressing.take(
+            _found(file, output), config, reason=reason, dry_run=dry_run, on_progress=_progress(output)
+        )
+    counts = done.counts
+    kept = str(done.refused_file) if done.refused_file else None
+    if as_json:
+        print_json(done.problems, dry_run=dry_run, refused_file=kept, **counts.__dict__)
+    else:
+        output.problems(done.problems)
+        if dry_run:
+            good = counts.rows - counts.refused - counts.repeated
+            output.say(f"{count(good, 'address', 'addresses')} in {count(counts.rows, 'row')}. Nothing was written.")
+        else:
+            output.facts((what, getattr(counts, what)) for what in ("suppressed", "already", "repeated", "refused"))
+            output.done(f"{count(counts.suppressed, 'address', 'addresses')} more will never be mailed")
+        if kept:
+            output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {kept}")
+    return Exit.FAILURES if counts.refused else Exit.FINE
 
 
 def _canonical(output: Output, email: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from newsletter.cli.output import Output, count, json_option, print_json, visible
+from newsletter.cli.replies_words import cut
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
 
 KINDS = ("auto", "bounce", "complaint", "unsubscribe", "quarantine")
@@ -26,12 +27,17 @@ def sorted_(output: Output, kind: str | None, as_json: bool) -> int:
         print_json(problems, messages=found, blocked=blocked)
         return Exit.FINE
     rows = [
-        (one["id"], one["received"][:16].replace("T", " "), one["kind"], visible(one["sender"] or "<>")[:32],
-         visible(one["reason"])[:60])
+        (one["id"], one["received"][:16].replace("T", " "), one["kind"], cut(one["sender"] or "<>", 32),
+         cut(one["reason"], 60))
         for one in found
     ]  # fmt: skip
     if rows:
-        output.table(("No.", "Came", "Kind", "From", "Why"), rows)
+        head = ("No.", "Came", "Kind", "From", "Why")
+        if columns := output.too_wide(head, rows):
+            below = [cut(one["reason"], columns - 8) for one in found]
+            output.table(head[:-1], [row[:-1] for row in rows], below)
+        else:
+            output.table(head, rows)
         output.next(f"newsletter replies reclassify {rows[0][0]} --as person", "when a person wrote it")
     else:
         output.say("Everything that came in was from people.")

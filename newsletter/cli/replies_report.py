@@ -54,14 +54,32 @@ def report(output: Output, since: str, until: str, as_json: bool) -> int:
     rows = [_row("In all", found.all)]
     rows += [_row(f"  team {who.called(config, key) if key else '–'}", one) for key, one in sorted(found.teams.items())]
     rows += [_row(f"  issue {key or '–'}", one) for key, one in sorted(found.issues.items())]
-    output.table(
-        ("", "Replies", "In time", "Late", "In hand", "Overdue", "No answer needed", "In time %", "Median", "Oldest"),
-        rows,
-    )
+    if output.too_wide(HEAD, rows):
+        _narrow(output, rows)
+    else:
+        output.table(HEAD, rows)
     output.say()
     output.say("Replies = in time + late + in hand + overdue + closed without an answer.")
     output.problems(problems)
     return Exit.FINE if found.adds_up else Exit.FAILURES
+
+
+HEAD = ("", "Replies", "In time", "Late", "In hand", "Overdue", "No answer needed", "In time %", "Median", "Oldest")
+
+
+def _narrow(output: Output, rows: list[tuple[object, ...]]) -> None:
+    """Ten columns have no room in 80: the name on a line of its own, its numbers under it."""
+    from newsletter.cli.output import number
+
+    for title, replies, *parts, percent, middle, oldest in rows:
+        output.say(output.style(str(title), bold=True))
+        said = [
+            f"{number(many)} {name.lower()}"  # type: ignore[arg-type]
+            for name, many in zip(HEAD[2:7], parts, strict=True)
+            if many
+        ]
+        output.say(output.folded(f"    {number(replies)} = {'   '.join(said) or 'none'}", 8))  # type: ignore[arg-type]
+        output.say(output.folded(f"    {percent} in time   median {middle}   oldest open {oldest}", 8))
 
 
 def _row(title: str, one: Figures) -> tuple[object, ...]:

@@ -86,7 +86,7 @@ def _say(output: Output, config: Config, found: dict[str, Any], full: bool) -> N
     if found["look_first"]:
         output.say(output.style(f"Look at this one first. {line(found['look_first'])}", fg="red", bold=True))
     width = shutil.get_terminal_size().columns if output.fancy else 0
-    for one in found["messages"]:
+    for number, one in enumerate(found["messages"], 1):
         head = {
             "answer": f"Answer by {who.called(config, one['by'])} to {one['to']}",
             "forward": f"Passed on by {who.called(config, one['by'])} to {one['to']}",
@@ -96,7 +96,8 @@ def _say(output: Output, config: Config, found: dict[str, Any], full: bool) -> N
         }.get(one["kind"], name_of(one))
         became = f"  ({one['trouble'] or one['sent']})" if one["sent"] and one["sent"] != "accepted" else ""
         output.say()
-        output.say(output.style(f"{showing.clock(one['at'])}  {line(head)}{line(became)}", dim=True))
+        counted = f"{number}. " if len(found["messages"]) > 1 else ""
+        output.say(output.style(f"{counted}{showing.clock(one['at'])}  {line(head)}{line(became)}", dim=True))
         output.say(paragraphs(one["full_text"] if full else one["new_words"], width) or "    (no words)")
         replies_files.say(output, one, full)
     output.say()

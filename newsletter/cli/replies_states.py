@@ -10,13 +10,21 @@ from newsletter.cli.output import Output, json_option, print_json
 from newsletter.cli.replies_words import as_option, at_the_desk, line, moment, number_of, text_of, together
 from newsletter.problems import Exit, NewsletterError, Problem
 
+LIST = ("newsletter replies list", "who waits for an answer")
 
-def _ended(output: Output, as_json: bool, words: str, **facts: Any) -> int:
+
+def _ended(output: Output, as_json: bool, words: str, step: tuple[str, str] = LIST, **facts: Any) -> int:
+    """What was done, and the command that most people type then."""
     if as_json:
         print_json((), **facts)
     else:
         output.done(words)
+        output.next(*step)
     return Exit.FINE
+
+
+def _show(number: int) -> tuple[str, str]:
+    return f"newsletter replies show {number}", "read it"
 
 
 @click.command()
@@ -31,7 +39,8 @@ def note(output: Output, name: str, text: str | None, as_: str, as_json: bool) -
     from newsletter.replies import desk
 
     made = desk.note(number_of(name), by, text_of(text, None, ask="# Your note stands above this line."))
-    return _ended(output, as_json, "Noted; only colleagues see it.", id=int(name), message=made.pk)
+    said = "Noted; only colleagues see it."
+    return _ended(output, as_json, said, _show(int(name)), id=int(name), message=made.pk)
 
 
 @click.command()
@@ -49,7 +58,8 @@ def tag(output: Output, name: str, words: tuple[str, ...], remove: tuple[str, ..
     if not words and not remove:
         raise NewsletterError(Problem("nothing-said", "A tag needs a word", "For instance lighting."), exit=Exit.USAGE)
     found = desk.tag(number_of(name), by, list(words), list(remove))
-    return _ended(output, as_json, f"Tags: {line(', '.join(found)) or 'none'}", id=int(name), tags=found)
+    step = (f'newsletter replies list --tag "{line(found[0])}"', "all that have it") if found else LIST
+    return _ended(output, as_json, f"Tags: {line(', '.join(found)) or 'none'}", step, id=int(name), tags=found)
 
 
 @click.command()
@@ -80,7 +90,7 @@ def reopen(output: Output, names: tuple[str, ...], as_: str, as_json: bool) -> i
 
     with together():
         done = [desk.reopen(number_of(one), by).pk for one in names]
-    return _ended(output, as_json, f"Open again: {', '.join(map(str, done))}", open=done)
+    return _ended(output, as_json, f"Open again: {', '.join(map(str, done))}", _show(done[0]), open=done)
 
 
 @click.command()
@@ -96,7 +106,9 @@ def snooze(output: Output, name: str, until: str, as_: str, as_json: bool) -> in
 
     when = moment(until)
     desk.snooze(number_of(name), by, when)
-    return _ended(output, as_json, f"Put off until {showing.clock(when)}.", id=int(name), snoozed_until=when)
+    step = ("newsletter replies list --state snoozed", "all that were put off")
+    said = f"Put off until {showing.clock(when)}."
+    return _ended(output, as_json, said, step, id=int(name), snoozed_until=when)
 
 
 @click.command()
@@ -132,9 +144,40 @@ def merge(output: Output, name: str, into: str | None, two_writers: bool, undo: 
         raise NewsletterError(problem, exit=Exit.USAGE)
     if into is None:
         found = merging.part(number_of(name), by)
-        return _ended(output, as_json, f"{found.pk} is a conversation of its own again.", id=found.pk, into=None)
+        said = f"{found.pk} is a conversation of its own again."
+        return _ended(output, as_json, said, _show(found.pk), id=found.pk, into=None)
     target = merging.merge(number_of(name), number_of(into), by, two_writers=two_writers)
-    return _ended(output, as_json, f"{name} is part of {target.pk} now.", id=int(name), into=target.pk)
+    said = f"{name} is part of {target.pk} now."
+    return _ended(output, as_json, said, _show(target.pk), id=int(name), into=target.pk)
+
+
+@click.command()
+@click.argument("name", metavar="NUMBER")
+@click.option(
+    "--from",
+    "first",
+    type=click.IntRange(1),
+    required=True,
+    metavar="MESSAGE",
+    help="The first message of the new one, as `show` numbers them.",
+)
+@as_option
+@json_option
+@click.pass_obj
+def split(output: Output, name: str, first: int, as_: str, as_json: bool) -> int:  # fmt: skip
+    """Part a conversation in two: this message and all after it become one of their own, with its own clock.
+
+    For a second matter that came in the same thread. Nothing is copied or lost; `merge` shows both as one again.
+
+    \b
+    newsletter replies split 12 --from 3
+    """
+    by = at_the_desk(output, as_)
+    from newsletter.replies import splitting
+
+    made = splitting.split(number_of(name), first, by)
+    said = f"Message {first} and what follows are conversation {made.pk} now ({made.reference})."
+    return _ended(output, as_json, said, _show(made.pk), id=int(name), made=made.pk)
 
 
 @click.command()

@@ -127,9 +127,15 @@ def line(text: str) -> str:
     return "".join(map(keep, JOINERS.split(text)))
 
 
+def _wrapped(one: str, width: int) -> list[str]:
+    """A line that fits; what was quoted stays marked as quoted on every line."""
+    mark = re.match(r"(?:> ?)*", one)[0]  # type: ignore[index]  # it always matches
+    return textwrap.wrap(one, width, subsequent_indent=mark) or [""]
+
+
 def paragraphs(text: str, width: int) -> str:
     """What somebody wrote, indented, line by line; wrapped between words where `width` columns are known."""
     lines = [line(one).rstrip() for one in text.strip().splitlines()]
     if width:
-        lines = [part for one in lines for part in textwrap.wrap(one, max(width - 5, 20)) or [""]]
+        lines = [part for one in lines for part in _wrapped(one, max(width - 5, 20))]
     return "\n".join(f"    {one}".rstrip() for one in lines)

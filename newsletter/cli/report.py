@@ -85,12 +85,14 @@ def show(output: Output, report: Report, *, codes: bool = False) -> None:
     _providers(output, report)
     output.say()
     after = report.after
+    rated = after["useful"] + after["not_useful"]
     output.facts(
         [
             ("Replies so far", after["replies"]),
             ("Bounced later", after["bounced"]),
             ("Complaints", after["complaints"]),
             ("Left after it", after["left"]),
+            *([("Useful", f"{number(after['useful'])} said yes, {number(after['not_useful'])} no")] if rated else []),
         ]
     )
     output.next("newsletter report --html report.html", "writes it as a page to pass on")
@@ -139,9 +141,9 @@ def _providers(output: Output, report: Report) -> None:
 
 def state(report: Report) -> str:
     """How it stands, in words: what waits only for somebody's decision about the uncertain is not being sent."""
-    return (
-        "Everybody was handed over" if report.state == "sending" and not _to_go(report) else words.STATES[report.state]
-    )
+    if report.state == "sending" and not _to_go(report):
+        return "Everybody was handed over"
+    return words.ended(report.state, report.outcomes()["accepted"], report.frozen)
 
 
 def _to_go(report: Report) -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--expect", metavar="N", help="The number of people, or N..M; any other number is refused.")
 @click.option("--at", metavar="WHEN", help="Send at that time: 'tomorrow 8:00', '2026-11-25 08:00', or now.")
 @click.option("--detach", is_flag=True, help="Leave it to the worker and do not watch.")
+@click.option("--over-cap", metavar="WHY", help="Also to who had enough this week; the reason is kept in the log.")
 @click.option("--missing", is_flag=True, help="To those who did not get a mailing that has ended.")
 @events_option
 @json_option
@@ -44,6 +45,7 @@ def command(
     expect: str | None,
     at: str | None,
     detach: bool,
+    over_cap: str | None,
     missing: bool,
     as_json: bool,
 ) -> int:
@@ -72,7 +74,10 @@ def command(
     mailing = mailings.find(folder.name)
     if mailing and not dry_run:
         return _again(output, config, mailing, folder, lists, expected, at, detach, as_json)
-    return _first(output, config, folder, lists, dry_run, yes, expected, at, detach, as_json)
+    from newsletter.audience import overload
+
+    with overload.lifted(bool(over_cap)):
+        return _first(output, config, folder, lists, dry_run, yes, expected, at, detach, as_json, over_cap or "")
 
 
 def _missing(
@@ -109,21 +114,32 @@ def _first(
     at: str | None,
     detach: bool,
     as_json: bool,
+    over_cap: str,
 ) -> int:
-    from newsletter.audience import selecting
+    from newsletter.audience import never, overload, selecting
     from newsletter.cli import sending_plan
     from newsletter.cli.sending_issue import empty_fields, prepare
     from newsletter.cli.sending_preview import SAMPLES, say_what, write_samples
     from newsletter.rendering.model import Mode
-    from newsletter.sending import approvals, keys, logbook, mailings, sitecheck
+    from newsletter.sending import approvals, correcting, keys, logbook, mailings, sitecheck
 
     prepared = prepare(config, folder, Mode.SEND)
     if prepared.broken:
         return blocked(output, prepared, as_json)
-    audience = mailings.narrowed(prepared.issue, lists or None)
-    explanation = selecting.explain(config, audience)
+    corrected = correcting.first(prepared.issue)
+    if corrected and lists:
+        raise _refused("cannot-correct", "A correction goes to everybody who got the first", "Leave --to away.")
+    audience = tuple(corrected.audience) if corrected else mailings.narrowed(prepared.issue, lists or None)
+    never.sweep()  # before they are counted, so that the number that is agreed to is the number that is frozen
+    explanation = correcting.explain(corrected) if corrected else selecting.explain(config, audience)
     keyring = keys.keyring(config)
-    warnings = (*keyring.problems, *prepared.problems, *empty_fields(config, prepared, audience, explanation.will_get))
+    people = explanation.will_get
+    warnings = (
+        *keyring.problems,
+        *prepared.problems,
+        *empty_fields(config, prepared, audience, people),
+        *overload.warnings(config, audience, people),
+    )
     say_what(output, config, prepared, audience, explanation)
     if not as_json:
         output.problems(warnings)
@@ -142,6 +158,8 @@ def _first(
     if plan.undo and not plan.worker and sending_plan.taken_back_in_time(output, plan.undo):
         return Exit.INTERRUPTED
     mailing = _approved(config, prepared, plan, audience, agreed, explanation.left_out)
+    if over_cap:
+        logbook.note(mailing, "over-cap", over_cap[:300], mailing.frozen)
     for one in seconds:
         logbook.note(mailing, "seconded", "read it and said yes", mailing.frozen, by=one)
     return _on_its_way(output, config, mailing, plan, warnings, as_json)

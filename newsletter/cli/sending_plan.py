@@ -122,14 +122,17 @@ def say_left_to_the_worker(output: Output, config: Config, mailing: Mailing) -> 
     if mailing.send_at:
         time_ = when.said(mailing.send_at, config.site.time_zone)
         output.done(f"{mailing.slug} goes to {people} on {time_}. Nothing has been sent.")
-        output.next("newsletter stop", "takes it back until then; newsletter send --at WHEN moves it")
+        output.next(
+            f"newsletter stop {mailing.slug}",
+            f"takes it back until then; newsletter send {mailing.slug} --at WHEN moves it",
+        )
     elif mailing.begins:
         begins = when.said(mailing.begins, config.site.time_zone)
         output.done(f"The worker starts to send {mailing.slug} to {people} on {begins}.")
-        output.next("newsletter stop", "takes it back until then")
+        output.next(f"newsletter stop {mailing.slug}", "takes it back until then")
     else:
         output.done(f"The worker sends {mailing.slug} to {people}.")
-        output.next("newsletter status --follow", "shows how it goes")
+        output.next(f"newsletter status {mailing.slug} --follow", "shows how it goes")
 
 
 def moved(output: Output, config: Config, mailing: Mailing, at: str | None) -> Exit | None:

@@ -17,6 +17,7 @@ SAMPLES = 5  # messages that --dry-run writes
 
 def say_what(output: Output, config: Config, prepared: Prepared, audience: tuple[str, ...], explanation: Any) -> None:
     """The number and why it is so, From, replies, variants, time: all that a person decides on."""
+    from newsletter.audience import overload
     from newsletter.sending import mailings, preview, settling
 
     front = prepared.issue.front
@@ -33,7 +34,7 @@ def say_what(output: Output, config: Config, prepared: Prepared, audience: tuple
         if language
     ]
     days = _days(config, explanation.will_get)
-    urgent = all(config.lists[key].urgent for key in audience)
+    urgent = overload.exempt(config, audience)
     output.facts(
         [
             ("People", visible(explanation.sentence())),

@@ -105,20 +105,20 @@ def tell(output: Output, mailing: Mailing, ended: Ended) -> None:
         output.failed(visible(ended.words))
     if ended.how is How.INTERRUPTED:
         output.say(f"{words.people(waiting)} still wait; nobody is forgotten.")
-        output.next("newsletter send", "goes on where it stopped; nobody gets it twice")
+        output.next(f"newsletter send {mailing.slug}", "goes on where it stopped; nobody gets it twice")
     elif ended.how is How.UNREACHABLE:
         output.say(f"{words.people(waiting)} still wait; nothing is lost.")
-        output.next("newsletter send", "when the mail server is back; goes on where it stopped")
+        output.next(f"newsletter send {mailing.slug}", "when the mail server is back; goes on where it stopped")
     elif ended.how is How.PAUSED:
         output.say(f"The mailing has paused itself. {words.people(waiting)} still wait.")
-        output.next("newsletter resume", "when that is put right")
+        output.next(f"newsletter resume {mailing.slug}", "when that is put right")
     elif ended.how is How.STOPPED:
         output.say(f"Stopped for good: {words.people(counts['cancelled'])} will not get it.")
     elif again:
         output.say(f"{words.people(again)} to try again: run newsletter send after {words.clock(ended.next_due)}.")
     if uncertain:
         output.say(f"{words.people(uncertain)} uncertain; they are not sent it again by themselves.")
-        output.next("newsletter status", "lists them and says what can be done")
+        output.next(f"newsletter status {mailing.slug}", "lists them and says what can be done")
 
 
 def reasons(output: Output, mailing: Mailing, most: int = 5) -> None:

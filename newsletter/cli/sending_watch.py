@@ -57,7 +57,7 @@ def _watched(output: Output, mailing: Mailing, sleep: Callable[[float], Any]) ->
                 screen.lines = 0  # this line stays, and the next drawing stands below it
         if not heartbeats.alive():
             output.failed("The worker is not heard any more; nobody is forgotten.")
-            output.next("newsletter send", "goes on from here; nobody gets it twice")
+            output.next(f"newsletter send {mailing.slug}", "goes on from here; nobody gets it twice")
             return Exit.TRY_AGAIN
         sleep(LOOK)
     screen.draw([])
@@ -85,7 +85,7 @@ def _tell(output: Output, mailing: Mailing, counts: dict[str, int]) -> int:
     mailing.refresh_from_db()
     if mailing.state == "paused":
         output.failed(f"{mailing.slug} is paused. {visible(mailing.paused_why)}".rstrip())
-        output.next("newsletter resume", "carries on; nobody is missed or sent twice")
+        output.next(f"newsletter resume {mailing.slug}", "carries on; nobody is missed or sent twice")
     elif mailing.state == "stopped":
         output.say(f"Stopped for good: {words.people(counts['cancelled'])} will not get it.")
     else:
@@ -97,7 +97,7 @@ def _tell(output: Output, mailing: Mailing, counts: dict[str, int]) -> int:
             output.say(f"  The worker tries {words.people(counts['deferred'])} again by itself.")
         if counts["uncertain"]:
             output.say(f"{words.people(counts['uncertain'])} uncertain; they are not sent it again by themselves.")
-            output.next("newsletter status", "lists them and says what can be done")
+            output.next(f"newsletter status {mailing.slug}", "lists them and says what can be done")
     bad = any(counts[state] for state in ("failed", "expired", "uncertain", "cancelled", "deferred", *words.WAITING))
     return Exit.FAILURES if bad else Exit.FINE
 
@@ -113,5 +113,7 @@ def _left(output: Output, mailing: Mailing) -> int:
         output.next("newsletter send", "when you are ready")
         return Exit.INTERRUPTED
     output.say(f"\nYou have left the view; the worker goes on sending {slug}.")
-    output.next("newsletter status --follow", "looks again; newsletter pause halts it, newsletter stop ends it")
+    output.next(
+        f"newsletter status {mailing.slug} --follow", "looks again; newsletter pause halts it, newsletter stop ends it"
+    )
     return Exit.FINE

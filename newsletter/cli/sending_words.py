@@ -41,6 +41,7 @@ STATES = {
     "stopped": "Stopped for good",
     "finished": "Finished",
 }
+MOSTLY_FAILED = "Ended, but most of it did not arrive"
 BAR = 40
 NARROW = 12  # a shorter bar shows nothing; then numbers give way to it
 
@@ -55,6 +56,11 @@ def split(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 def numbers(counts: Mapping[str, int]) -> str:
     """`accepted 11,640   trying again 338   failed 86   waiting 5,678`."""
     return "   ".join(f"{words} {number(people)}" for words, people in split(counts))
+
+
+def ended(state: str, accepted: int, everybody: int) -> str:
+    """The words for a state. "Finished" is no word for a mailing of which most was refused."""
+    return MOSTLY_FAILED if state == "finished" and 2 * accepted < everybody else STATES[state]
 
 
 def settled(counts: Mapping[str, int]) -> int:

@@ -84,7 +84,7 @@ def _show(output: Output, config: Config, mailing: Mailing) -> None:
     from newsletter.sending import heartbeats, logbook, mailings
 
     counts = _counts(mailings.status(mailing))
-    state = AT_REST.get(at_rest(config, mailing), words.STATES[mailing.state])
+    state = AT_REST.get(at_rest(config, mailing), words.ended(mailing.state, counts["accepted"], mailing.frozen))
     worker = bool(heartbeats.alive())
     if mailing.state == "approved" and mailing.send_at:
         state = f"Scheduled for {when.said(mailing.send_at, config.site.time_zone)}"
@@ -107,16 +107,16 @@ def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: 
         if not worker:
             output.failed(f"No worker is there, so it would not be sent at its time: {heartbeats.absent()}.")
             output.next("newsletter worker", "keeps schedules")
-        output.next("newsletter stop", "takes it back until then")
+        output.next(f"newsletter stop {mailing.slug}", "takes it back until then")
     elif mailing.state in ("approved", "sending") and worker and not running:
         if any(counts[state] for state in (*words.WAITING, "deferred")):
             why = heartbeats.trouble(mailing.slug)
             output.say(f"  The worker sees to it by itself.{' In the way: ' + visible(why) if why else ''}")
     elif mailing.state == "paused":
-        output.next("newsletter resume", "carries on; nobody is missed or sent twice")
+        output.next(f"newsletter resume {mailing.slug}", "carries on; nobody is missed or sent twice")
     elif mailing.state in ("approved", "sending") and not running:
         if any(counts[state] for state in words.WAITING):
-            output.next("newsletter send", "goes on where it stopped; nobody gets it twice")
+            output.next(f"newsletter send {mailing.slug}", "goes on where it stopped; nobody gets it twice")
         elif counts["deferred"]:
             due = (
                 Delivery.objects.filter(mailing=mailing, due__isnull=False)
@@ -125,9 +125,12 @@ def _next(output: Output, mailing: Mailing, counts: dict[str, int], *, running: 
             )
             output.say(f"  No worker is there, so nobody is tried again by itself: {heartbeats.absent()}.")
             output.next("newsletter worker", "tries again when the time has come, and keeps schedules")
-            output.next("newsletter send", f"after {words.clock(due[0])}, for {words.people(counts['deferred'])}")
+            output.next(
+                f"newsletter send {mailing.slug}",
+                f"after {words.clock(due[0])}, for {words.people(counts['deferred'])}",
+            )
     elif running:
-        output.next("newsletter pause", "halts it safely; newsletter stop ends it for good")
+        output.next(f"newsletter pause {mailing.slug}", "halts it safely; newsletter stop ends it for good")
 
 
 def _uncertain(output: Output, mailing: Mailing, people: int) -> None:

@@ -125,9 +125,11 @@ def _composer(config: Config, prepared: Prepared) -> Any:
     from django.utils import timezone
 
     from newsletter.mail.tokens import new_id
-    from newsletter.sending import keys, mailings
+    from newsletter.sending import keys, mailings, previewing
     from newsletter.sending.message import Composer
 
     keyring = keys.keyring(config)
     settings = mailings.settings_of(config, prepared.issue)
-    return Composer(config, keyring, prepared.renders, settings, new_id(), timezone.localtime(), test=True)
+    # The pictures of an issue that nobody has got are hidden; who gets a test copy sees them (archiving.may_be_seen).
+    renders = {key: previewing.sealed_test(one, config, keyring) for key, one in prepared.renders.items()}
+    return Composer(config, keyring, renders, settings, new_id(), timezone.localtime(), test=True)

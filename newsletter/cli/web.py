@@ -13,12 +13,14 @@ from newsletter.problems import Exit
 
 @click.command()
 @click.option("--listen", metavar="HOST:PORT", default="", help="Serve here instead of [web] listen; port 0 = any.")
+@click.option("--form", is_flag=True, help="Print the sign-up form for another website, and end.")
 @click.pass_obj
-def command(output: Output, listen: str) -> int:
-    """Serve the public pages: reply, unsubscribe, view in browser, pictures. Ctrl-C ends it.
+def command(output: Output, listen: str, form: bool) -> int:
+    """Serve the public pages: sign up, choose, reply, unsubscribe, view in browser, pictures. Ctrl-C ends it.
 
     \b
     newsletter web
+    newsletter web --form > form.html          lines to paste into a page of your website
     newsletter web --listen 127.0.0.1:8001     another port
     """
     from newsletter.audience import database
@@ -26,10 +28,18 @@ def command(output: Output, listen: str) -> int:
 
     config = output.config()
     database.ready(config)
+    if form:
+        from newsletter.web.subscribe import embedded
+
+        click.echo(embedded(), nl=False)
+        return Exit.FINE
     server = Server(config, listen)
     output.done(f"Serving the public pages of {config.site.name} on {server.url}")
     output.facts(
         [
+            ("/subscribe", "sign up; /subscribe/form has the lines for another website"),
+            ("/c/…", "the link of a mail that somebody asked for: confirm, change of address, data, forget"),
+            ("/p/…", "a person’s own page: which messages, pause, language, area"),
             ("/r/…", "reply on a page: one box, one button, files on the page after"),
             ("/u/…", "leave, with a button and an undo; also the mail services’ one-click"),
             ("/v/…", "view in browser: a person’s own copy, or the public one"),

@@ -99,6 +99,9 @@ class Sending:
     stale: int = described("Hours after its time at which a scheduled mailing is no longer sent without asking.", 2)
     approvals: int = described("1 = somebody else must say yes (`newsletter approve`) before an issue is sent.", 0)
     approve_over: int = described("Only for more people than this; 0 = always.", 0)
+    most_per_week: int = described(
+        "Messages that a person gets in 7 days at most; 0 = no limit. Lists that are urgent know none.", 0
+    )
     bounces: float = described("Pause when more than this percentage of addresses is refused; 0 = never.", 2.0)
 
 
@@ -120,6 +123,7 @@ class Catch:
 @dataclass(frozen=True)
 class Web:
     listen: str = described("Where `newsletter web` serves the public pages (host:port).", "127.0.0.1:8000")
+    proxy: str = described("Address of the web server in front, whose X-Forwarded-For is believed; empty = none.")
     exit_url: str = described(
         "Where “Exit this page” on the reply page leads: something harmless.", "https://www.bbc.co.uk/weather"
     )

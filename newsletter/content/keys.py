@@ -19,14 +19,14 @@ WHOLE = frozenset({"subject", "preheader", "title"})  # ` #` is text in these
 WITH_FIELDS = WHOLE | {"text"}
 KEYS = (
     *("subject", "preheader", "title", "from", "reply_to", "audience", "topic", "template", "language", "hero"),
-    *("send_at", "archive", "sensitive", "vars", "text"),
+    *("send_at", "archive", "archive_at", "corrects", "sensitive", "vars", "text"),
     *("number", "kind", "priority", "by", "purpose", "useful_until", "allow"),
 )
 REQUIRED = ("subject", "from", "audience")
 # A translation says these once, in issue.md: one mailing, one audience.
 SHARED = (
-    *("from", "reply_to", "audience", "topic", "template", "archive", "sensitive", "number", "kind", "priority"),
-    *("by", "purpose", "useful_until", "allow"),
+    *("from", "reply_to", "audience", "topic", "template", "archive", "archive_at", "corrects", "sensitive"),
+    *("number", "kind", "priority", "by", "purpose", "useful_until", "allow"),
 )
 KINDS = ("alert", "advice", "appeal", "event", "update")
 PRIORITIES = ("low", "normal", "high", "urgent")
@@ -61,8 +61,10 @@ class Keys:
             template=self._template(),
             language=self._language(),
             hero=self._hero(),
-            send_at=self._send_at(),
+            send_at=self._moment("send_at"),
             archive=self._choice("archive", ARCHIVES) or "unlisted",
+            archive_at=self._moment("archive_at"),
+            corrects=self.text("corrects"),
             sensitive=self._choice("sensitive", ("true", "false", "yes", "no")) in ("true", "yes"),
             variables=self.ctx.constants,
             text=self.text("text"),
@@ -173,11 +175,11 @@ class Keys:
             return ""
         return value
 
-    def _send_at(self) -> str:
-        value = self.text("send_at")
+    def _moment(self, key: str) -> str:
+        value = self.text(key)
         found = when.read(value, self.ctx.config.site.time_zone) if value else None
         if isinstance(found, Problem):
-            self._problem(found.code, found.message, found.hint, self._at("send_at"))
+            self._problem(found.code, found.message, found.hint, self._at(key))
             return ""
         return value
 

@@ -37,8 +37,11 @@ SYSTEM_SLOTS = {
     "reply_mailto": "mailto: link with the person's signed reply address and Re: subject",
     "reply_address": "the person's signed reply address, as text",
     "unsubscribe_url": "the person's own page to leave",
+    "preferences_url": "the person's own page to choose what they get",
     "view_url": "the person's own copy in the browser",
     "share_url": "the public copy, the same for everybody",
+    "own_url": "the button of a mail that this person asked for, such as a confirmation",
+    "rate_url": "the person's own page to say whether it was useful",
     "why": "the footer's sentence of the list through which this person was chosen",
 }
 
@@ -204,6 +207,8 @@ class FrontMatter:
     hero: Picture | None = None
     send_at: str = ""
     archive: str = "unlisted"
+    archive_at: str = ""  # not listed before; "" = with the first delivery
+    corrects: str = ""  # slug of the issue whose readers, and nobody else, get this one
     sensitive: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
     text: str = ""  # overrides the plain-text part; may hold slot markers

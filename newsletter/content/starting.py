@@ -16,7 +16,7 @@ from newsletter.problems import NewsletterError, Problem
 LONGEST_SLUG = 60  # letters after the date; some file systems stop at 143 bytes for an encrypted name
 FILLER = "Write your message here."  # must be gone before an issue is sent
 # What belonged to the issue before and would be wrong in the next one.
-NOT_CARRIED = ("title", "preheader", "number", "send_at", "useful_until", "allow")
+NOT_CARRIED = ("title", "preheader", "number", "send_at", "archive_at", "corrects", "useful_until", "allow")
 
 
 def slug(title: str, day: date) -> str:

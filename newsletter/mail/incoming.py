@@ -161,7 +161,8 @@ class _Body:
             self._fault("too-many-parts" if depth <= DEEPEST else "too-deep")
             return
         kind, parameters = reading.content_type(_value(part, "content-type") or "text/plain")
-        kind = kind if "/" in kind else "text/plain"
+        nameless = "/" not in kind  # shown as text (RFC 2045, 5.2), and kept as the file that it may be
+        kind = "text/plain" if nameless else kind
         disposition, named = reading.content_type(_value(part, "content-disposition"))
         name = named.get("filename") or parameters.get("name", "")
         self.parts.append(kind)
@@ -179,6 +180,8 @@ class _Body:
             if len(text) > MOST_TEXT:
                 self._fault("text-cut")
             (self.plain if kind == "text/plain" else self.html).append(text[:MOST_TEXT])
+            if nameless:
+                self._attach(name, kind, part)
         else:
             self._attach(name, kind, part)
 

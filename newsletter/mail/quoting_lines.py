@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from newsletter.mail.quoting_words import DEVICES, FIELDS, FORWARDED, SEPARATORS, WROTE
 
 LONGEST_LINE = 500  # longer ones are prose, and no pattern is tried on them
+# Everybody who answers an issue quotes the same lines: a look at one is remembered (25 us each; 60 lines in a reply).
+REMEMBERED = 4096
 _DECORATION = " \t>*_-‐=#~|:："
 # Marks of direction stand round names and times where the program writes from right to left.
 _DIRECTION = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
@@ -91,12 +94,14 @@ def _is_last(lines: Sequence[str], at: int) -> bool:
     return next((line for line in following if line), ">").startswith(">")
 
 
+@lru_cache(maxsize=REMEMBERED)
 def is_one_of(bare: str, phrases: frozenset[str]) -> bool:
     """One of the phrases with dashes, stars or a colon round it."""
     core = bare.strip(_DECORATION).casefold()
     return core in phrases and bare.casefold() != core
 
 
+@lru_cache(maxsize=REMEMBERED)
 def is_introduction(bare: str) -> bool:
     """`On <date>, <name> <address> wrote:` and its kin."""
     core = (bare if bare.isascii() else bare.translate(_DIRECTION)).strip("->* \t")
@@ -114,6 +119,7 @@ def is_introduction(bare: str) -> bool:
     return core.endswith((":", "：", "写道", "寫道")) or core != bare.strip() or bool(re.match(r"On\b.{0,40}\d", core))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _introduces(bare: str) -> bool:
     """What may stand above a quote that is marked: less is needed there than elsewhere."""
     if has_date(bare) and has_address(bare):
@@ -136,6 +142,7 @@ def is_header_block(lines: Sequence[str], at: int) -> bool:
     return len(two) == 2 and any(map(has_address, two)) and any(_CLOCK.search(x) and _YEAR.search(x) for x in two)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _is_field(line: str) -> bool:
     start = line[:60]
     return (":" in start or "：" in start) and len(line) <= LONGEST_LINE and bool(_FIELD.match(line))

@@ -178,10 +178,27 @@ class Keyring:
         number = max(self.keys)
         return hmac.digest(self.keys[number], f"newsletter:{what}:".encode() + data, "sha256").hex()
 
-    def signatures(self, what: str, data: bytes) -> tuple[str, ...]:
-        """What `sign` makes now, and what it made under each earlier key; the newest first."""
-        what_for = f"newsletter:{what}:".encode()
-        return tuple(hmac.digest(key, what_for + data, "sha256").hex() for _, key in sorted(self.keys.items())[::-1])
+    def signatures(self, what: str) -> Callable[[bytes], tuple[str, ...]]:
+        """For any data: what `sign` makes of it now, and what it made under each earlier key; the newest first.
+
+        HMAC by its definition, as in `minter`: hmac.digest() lets go of the GIL, 30 us each time on a busy machine.
+        """
+        starts = []
+        for _, key in sorted(self.keys.items())[::-1]:
+            block = key.ljust(hashlib.sha256().block_size, b"\0")
+            inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + f"newsletter:{what}:".encode())
+            starts.append((inner.copy, hashlib.sha256(bytes(byte ^ 0x5C for byte in block)).copy))
+
+        def sign(data: bytes) -> tuple[str, ...]:
+            made = []
+            for begun, ended in starts:
+                inner, outer = begun(), ended()
+                inner.update(data)
+                outer.update(inner.digest())
+                made.append(outer.hexdigest())
+            return tuple(made)
+
+        return sign
 
     def _write(self, path: Path) -> None:
         lines = [f"{number} {key.hex()}\n" for number, key in sorted(self.keys.items())]

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from newsletter.content import model as content
-from newsletter.rendering.model import Hole, Piece
+from newsletter.rendering.model import Hole, Mode, Piece
 from newsletter.rendering.text import RULE, Block, TextWriter
 
 # Slots that get a line of their own, in this order, where the theme links to them; key → fixed words.
-_LINES = {"reply_url": "reply", "view_url": "view_in_browser", "share_url": "share", "unsubscribe_url": "unsubscribe"}
+_LINES = {
+    "reply_url": "reply",
+    "view_url": "view_in_browser",
+    "share_url": "share",
+    "preferences_url": "preferences",
+    "unsubscribe_url": "unsubscribe",
+}
 
 
 def head(writer: TextWriter) -> list[Block]:
@@ -32,7 +38,7 @@ def foot(writer: TextWriter, found: list[tuple[Piece, ...]]) -> list[Block]:
     if by and (by.role or by.area or by.name != material.config.site.name):
         who = ", ".join(filter(None, (by.name, by.role, by.area, by.organisation)))
         blocks.append(writer.wrapped(f"{writer.words('sent_by')}: {who}"))
-    if material.can.unsubscribe:
+    if material.can.unsubscribe or material.mode is Mode.OWN:
         blocks.append(material.slot("why"))
     blocks += _links(writer, found)
     site = material.config.site

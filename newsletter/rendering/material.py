@@ -31,10 +31,17 @@ class Material:
         self._words = theme.words(self.language)
         self._seen: set[tuple[Path, int]] = set()
         self._linked = {file.href: f"{config.base_url}/i/{file.sha256}.{file.extension}" for file in issue.files}
-        personal = mode is not Mode.WEB
+        personal = mode in (Mode.SEND, Mode.TEST)
         public = personal and issue.front.archive != "none"
         # Which targets this installation serves; a page for everybody holds no link that is a person's own.
-        self.can = SimpleNamespace(reply=personal, view=personal, unsubscribe=personal, share=public)
+        self.can = SimpleNamespace(
+            reply=personal,
+            view=personal,
+            unsubscribe=personal,
+            preferences=personal,
+            share=public,
+            rate=personal,
+        )
 
     def words(self, key: str, default: str | None = None, **values: str) -> str:
         """Fixed words in the issue's language, `{name}` in them replaced. Raises ValueError for an unknown key."""
@@ -86,7 +93,8 @@ class Material:
             self.problems += problems
         if made is None:
             return None
-        inline = self.config.images.carry == "cid" and self.mode is not Mode.WEB
+        carried = self.config.images.carry == "cid" or self.mode is Mode.OWN  # what is published is a mailing's
+        inline = carried and self.mode is not Mode.WEB
         asset = Asset(made.sha256, made.extension, made.content_type, made.data, inline)
         self.assets.setdefault(made.sha256, asset)
         src = f"cid:{asset.cid}" if inline else f"{self.config.base_url}{asset.path}"

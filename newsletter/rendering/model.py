@@ -14,6 +14,7 @@ class Mode(StrEnum):
 
     SEND = "send"
     TEST = "test"  # banner on top, [TEST] in the subject
+    OWN = "own"  # a mail that one person asked for, such as a confirmation: no links of a mailing
     WEB = "web"  # the public page: no person in it, web-only blocks shown
 
 

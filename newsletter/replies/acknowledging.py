@@ -51,8 +51,8 @@ BY_ITSELF = "newsletter"
 def consider(conversation: Conversation, message: Message, incoming: Incoming) -> None:
     """Queue an acknowledgement of this message where one is due, and write down why where it is not."""
     config = settings.current()
-    if not config.replies.acknowledge or (message.raw is not None and message.raw.channel == page.CHANNEL):
-        return  # the page said it already; a mail on top could be seen by somebody else
+    if not is_on(message, config):
+        return
     if why := refused(conversation, message, incoming, config) or too_many(conversation, message):
         DeskEntry.objects.create(conversation=conversation, by=BY_ITSELF, what="not-thanked", words=why)
         return
@@ -63,6 +63,11 @@ def consider(conversation: Conversation, message: Message, incoming: Incoming) -
             )
     except (NewsletterError, ValueError) as error:  # their message is kept, whatever is in the way of a thank-you
         DeskEntry.objects.create(conversation=conversation, by=BY_ITSELF, what="not-thanked", words=str(error)[:400])
+
+
+def is_on(message: Message, config: Config) -> bool:
+    """False without thanks, and for the page: it said so already, and a mail on top could be seen by somebody else."""
+    return config.replies.acknowledge and (message.raw is None or message.raw.channel != page.CHANNEL)
 
 
 def refused(conversation: Conversation, message: Message, incoming: Incoming, config: Config) -> str:

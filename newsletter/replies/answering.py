@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from newsletter.audience import never
 from newsletter.audience.models import Suppression
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem
@@ -175,8 +176,8 @@ def _expected(found: Conversation, by: Colleague, version: int | None) -> int:
 
 def may_be_written_to(address: str) -> None:
     """Who left the lists still gets an answer to what they asked; a dead or erased address gets nothing."""
-    dead = Suppression.objects.filter(canonical=recipients.same(address), scope=Suppression.Scope.ALL).first()
-    if dead:
+    dead = never.found(recipients.same(address))
+    if dead and dead.scope == Suppression.Scope.ALL:
         hint = "Nothing is sent to that address any more, by anybody. Ring them, or write a letter."
         problem = Problem("never-written-to", f"{address} is never written to: {dead.reason}", hint)
         raise NewsletterError(problem, exit=Exit.REFUSED)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError, transaction
 
+from newsletter import settings
 from newsletter.mail.incoming import Incoming
 from newsletter.replies import acknowledging, clock, journal, page, rules
 from newsletter.replies.models import Conversation, Message
@@ -23,14 +24,18 @@ def arrived(conversation: Conversation, message: Message, incoming: Incoming) ->
     if message.raw is not None and message.raw.channel == page.CHANNEL:
         safely(conversation, "what the page asked", lambda: page.note(conversation, message, incoming))
     # Junk is looked through, too: somebody in danger may once have been taken for it.
-    if not safely(conversation, "the look-at-first rules", lambda: rules.look(conversation, message)):
+    config = settings.current()
+    look = rules.are_on(config)
+    if look and not safely(conversation, "the look-at-first rules", lambda: rules.look(conversation, message)):
         # What could not be screened is a person's to look at: nobody may wait because of a fault of ours.
         conversation.look_first = conversation.look_first or NOT_SCREENED
         conversation.save(update_fields=["look_first", "changed"])
     if conversation.state == Conversation.State.SPAM:  # else junk is kept, and sets nothing going
         return
-    safely(conversation, "the clock", lambda: clock.start(conversation, message))
-    safely(conversation, "the thanks", lambda: acknowledging.consider(conversation, message, incoming))
+    if not clock.runs(conversation):  # each step costs two round trips to the database, also where nothing is to do
+        safely(conversation, "the clock", lambda: clock.start(conversation, message))
+    if acknowledging.is_on(message, config):
+        safely(conversation, "the thanks", lambda: acknowledging.consider(conversation, message, incoming))
 
 
 NOT_SCREENED = "not screened: the rules could not be applied"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from newsletter.audience import requests
 from newsletter.config import Config
 from newsletter.replies import canary, climbing, clock, desk, fetching, intake, returns, tidying
-from newsletter.sending import notices
+from newsletter.sending import notices, own_asking
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,19 @@ def tidy(config: Config) -> str:
     return tidying.tidy(config).words if config.replies.tidy else ""
 
 
+def tidy_requests(config: Config) -> str:
+    """Empty what strangers typed on our pages and never confirmed."""
+    return f"{done} old requests of the pages were emptied" if (done := requests.tidy()) else ""
+
+
 CHORES: tuple[Chore, ...] = (
     Chore("look first", 5.0, look_first),
+    Chore("asked on a page", 1.0, own_asking.work),
     Chore("notices", 2.0, deliver),
     Chore("desk", 5.0, desk_in_order),
     Chore("mailboxes", 15.0, fetching.in_the_worker),
     Chore("unread", 60.0, unread),
     Chore("tidy", 24 * 3600.0, tidy),
+    Chore("old requests", 3600.0, tidy_requests),
     Chore("canary", 30.0, canary.look),  # it is due every 15 minutes; a look costs one question to the database
 )

@@ -85,16 +85,30 @@ class Calendar:
         return (midnight + timedelta(minutes=minutes % 1440)).astimezone(UTC)
 
 
+def begins(now: datetime) -> tuple[datetime | None, datetime | None]:
+    """From when and until when, for a conversation that begins: known before its row is written, it costs no
+    second one. (None, None) where it cannot be reckoned; then `start` says so in the log of the conversation."""
+    config = settings.current()
+    try:
+        return now, Calendar.of(config).add(now, config.replies.hours)
+    except Exception:
+        return None, None
+
+
 def start(conversation: Conversation, message: Message) -> None:
     """A person has written: the clock runs from their oldest message without an answer."""
-    waits = conversation.waiting_since is not None and conversation.due is not None
-    if waits or conversation.state == Conversation.State.SPAM:
+    if runs(conversation) or conversation.state == Conversation.State.SPAM:
         return
     config = settings.current()
     since = conversation.waiting_since or message.at
     conversation.waiting_since = since
     conversation.due = Calendar.of(config).add(since, config.replies.hours)
     conversation.save(update_fields=["waiting_since", "due"])
+
+
+def runs(conversation: Conversation) -> bool:
+    """True while somebody waits and it is known until when."""
+    return conversation.waiting_since is not None and conversation.due is not None
 
 
 def stop(conversation: Conversation) -> None:
@@ -143,7 +157,13 @@ def words(due: datetime | None, stage: Stage, now: datetime) -> str:
     if stage is Stage.LATE:
         return f"{span(now - due)} late"
     more = {Stage.HALF: ", half the time is gone", Stage.SOON: ", answer soon"}.get(stage, "")
-    return f"due in {span(due - now)}{more}"
+    return f"due in {left(due - now)}{more}"
+
+
+def left(time: timedelta) -> str:
+    """`72 hours` right after 72 were promised: while there is more than a day the hour that has begun counts. On the
+    last day it does not, so that nobody believes to have more time than there is."""
+    return span(time + timedelta(minutes=59, seconds=59) if time > timedelta(days=1) else time)
 
 
 def span(time: timedelta) -> str:
@@ -151,7 +171,7 @@ def span(time: timedelta) -> str:
     minutes = int(time.total_seconds() // 60)
     if minutes < 60:
         return _many(max(minutes, 1), "minute")
-    return _many(minutes // 60, "hour") if minutes < 72 * 60 else _many(minutes // 1440, "day")
+    return _many(minutes // 60, "hour") if minutes < 73 * 60 else _many(minutes // 1440, "day")
 
 
 def _many(number: int, word: str) -> str:

@@ -46,6 +46,15 @@ WORDS = {
 _PLAIN = re.compile(r"[\x21-\x7e]{1,200}")
 
 
+def answered(notice: Notice) -> Delivery | None:
+    """The copy whose reader had left, where `notice` is the mail that told them so; None for any other mail. Whoever
+    answers it ("that was a mistake") is the person we know, not a stranger."""
+    kind, _, number = (notice.once or "").partition(":")
+    if notice.kind != Notice.Kind.CONFIRMATION or kind != "left" or not number.isdecimal():
+        return None
+    return Delivery.objects.filter(pk=int(number)).first()
+
+
 def confirm(delivery: Delivery, incoming: Incoming) -> Notice:
     """Queue it, in the caller's transaction: to the address on record, from `<>`, once for each mail of ours.
 

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
 from newsletter import settings
 from newsletter.mail import addresses
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose
-from newsletter.replies import arriving, doubles, enclosures, journal, page, states, teams, telling
+from newsletter.replies import arriving, clock, confirming, doubles, enclosures, journal, page, states, teams, telling
 from newsletter.replies import words as reading
+from newsletter.replies.caps import Beside
 from newsletter.replies.identifying import Copy, Identified
 from newsletter.replies.models import Conversation, Kind, Message, Raw
 from newsletter.replies.storing import storable
-from newsletter.sending.models import Mailing, Notice
+from newsletter.replies.words import Words
+from newsletter.sending import copies
+from newsletter.sending.models import Delivery, Notice
+
+MOST_BESIDE = 500  # conversations of one copy that are looked at: a copy that was published may have more
 
 
-def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
+def attach(
+    raw: Raw, incoming: Incoming, copy: Copy, known: Beside | None = None, words: Words | None = None
+) -> tuple[Kind, str, int]:
     """Add a person's message; gives back the kind (a repeated one is a duplicate), why, and the conversation.
 
     A conversation belongs to one delivery *and* one writer: a neighbour's forwarded copy may be answered by
-    somebody else, and nobody is shown the words of another.
+    somebody else, and nobody is shown the words of another. `known` is what `beside` said, and `words` what was
+    read of it, where that was done before.
     """
     writer = addresses.comparable(incoming.from_address)
     answered = raw.answers = notice_of(raw, incoming, copy)
-    conversation = existing(raw, incoming, copy, writer, answered)
-    words = reading.of(incoming, bytes(raw.data), raw.delivery)
+    if answered is not None and (told := confirming.answered(answered)) is not None:
+        raw.delivery, answered, known = told, None, None
+    conversation = existing(raw, incoming, copy, writer, answered, beside(raw.delivery) if known is None else known)
+    words = words or reading.of(incoming, bytes(raw.data), raw.delivery)
     if conversation is not None:
         again = repeated(conversation, incoming, words.new) or doubles.same_words(
             conversation, raw, incoming, words.new
@@ -35,8 +50,10 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
                 arriving.safely(known_one, "what the page asked", lambda: page.note(known_one, again, incoming))
             return Kind.DUPLICATE, "the same message again", conversation.pk
         go_on(conversation)
+        now = timezone.now()
     else:
-        conversation = begin(raw, incoming, copy, writer, answered)
+        now = timezone.now()
+        conversation = begin(raw, incoming, copy, writer, answered, now)
     message = Message.objects.create(
         conversation=conversation,
         raw=raw,
@@ -45,15 +62,19 @@ def attach(raw: Raw, incoming: Incoming, copy: Copy) -> tuple[Kind, str, int]:
         from_name=storable(incoming.from_name, 200),
         new_words=words.new,
         full_text=words.full,
+        at=now,
         html=words.html,
         html_blocked=words.blocked,
     )
-    enclosures.keep(message, bytes(raw.data))
+    if enclosures.may_bring(incoming):
+        enclosures.keep(message, bytes(raw.data))
     arriving.arrived(conversation, message, incoming)
     return Kind.PERSON, reason_of(conversation, copy), conversation.pk
 
 
-def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notice | None = None) -> Conversation:
+def begin(
+    raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notice | None, now: datetime
+) -> Conversation:
     """A new conversation, linked to the copy it answers where that is proved, and to the person who wrote it.
 
     Who answers a mail of ours that went to somebody else (an answer that was passed on, a forward) begins one of
@@ -64,7 +85,8 @@ def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notic
     if delivery is None and beside is not None:
         delivery = beside.delivery
     wrote_it = delivery is not None and writer == delivery.canonical
-    frozen = Mailing.objects.filter(pk=delivery.mailing_id).values_list("settings", flat=True) if delivery else ()
+    sensitive = delivery is not None and is_sensitive(delivery)
+    waiting_since, due = clock.begins(now)
     made = Conversation.objects.create(
         mailing_id=delivery.mailing_id if delivery else None,  # by number: the mailing itself is 200 KB of JSON
         delivery=delivery,
@@ -77,7 +99,9 @@ def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notic
         from_address=storable(incoming.from_address, 320),
         from_name=storable(incoming.from_name, 200),
         language=delivery.language if delivery else "",
-        sensitive=any(one.get("sensitive") for one in frozen) or (beside is not None and beside.sensitive),
+        sensitive=sensitive or (beside is not None and beside.sensitive),
+        waiting_since=waiting_since,
+        due=due,
     )
     if settings.current().teams:
         arriving.safely(made, "the choice of a team", lambda: _to_its_team(made))
@@ -87,6 +111,11 @@ def begin(raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notic
     if made.team:
         arriving.safely(made, "telling the team", lambda: telling.tell_team(made, made.team))
     return made
+
+
+def is_sensitive(delivery: Delivery) -> bool:
+    """True where the issue was marked so when it was frozen."""
+    return copies.frozen(delivery.mailing_id).sensitive
 
 
 def _to_its_team(made: Conversation) -> None:
@@ -111,45 +140,61 @@ def go_on(conversation: Conversation) -> None:
 
 
 def existing(
-    raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notice | None = None
+    raw: Raw, incoming: Incoming, copy: Copy, writer: str, answered: Notice | None, known: Beside
 ) -> Conversation | None:
     """The conversation that this message goes on with, locked: that of the answer of ours that it answers, else of
     the same delivery and writer; for the unverified, the one whose message is answered. What was merged away leads
     to where it was merged into."""
-    found = after_notice(answered, incoming, writer) if answered else after_copy(raw, incoming, copy, writer)
-    while found is not None:
-        found = Conversation.objects.select_for_update().get(pk=found.pk)
+    pk = after_notice(answered, incoming, writer) if answered else after_copy(raw, incoming, copy, writer, known)
+    while pk is not None:
+        found = Conversation.objects.select_for_update().get(pk=pk)
         if found.merged_into_id is None:
-            break
-        found = found.merged_into
-    return found
+            return found
+        pk = found.merged_into_id
+    return None
 
 
-def after_notice(answered: Notice, incoming: Incoming, writer: str) -> Conversation | None:
+def after_notice(answered: Notice, incoming: Incoming, writer: str) -> int | None:
     """Where the answer to our answer belongs: back to it, if it comes from whom we wrote to. From anybody else, and
     for a forward, to that writer's own conversation."""
     beside = conversation_of(answered)
     if beside is None or (answered.canonical == writer and answered.kind != Notice.Kind.FORWARD):
-        return beside
-    mine = Conversation.objects.filter(writer=writer).order_by("-id")
+        return beside.pk if beside else None
+    mine = Conversation.objects.filter(writer=writer)
     if beside.delivery_id is not None:
-        return mine.filter(delivery=beside.delivery_id).first()
-    return mine.filter(messages__message_id__in=known(incoming)).first()
+        return latest(mine.filter(delivery=beside.delivery_id))
+    return latest(mine.filter(messages__message_id__in=named(incoming)))
 
 
-def after_copy(raw: Raw, incoming: Incoming, copy: Copy, writer: str) -> Conversation | None:
+def after_copy(raw: Raw, incoming: Incoming, copy: Copy, writer: str, known: Beside) -> int | None:
     """The conversation of this copy of the issue and this writer. Who says no address goes on only with what they
     wrote themselves: two people may press the button of one copy, and one may be in danger from the other."""
     if raw.delivery is not None and not writer:
-        own = Conversation.objects.filter(delivery=raw.delivery, writer="", messages__message_id__in=known(incoming))
-        return own.order_by("-id").first()
+        own = Conversation.objects.filter(delivery=raw.delivery, writer="", messages__message_id__in=named(incoming))
+        return latest(own)
     if raw.delivery is not None:
-        return Conversation.objects.filter(delivery=raw.delivery, writer=writer).order_by("-id").first()
+        found = next((pk for pk, by in known if by == storable(writer, 320)), None)
+        if found is None and len(known) == MOST_BESIDE:
+            return latest(Conversation.objects.filter(delivery=raw.delivery, writer=writer))
+        return found
     unverified = Conversation.objects.filter(delivery=None, identified=how(raw, copy), writer=writer)
-    return unverified.filter(messages__message_id__in=known(incoming)).order_by("-id").first()
+    return latest(unverified.filter(messages__message_id__in=named(incoming)))
 
 
-def known(incoming: Incoming) -> list[str]:
+def latest(found: QuerySet[Conversation]) -> int | None:
+    """The number of the latest of these; the row itself is read when it is locked."""
+    return found.order_by("-id").values_list("pk", flat=True).first()
+
+
+def beside(delivery: Delivery | None) -> Beside:
+    """The conversations of one copy of an issue: asked once for each message, by the sorter."""
+    if delivery is None:
+        return ()
+    rows = Conversation.objects.filter(delivery=delivery).order_by("-id").values_list("pk", "writer")
+    return list(rows[:MOST_BESIDE])
+
+
+def named(incoming: Incoming) -> list[str]:
     """Every Message-ID that a message names, its own included."""
     return [name for name in (incoming.message_id, *incoming.in_reply_to, *incoming.references) if name]
 
@@ -159,7 +204,8 @@ def notice_of(raw: Raw, incoming: Incoming, copy: Copy) -> Notice | None:
     if raw.answers is not None:
         return raw.answers
     notices = Notice.objects.defer("data")
-    if copy.purpose in (Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID):
+    # A token names one mail: where it named a delivery, it names no other.
+    if raw.delivery is None and copy.purpose in (Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID):
         found = notices.filter(token=copy.stored).first()
         if found is not None:
             return found

@@ -38,6 +38,11 @@ def files_of(raw: bytes) -> tuple[File, ...]:
     return found
 
 
+def may_bring(incoming: Incoming) -> bool:
+    """False for a message whose parts are all known and hold no file: it need not be taken apart once more."""
+    return bool(incoming.attachments or incoming.faults)
+
+
 def prepare(raw: bytes, incoming: Incoming) -> None:
     """Lay the files of a message on the disk before the transaction that keeps it, for `keep` to find.
 

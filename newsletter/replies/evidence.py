@@ -19,7 +19,7 @@ from newsletter import __version__, settings
 from newsletter.files import unwritable
 from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
 from newsletter.replies import desk, journal
-from newsletter.replies.models import Attachment, Conversation, Message
+from newsletter.replies.models import Attachment, Conversation, Kind, Message, Raw
 
 SUMS = "SHA256SUMS"
 README = """\
@@ -29,6 +29,7 @@ Made {made} by {by} with newsletter {version}
 conversation-N/…-came.eml    a message exactly as it reached us, byte for byte
 conversation-N/…-sent.eml    a message of ours exactly as it left
 conversation-N/log.json      who wrote and who did what, and when (times are UTC); notes between colleagues
+message-qN/came.eml          a message that could not be read or came too often, byte for byte; log.json how it came
 files/HASH.…                 the files that came with the messages, unaltered, named by their SHA-256
 manifest.json                every file with its SHA-256 and its size
 SHA256SUMS                   the same for checking:
@@ -53,13 +54,14 @@ class Exported:
     problems: list[Problem] = field(default_factory=list)
 
 
-def export(numbers: Sequence[int], to: Path, by: str) -> Exported:
+def export(numbers: Sequence[int], to: Path, by: str, aside: Sequence[int] = ()) -> Exported:
     """Write these conversations into the new folder `to`, or into one file where it ends with .zip.
 
-    Nothing is overwritten, and nothing is there before it is whole. Merged conversations come along with the one that
-    they were merged into. Raises NewsletterError: no-such-conversation, already-there, cannot-write.
+    `aside` are messages that were set aside (12 for q12): what could not be read may be evidence, too. Nothing is
+    overwritten, and nothing is there before it is whole. Merged conversations come along with the one that they were
+    merged into. Raises NewsletterError: no-such-conversation, already-there, cannot-write.
     """
-    found = _conversations(numbers)
+    found, unread = _conversations(numbers), _set_aside(aside)
     if to.exists() or to.is_symlink():
         hint = "Name a folder or a .zip that is not there yet; evidence is never written over."
         raise NewsletterError(
@@ -68,7 +70,7 @@ def export(numbers: Sequence[int], to: Path, by: str) -> Exported:
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as scratch:
-            made = _write(Path(scratch) / "evidence", found, to, by)
+            made = _write(Path(scratch) / "evidence", found, unread, to, by)
             if to.suffix.lower() == ".zip":
                 _publish_zip(Path(scratch), to)
             else:
@@ -83,6 +85,16 @@ def export(numbers: Sequence[int], to: Path, by: str) -> Exported:
     for conversation in found:
         journal.note(conversation, "exported", f"as evidence; SHA-256 of its sums: {made.seal}", by)
     return made
+
+
+def _set_aside(numbers: Sequence[int]) -> list[Raw]:
+    found = {row.pk: row for row in Raw.objects.filter(pk__in=numbers, kind=Kind.QUARANTINE).defer("data")}
+    for number in numbers:
+        if number not in found:
+            hint = "`newsletter replies list` shows those that wait for a look."
+            problem = Problem("no-such-conversation", f"No message q{number} waits for a look", hint)
+            raise NewsletterError(problem, exit=Exit.USAGE)
+    return [found[number] for number in dict.fromkeys(numbers)]
 
 
 def _conversations(numbers: Sequence[int]) -> list[Conversation]:
@@ -110,13 +122,15 @@ def _merged(into: Conversation) -> list[Conversation]:
     return found
 
 
-def _write(folder: Path, found: Sequence[Conversation], to: Path, by: str) -> Exported:
+def _write(folder: Path, found: Sequence[Conversation], unread: Sequence[Raw], to: Path, by: str) -> Exported:
     """Everything into `folder`: the conversations, then the manifest, then the sums over all of it."""
     folder.mkdir(mode=0o700)
     made = Exported(to, [one.pk for one in found])
     now = timezone.now()
     for conversation in found:
         _conversation(folder, conversation, made)
+    for raw in unread:
+        _message(folder, raw, made)
     facts = {"site": settings.current().site.name, "made": now.isoformat(timespec="seconds"), "by": by}
     _put(folder / "README.txt", README.format(version=__version__, **facts).encode())
     listed = [
@@ -171,6 +185,26 @@ def _conversation(folder: Path, conversation: Conversation, made: Exported) -> N
     _put(place / "log.json", _json({**facts, "issue": issue, "tags": tags, "messages": messages, "log": log}))
 
 
+def _message(folder: Path, raw: Raw, made: Exported) -> None:
+    """A message that was set aside: its bytes, and what is known of how it came."""
+    place = folder / f"message-q{raw.pk}"
+    place.mkdir(mode=0o700)
+    _put(place / "came.eml", _unaltered(raw, made))
+    facts = {name: getattr(raw, name) for name in ("received", "channel", "sender", "recipient", "reason", "sha256")}
+    _put(place / "log.json", _json({"id": f"q{raw.pk}", **facts, "size": raw.size, "erased": raw.erased}))
+
+
+def _unaltered(raw: Raw, made: Exported) -> bytes:
+    """The bytes, checked against the hash that was kept when they came."""
+    data = bytes(raw.data)
+    if hashlib.sha256(data).hexdigest() != raw.sha256:
+        hint = "Keep the database as it is and put a copy of it beside this export; compare with your backups."
+        made.problems.append(
+            Problem("raw-altered", f"Message {raw.pk} is not what came: its SHA-256 has changed", hint)
+        )
+    return data
+
+
 FACTS = (
     "id", "reference", "state", "subject", "from_name", "from_address", "verified", "identified", "someone_else",
     "team", "assignee", "language", "sensitive", "held", "look_first", "created", "waiting_since", "answered_at",
@@ -181,11 +215,7 @@ FACTS = (
 def _mail(place: Path, number: int, message: Message, made: Exported) -> str:
     """The bytes of one message, as they came or left; checked against the hash that was kept when they came."""
     if message.raw is not None:
-        data, name = bytes(message.raw.data), f"{number:03}-came.eml"
-        if hashlib.sha256(data).hexdigest() != message.raw.sha256:
-            hint = "Keep the database as it is and put a copy of it beside this export; compare with your backups."
-            text = f"Message {message.raw.pk} is not what came: its SHA-256 has changed"
-            made.problems.append(Problem("raw-altered", text, hint))
+        data, name = _unaltered(message.raw, made), f"{number:03}-came.eml"
     elif message.notice is not None:
         data, name = bytes(message.notice.data), f"{number:03}-sent.eml"
     else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -18,6 +19,7 @@ from newsletter.sending.models import Mailing
 State = Conversation.State
 RESTING = (State.WAITING, State.SNOOZED, State.CLOSED, State.SPAM)
 PAGE = 50
+FEW = 2_000  # messages with a word; of a rarer one every conversation is gathered first
 MOST_COUNTED = 10_000  # beyond that the number is "10,000 or more": counting would read every row
 
 
@@ -103,15 +105,34 @@ def narrowed(wanted: Filter, now: datetime) -> QuerySet[Conversation]:
     if wanted.look_first:
         found = found.exclude(look_first="")
     for word in wanted.words.split():
-        found = found.filter(_has(word))
+        # SQLite has no index of words: it looks through those who wait sooner than through what everybody wrote.
+        few = None if waits(wanted) and connection.vendor == "sqlite" else _few(word)
+        found = found.filter(_has(word) if few is None else Q(pk__in=few))
     return found
 
 
 def _has(word: str) -> Q:
     """The word stands in what was written, in a note, in the subject, or in who wrote; a reference is found too."""
-    said = Message.objects.filter(conversation=OuterRef("pk"), new_words__icontains=word)
+    # The second condition says nothing new. It keeps PostgreSQL from first gathering every conversation with the word
+    # (230 ms for one that many wrote, 760 for two), where the list needs the first fifty of those it walks.
+    here = Message.objects.filter(conversation=OuterRef("pk"), conversation__gte=OuterRef("pk"))
+    return Exists(here.filter(new_words__icontains=word)) | _named(word)
+
+
+def _named(word: str) -> Q:
     named = Q(subject__icontains=word) | Q(from_name__icontains=word) | Q(from_address__icontains=word)
-    return Exists(said) | named | Q(reference=word.upper())
+    return named | Q(reference=word.upper())
+
+
+def _few(word: str) -> set[int] | None:
+    """The conversations with a word that few wrote, by the indexes of migration 0007; None when there are many: those
+    are found soon enough on the way down the list."""
+    said = Message.objects.filter(new_words__icontains=word).order_by()
+    found = list(said.values_list("conversation", flat=True)[:FEW])
+    if len(found) < FEW:
+        named = Conversation.objects.filter(_named(word)).order_by()
+        found += named.values_list("pk", flat=True)[: FEW - len(found)]
+    return set(found) if len(found) < FEW else None
 
 
 def with_facts(config: Config, numbers: Iterable[int], now: datetime) -> dict[int, dict[str, Any]]:

@@ -6,6 +6,7 @@ import secrets
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from newsletter.audience.models import Subscriber
 from newsletter.sending.models import Delivery, Mailing, Notice
@@ -181,7 +182,7 @@ class Message(models.Model):
     from_name = models.CharField(max_length=200, blank=True, default="")
     new_words = models.TextField(blank=True, default="")
     full_text = models.TextField(blank=True, default="")
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(default=timezone.now)
     on_its_way = models.BooleanField(default=False)  # ours: the desk has not heard yet what became of it
     trouble = models.CharField(max_length=300, blank=True, default="")  # ours: why it did not arrive, in words
 

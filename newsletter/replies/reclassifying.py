@@ -16,6 +16,7 @@ from newsletter.problems import Exit, NewsletterError, Problem
 from newsletter.replies import acting, conversations, sorting, undoing
 from newsletter.replies.identifying import identify
 from newsletter.replies.models import Bounce, Complaint, Conversation, DeskEntry, Kind, Message, Raw, Tag
+from newsletter.sending.reporting import ASKED
 
 TARGETS = ("person", "auto", "spam")
 MACHINES = (Kind.AUTO, Kind.BOUNCE, Kind.COMPLAINT, Kind.UNSUBSCRIBE, Kind.QUARANTINE)
@@ -59,7 +60,7 @@ def leave(conversation: Conversation, by: str) -> tuple[str, ...]:
     if delivery is None or conversation.someone_else:
         return ()
     with transaction.atomic():
-        why = f"{by} did what they asked for in conversation {conversation.pk}"
+        why = f"{by} {ASKED} in conversation {conversation.pk}"
         change = subscribing.leave(delivery.canonical, delivery.lists, "staff", why=why)
         Tag.objects.filter(conversation=conversation, word=acting.ASKS).delete()
         lists = change.lists or (("everything",) if change.changed else ())

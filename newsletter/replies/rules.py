@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from newsletter import settings
+from newsletter.audience.areas import names
 from newsletter.config import Config
 from newsletter.config.inward import Rule
 from newsletter.mail import screening
@@ -41,7 +42,7 @@ def look(conversation: Conversation, message: Message) -> None:
     "not screened", as is what is written in a language that no list covers.
     """
     config = settings.current()
-    if not (config.replies.look_first or config.rules):
+    if not are_on(config):
         return
     try:
         with transaction.atomic():
@@ -57,12 +58,17 @@ def look(conversation: Conversation, message: Message) -> None:
             log.exception("message %s could not be marked as not screened", message.pk)
 
 
+def are_on(config: Config) -> bool:
+    """False where there is nothing that a message could be looked through for."""
+    return bool(config.replies.look_first or config.rules)
+
+
 def judge(config: Config, conversation: Conversation, message: Message) -> tuple[list[Match], bool]:
     """What the rules say of a message, the organisation's own first; and whether a list could be used on it."""
     text = words_of(conversation, message)
     spoken = (message.language or conversation.language).split("-")[0].lower()
     is_english = screening.english(text)
-    areas = {part.strip().casefold() for part in _area(conversation).split(",") if part.strip()}
+    areas = names(part.strip() for part in _area(conversation).split(",") if part.strip())
     files = message.attachments.exists()
     matches = []
     own_language = False

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from newsletter import settings
-from newsletter.audience.models import Subscriber, Subscription
+from newsletter.audience.models import Area, Subscriber, Subscription
 from newsletter.config import Config
 from newsletter.files import write_atomically
 from newsletter.problems import Problem
@@ -177,7 +177,10 @@ def who(found: Conversation) -> str:
 def area(attributes: dict[str, Any]) -> str:
     """Where the person lives, as far as we know: their areas, else a field that is called so."""
     areas = attributes.get("areas") or attributes.get("area") or attributes.get("ward") or ""
-    return ", ".join(map(str, areas)) if isinstance(areas, list) else str(areas)
+    if not isinstance(areas, list):
+        return str(areas)
+    titles = dict(Area.objects.filter(key__in=areas).values_list("key", "title"))
+    return ", ".join(titles.get(str(one), str(one)) for one in areas)
 
 
 def raw_facts(row: Raw) -> dict[str, Any]:

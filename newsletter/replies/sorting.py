@@ -15,15 +15,18 @@ from newsletter.mail.incoming import Incoming
 from newsletter.mail.sorting import Facts, Sorted
 from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.replies import acting, caps, conversations, page, reading
+from newsletter.replies import words as reading_words
 from newsletter.replies.identifying import Copy, by_message_id, identify, returned, token_in
 from newsletter.replies.models import Kind, Raw
 from newsletter.replies.storing import storable
+from newsletter.replies.words import Words
 from newsletter.sending import settling
 from newsletter.sending.models import Delivery, Notice
 
 # What a token leads to: purposes that name a delivery or a single mail of ours.
 NAMES_A_MAIL = (Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID)
 ENVELOPES = ("lmtp", "catcher", "webhook")  # channels that always know the envelope sender: "" means <> there
+FROM_PEOPLE = (rules.Kind.PERSON, rules.Kind.ASK, rules.Kind.UNSUBSCRIBE)
 WRITTEN = Sorted(rules.Kind.PERSON, "written on our page")  # what somebody typed there has no machine's signs in it
 
 
@@ -49,14 +52,16 @@ def sort(raw: Raw, incoming: Incoming) -> Verdict:
     facts = facts_of(raw, incoming, copy, delivery, notice, config, keyring)
     # Not while a transaction is held: it may take seconds.
     found = WRITTEN if raw.channel == page.CHANNEL else read_again(raw, incoming, facts)
+    words = reading_words.of(incoming, bytes(raw.data), delivery) if found.kind in FROM_PEOPLE else None
     with transaction.atomic():
         # Only the kind: the message itself (up to 50 MB) need not come out of the database once more.
         if Raw.objects.select_for_update().values_list("kind", flat=True).get(pk=raw.pk) != Kind.UNREAD:
             return verdict_of(Raw.objects.defer("data").get(pk=raw.pk))
         raw.delivery, raw.answers, raw.detail = delivery, notice, found.detail
-        kind, reason, conversation_id = settled(raw, incoming, copy, found, config, keyring)
+        kind, reason, conversation_id = settled(raw, incoming, copy, found, config, keyring, words)
         settle(raw, kind, reason)
-        if raw.delivery is not None and found.detail != "loop":  # what came back had arrived: nobody is uncertain
+        # What came back had arrived: nobody is uncertain. What is accepted stays so, and need not be asked for again.
+        if raw.delivery is not None and found.detail != "loop" and raw.delivery.state != Delivery.State.ACCEPTED:
             settling.by_return(raw.delivery.pk, "bounce" if kind in (Kind.BOUNCE, Kind.COMPLAINT) else "reply")
     return Verdict(kind, reason, raw.pk, conversation_id)
 
@@ -71,7 +76,13 @@ def read_again(raw: Raw, incoming: Incoming, facts: Facts) -> Sorted:
 
 
 def settled(
-    raw: Raw, incoming: Incoming, copy: Copy, found: Sorted, config: Config, keyring: Keyring
+    raw: Raw,
+    incoming: Incoming,
+    copy: Copy,
+    found: Sorted,
+    config: Config,
+    keyring: Keyring,
+    words: Words | None = None,
 ) -> tuple[Kind, str, int | None]:
     """Act on a verdict: (kind as kept, why, conversation). A wish that our records cannot follow is a person's."""
     if found.kind in (rules.Kind.BOUNCE, rules.Kind.COMPLAINT) and raw.delivery is None and raw.answers is None:
@@ -94,9 +105,10 @@ def settled(
             done = acting.left(raw, incoming, copy)
             if done and found.detail != rules.MORE:
                 return Kind.UNSUBSCRIBE, done, None
-    if too_many := caps.too_many(raw, incoming):
+    known = conversations.beside(raw.delivery)
+    if too_many := caps.too_many(raw, incoming, known):
         return Kind.QUARANTINE, too_many, None
-    kind, reason, conversation_id = conversations.attach(raw, incoming, copy)
+    kind, reason, conversation_id = conversations.attach(raw, incoming, copy, known, words)
     if found.detail == rules.MORE and done:
         reason = f"{reason}; {done}, and wrote more than that"
     elif kind == Kind.PERSON and found.kind in (rules.Kind.ASK, rules.Kind.UNSUBSCRIBE):
@@ -137,7 +149,7 @@ def mail_of(copy: Copy) -> tuple[Delivery | None, Notice | None]:
     """The mail of ours that a token names: a delivery of a mailing, else a single mail (an answer of ours)."""
     if copy.purpose not in NAMES_A_MAIL:
         return None, None
-    delivery = Delivery.objects.filter(token=copy.stored).first()
+    delivery = next(iter(Delivery.objects.filter(token=copy.stored)[:1]), None)  # first() would sort, too
     if delivery is not None:
         return delivery, None
     return None, Notice.objects.defer("data").filter(token=copy.stored).first()

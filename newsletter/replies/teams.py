@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
+from newsletter.audience.areas import names
 from newsletter.config import Config
 from newsletter.replies.models import Absence, Conversation
 
@@ -17,7 +18,7 @@ def of(conversation: Conversation, config: Config) -> str:
 
     Only the person's own area counts: who answered from somebody else's copy lives we know not where.
     """
-    areas = _areas(conversation.subscriber.attributes) if conversation.subscriber else set()
+    areas = names(_areas(conversation.subscriber.attributes)) if conversation.subscriber else set()
     lists = set(conversation.delivery.lists) if conversation.delivery else set()
     for key, team in config.teams.items():
         if areas & {area.casefold() for area in team.areas}:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from newsletter.mail import html_clean, quoting
 from newsletter.mail import incoming as reading
@@ -34,22 +34,30 @@ def of(incoming: Incoming, raw: bytes, delivery: Delivery | None) -> Words:
     """The words of one message; `delivery` is the copy that it answers, where that is known."""
     # A fault of ours shows more than it should, and never loses a word: the whole text, and no HTML.
     nothing: tuple[str, ...] = ()
-    ours = _or_else(nothing, lambda: sent(incoming, delivery))
+    ours = _or_else(nothing, lambda: _sent_apart(incoming, delivery))
     new = _or_else("", lambda: quoting.new_words(incoming.text, ours)).strip() or incoming.text.strip()
     cleaned = _or_else(html_clean.Cleaned(), lambda: html_clean.clean(incoming.html))
     return Words(storable(new), storable(incoming.text), storable(cleaned.html), cleaned.blocked)
 
 
 def _or_else(instead: Value, step: Callable[[], Value]) -> Value:
-    """What `step` gives back; `instead` where it fails. In a savepoint: PostgreSQL refuses all that follows a fault."""
+    """What `step` gives back; `instead` where it fails."""
     try:
-        with transaction.atomic():
-            return step()
+        return step()
     except (OperationalError, InterfaceError):
         raise
     except Exception:
         log.exception("the new words of a message could not be told; it is shown whole")
         return instead
+
+
+def _sent_apart(incoming: Incoming, delivery: Delivery | None) -> tuple[str, ...]:
+    """This step alone asks the database: within a transaction it has a savepoint, for PostgreSQL refuses all that
+    follows a fault."""
+    if not connection.in_atomic_block:
+        return sent(incoming, delivery)
+    with transaction.atomic():
+        return sent(incoming, delivery)
 
 
 def sent(incoming: Incoming, delivery: Delivery | None) -> tuple[str, ...]:

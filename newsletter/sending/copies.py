@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
+
+from django.db import connection
 
 from newsletter import settings
 from newsletter.config import Config
@@ -13,7 +18,7 @@ from newsletter.mail.tokens import Keyring
 from newsletter.problems import NewsletterError
 from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Rendered, Variant
-from newsletter.sending import links, message
+from newsletter.sending import links, message, previewing
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import Leased
 
@@ -76,6 +81,15 @@ def public(mailing: Mailing, language: str = "") -> str:
     return _pictures_by_address(html, rendered, config)
 
 
+def previewed(frozen: Any, keyring: Keyring, until: datetime) -> str:
+    """The public HTML of a rendering that nobody has got yet, with pictures that show until then."""
+    config = settings.current()
+    rendered = freeze.from_json(frozen)
+    variant = merge.variant(rendered, merge.truths(rendered, {}))
+    html = _pictures_by_address(merge.join(variant.html, merge.fill(rendered, variant, {}, {})), rendered, config)
+    return previewing.sealed_html(html, rendered.assets, config, keyring, until)
+
+
 def texts(delivery: Delivery) -> tuple[str, ...]:
     """The words that this person was sent: the plain part with their own values, and what their HTML says.
 
@@ -83,7 +97,7 @@ def texts(delivery: Delivery) -> tuple[str, ...]:
     are those with fallbacks. Empty where the frozen issue cannot be read: a reply is never lost for that.
     """
     # Its random number is the key of what is remembered: another database's mailing 1 is another one.
-    key = bytes(Mailing.objects.values_list("public_id", flat=True).get(pk=delivery.mailing_id))
+    key = frozen(delivery.mailing_id).public_id
     try:
         renderings = _renderings(delivery.mailing_id, key)
         language = message.best_language(delivery.language, renderings)
@@ -94,6 +108,26 @@ def texts(delivery: Delivery) -> tuple[str, ...]:
     except (AttributeError, KeyError, ValueError, TypeError, NewsletterError):
         return ()
     return (merge.join(variant.text, values), *from_html)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What every answer to a mailing asks of it. Approval froze it, so it is remembered for a minute."""
+
+    public_id: bytes
+    sensitive: bool
+
+
+def frozen(mailing: int) -> Frozen:
+    """Without the 200 KB of JSON that were rendered. For a minute only, and for this database: a backup may be put
+    back under a process that runs, and then mailing 1 is another one. Raises Mailing.DoesNotExist."""
+    return _frozen(mailing, str(connection.settings_dict["NAME"]), int(time.monotonic() // 60))
+
+
+@lru_cache(maxsize=64)
+def _frozen(mailing: int, database: str, minute: int) -> Frozen:
+    public_id, chosen = Mailing.objects.values_list("public_id", "settings").get(pk=mailing)
+    return Frozen(bytes(public_id), bool(chosen.get("sensitive")))
 
 
 @lru_cache(maxsize=4)

@@ -21,9 +21,11 @@ class Links:
     message_id: str  # token@reply_domain, without brackets
     reply_url: str  # the page behind the button
     unsubscribe_url: str
+    preferences_url: str
     unsubscribe_address: str
     view_url: str
     share_url: str
+    rate_url: str
 
 
 class Tokens(NamedTuple):
@@ -58,11 +60,13 @@ def made(config: Config, tokens: Tokens) -> Links:
         message_id=f"{tokens.message_id}@{mail.reply_domain}",
         reply_url=f"{base}/r/{tokens.reply}",
         unsubscribe_url=f"{base}/u/{tokens.unsubscribe}",
+        preferences_url=f"{base}/p/{tokens.unsubscribe}",
         unsubscribe_address=""  # an address that cannot say whose wish it is would be an empty promise
         if config.replies.mode == "shared"
         else way_back(config, "unsubscribe", tokens.unsubscribe, mail.reply_domain),
         view_url=f"{base}/v/{tokens.view}",
         share_url=f"{base}/v/{tokens.share}",
+        rate_url=f"{base}/rate/{tokens.view}",
     )
 
 
@@ -86,8 +90,11 @@ def values(links: Links, settings: Mapping[str, Any], lists: Sequence[str], subj
         "reply_mailto": mailto,
         "reply_address": reply,
         "unsubscribe_url": links.unsubscribe_url,
+        "preferences_url": links.preferences_url,
         "view_url": links.view_url,
         "share_url": links.share_url,
+        "own_url": "",
+        "rate_url": links.rate_url,
         "why": why(settings, lists),
     }
 

@@ -17,8 +17,8 @@ from newsletter.mail.tokens import new_id
 from newsletter.problems import Exit, NewsletterError, Problem
 from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Rendered
-from newsletter.sending import freezing, tally
-from newsletter.sending.models import OF_MAILING, Asset, Delivery, Mailing
+from newsletter.sending import archiving, correcting, freezing, previewing, tally
+from newsletter.sending.models import OF_MAILING, Delivery, Mailing
 from newsletter.sending.store import whole
 
 OPEN = (Delivery.State.PENDING, Delivery.State.LEASED, Delivery.State.INFLIGHT, Delivery.State.DEFERRED)
@@ -39,9 +39,11 @@ def approve(
     `renders`: language → Rendered, "" = the default language. `public`: the same in web mode, for the page
     that everybody may see. `lists` narrows the issue's audience. `expect`: the numbers of people that were agreed
     to; another number (somebody joined or left meanwhile) undoes everything.
-    Raises NewsletterError: already-approved, nobody-to-send-to, count-changed, unknown-list.
+    An issue that corrects another goes to exactly those who got that one.
+    Raises NewsletterError: already-approved, nobody-to-send-to, count-changed, unknown-list, cannot-correct.
     """
-    audience = narrowed(issue, lists)
+    first = correcting.first(issue)
+    audience = tuple(first.audience) if first else narrowed(issue, lists)
     with whole():
         if Mailing.objects.filter(slug=issue.slug).exists():
             raise NewsletterError(
@@ -53,8 +55,6 @@ def approve(
                 ),
                 exit=Exit.REFUSED,
             )
-        for rendered in (*renders.values(), *(public or {}).values()):
-            _keep_assets(rendered)
         mailing = Mailing.objects.create(
             slug=issue.slug,
             rendered={language: freeze.to_json(rendered) for language, rendered in renders.items()},
@@ -65,7 +65,11 @@ def approve(
             public_id=new_id(),
             excluded=dict(excluded or {}),
         )
-        mailing.frozen = freezing.freeze_people(mailing, audience, freezing.keys_used(renders.values()))
+        for rendered in (*renders.values(), *(public or {}).values()):
+            previewing.keep_assets(rendered.assets, mailing)
+        archiving.enter(config, mailing, issue, public or renders)
+        people = correcting.people(first) if first else None
+        mailing.frozen = freezing.freeze_people(mailing, audience, freezing.keys_used(renders.values()), people)
         must_be_expected(mailing.frozen, expect)
         mailing.save(update_fields=["frozen"])
     return mailing
@@ -111,14 +115,6 @@ def plain_subject(rendered: Rendered) -> str:
     """The subject as staff know it: every field at its fallback."""
     variant = merge.variant(rendered, merge.truths(rendered, {}))
     return merge.join(variant.subject, merge.fill(rendered, variant, {}, {}))
-
-
-def _keep_assets(rendered: Rendered) -> None:
-    for asset in rendered.assets:
-        Asset.objects.get_or_create(
-            sha256=asset.sha256,
-            defaults={"extension": asset.extension, "content_type": asset.content_type, "data": asset.data},
-        )
 
 
 def must_be_expected(frozen: int, expect: range | None) -> None:

@@ -226,6 +226,7 @@ class Notice(models.Model):
         STAFF = "staff", "notice to a colleague"
         CANARY = "canary"
         CONFIRMATION = "confirmation"
+        OWN = "own", "asked for on a public page"
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -283,3 +284,48 @@ class Asset(models.Model):
     extension = models.CharField(max_length=8)
     content_type = models.CharField(max_length=100)
     data = models.BinaryField()
+
+
+class AssetUse(models.Model):
+    """Which mailing shows a picture or links a file; without a mailing it is a draft's, or a test copy's. It is served
+    once one of its mailings has reached somebody (archiving.may_be_seen)."""
+
+    asset = models.ForeignKey(Asset, on_delete=models.CASCADE, related_name="uses")
+    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, null=True, related_name="asset_uses")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["asset", "mailing"], name="one_use_each")]
+
+
+class ArchivePage(models.Model):
+    """What the public archive says of a mailing. The mailing itself and its record stay whatever happens here."""
+
+    mailing = models.OneToOneField(Mailing, on_delete=models.CASCADE, primary_key=True, related_name="page")
+    listed = models.BooleanField(default=False)  # archive: public
+    archive_at = models.DateTimeField(null=True)  # not before; null = with the first delivery
+    titles = models.JSONField(default=dict)  # language ("" = the default) → {"language", "title", "summary"}
+    words = models.TextField(blank=True, default="")  # every language's words, case folded: what search looks through
+    note = models.TextField(blank=True, default="")
+    noted_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_why = models.TextField(blank=True, default="")
+    corrects = models.ForeignKey(Mailing, on_delete=models.SET_NULL, null=True, related_name="corrections")
+    changed_at = models.DateTimeField(null=True)  # the last note, withdrawal, return or correction
+
+
+class Draft(models.Model):
+    """The public copy of an issue that is not approved yet, for colleagues who hold a preview link."""
+
+    slug = models.CharField(max_length=200, unique=True)
+    public = models.JSONField()  # as Mailing.public
+    checksum = models.CharField(max_length=64)
+    until = models.DateTimeField()
+
+
+class Rating(models.Model):
+    """Useful or not, once for each person and issue: known by the token of their copy and by nothing else."""
+
+    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="ratings")
+    token = models.BinaryField(max_length=9, unique=True)  # stored id of the delivery
+    useful = models.BooleanField()
+    at = models.DateTimeField(auto_now=True)

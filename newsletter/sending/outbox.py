@@ -20,9 +20,12 @@ from newsletter.sending.taking import LEASE, Row, Taken, Taker
 
 # The types of what `settle` writes, in order, for the database that wants to know them.
 _RESULT = (
-    *("bigint", "integer", "text", "text", "text", "smallint", "text", "text"),
-    *("integer", "text", "text", "text", "timestamptz"),
+    *("bigint", "integer", "text", "text", "text", "smallint", "text"),
+    *("integer", "text", "text", "text", "text", "timestamptz"),
 )
+
+
+SHORT = 60  # letters of values up to which they are remembered: 4,096 of them are half a MiB
 
 
 class Leased(NamedTuple):
@@ -146,10 +149,9 @@ class Outbox:
         moves: Counter[str] = Counter()
         kept = self._settle(run, results) if results else set()
         begun = self._begin(run, starts) if starts else set()
-        for one in results:
-            if one.row.id in kept:
-                moves["inflight" if one.begun else "leased"] -= 1
-                moves[one.state] += 1
+        written = results if len(kept) == len(results) else [one for one in results if one.row.id in kept]
+        moves.update([one.state for one in written])
+        moves.subtract(["inflight" if one.begun else "leased" for one in written])
         moves["leased"] -= len(begun)
         moves["inflight"] += len(begun)
         self._moved(run, moves)
@@ -162,50 +164,58 @@ class Outbox:
         # Whether they have left was asked when they were leased, and holds while nobody else has written anything:
         # then it is not asked again (2 us a person). Our own connection writes to the ledger alone.
         version = run.version()
-        known = [row for row in starts if self.held.get(row.id) == version]
-        asked = [row for row in starts if self.held.get(row.id) != version]
+        held = self.held.get
+        asked = [row for row in starts if held(row.id) != version]
+        known = [row for row in starts if held(row.id) == version] if asked else starts
         mine = "SET state = 'inflight', changed = %s WHERE id = %s AND attempt = %s AND state = 'leased'"
         begun: set[int] = set()
         for rows, sql in (
             (known, f"UPDATE sending_delivery {mine}"),
             (asked, f"UPDATE sending_delivery AS d {mine} AND NOT {self.gone}"),
         ):
-            done = run.each(sql, [(now, row.id, row.attempt) for row in rows])
-            begun.update(row.id for row, did in zip(rows, done, strict=True) if did)
+            done = run.each(sql, [(now, id_, attempt) for id_, attempt, *_ in rows]) if rows else []
+            begun.update([row.id for row, did in zip(rows, done, strict=True) if did])
         return begun
 
     def _settle(self, run: Run, results: Sequence[Result]) -> set[int]:
         [now] = run.moments(0)
         kept: set[int] = set()
-        later = [one for one in results if one.state == "deferred"]
-        # `due` has an index, so it is written for those who have one and for nobody else.
-        for rows, due in (
-            ([one for one in results if one.state != "deferred"] if later else results, ""),
-            (later, "due = %s, "),
-        ):
+        # `due` and `remote_id` have indexes, so they are written for those who have one and for nobody else.
+        kinds: dict[str, list[Result]] = {}
+        for one in results:
+            column = "due" if one.state == "deferred" else "remote_id" if one.remote_id else ""
+            kinds.setdefault(column, []).append(one)
+        for column, rows in kinds.items():
+            own = f"{column} = %s, " if column else ""
             done = run.each(
-                f"UPDATE sending_delivery SET {due}state = %s, reason = %s, reply_code = %s, reply_text = %s,"
-                " remote_id = %s, tries = tries + %s, relay = %s, provider = %s, proof = %s, leased_until = NULL,"
+                f"UPDATE sending_delivery SET {own}state = %s, reason = %s, reply_code = %s, reply_text = %s,"
+                " tries = tries + %s, relay = %s, provider = %s, proof = %s, leased_until = NULL,"
                 " changed = %s WHERE id = %s AND attempt = %s AND state = %s",
-                [
-                    (*([self.store.time(one.due)] if one.due and due else ()), *_said(one), now, *_known(one))
-                    for one in rows
-                ],
+                [(*self._indexed(column, one), *_said(one), now, *_known(one)) for one in rows],
             )
-            kept.update(one.row.id for one, did in zip(rows, done, strict=True) if did)
+            kept.update([one.row.id for one, did in zip(rows, done, strict=True) if did])
         return kept
+
+    def _indexed(self, column: str, one: Result) -> tuple[Any, ...]:
+        """The value of the column that only some results have."""
+        if column == "due":
+            return (self.store.time(one.due) if one.due else None,)
+        return (one.remote_id[:200],) if column else ()
 
     def _put_at_once(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
         """All of it in one statement, the tally too: each more would be a round trip for the whole group."""
         settled = {one.row.id for one in results}
         begins = [(row.id, row.attempt) for row in starts if row.id not in settled]  # a row changes once a statement
-        said = [(*_known(one), *_said(one), one.due if one.state == "deferred" else None) for one in results]
+        said = [
+            (*_known(one), *_said(one), one.remote_id[:200], one.due if one.state == "deferred" else None)
+            for one in results
+        ]
         table, answers = self.store.table("r", _RESULT, said)
         mine, bodies = self.store.table("mine", ("bigint", "integer"), begins)
         rows = run.prepared(
             "WITH kept AS (UPDATE sending_delivery AS d SET state = r.column4, reason = r.column5,"
-            " reply_code = r.column6, reply_text = r.column7, remote_id = r.column8, tries = d.tries + r.column9,"
-            " relay = r.column10, provider = r.column11, proof = r.column12, due = r.column13, leased_until = NULL,"
+            " reply_code = r.column6, reply_text = r.column7, tries = d.tries + r.column8, relay = r.column9,"
+            " provider = r.column10, proof = r.column11, remote_id = r.column12, due = r.column13, leased_until = NULL,"
             f" changed = {self.store.clock()} FROM {table}"
             " WHERE d.id = r.column1 AND d.attempt = r.column2 AND d.state = r.column3"
             " RETURNING d.id, r.column3 AS before, d.state AS after),"
@@ -331,31 +341,30 @@ class Outbox:
 
 def _known(one: Result) -> tuple[int, int, str]:
     """What the row must be for this result to be written."""
-    return one.row.id, one.row.attempt, "inflight" if one.begun else "leased"
+    id_, attempt, *_ = one.row
+    return id_, attempt, "inflight" if one.begun else "leased"
 
 
 def _said(one: Result) -> tuple[Any, ...]:
     """What is written, in the order of `settle`'s columns."""
-    state = str(one.state)
-    return (
-        state,
-        one.reason[:300],
-        one.code or None,
-        one.text[:2000],
-        one.remote_id[:200],
-        int(one.tried),
-        one.relay[:40],
-        one.provider[:60],
-        "answer" if state == "accepted" else "",
-    )
+    _, state, _, reason, code, text, _, _, tried, provider, relay = one
+    state = str(state)
+    proof = "answer" if state == "accepted" else ""
+    return state, reason[:300], code or None, text[:2000], 1 if tried else 0, relay[:40], provider[:60], proof
 
 
 def _leased(row: Row, again: bool) -> Leased:
     """A row of RETURNING. Its token is that of the unsubscribe link too: see finding.unsubscribe_key."""
     id_, attempt, _, tries, canonical, address, name, language, values, lists, token = row
-    held = {} if values == "{}" else loaded(values)
+    held = loaded(values) if len(values) > SHORT or not isinstance(values, str) else _values(values)
     token = bytes(token)
     return Leased(id_, attempt, tries, canonical, address, name, language, held, _lists(lists), token, token, again)
+
+
+@lru_cache(maxsize=4096)
+def _values(held: str) -> dict[str, Any]:
+    """The values of a row, read once for all who have the same: nobody writes into them. First names repeat."""
+    return dict(loaded(held))
 
 
 @lru_cache(maxsize=1024)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 
 from newsletter import settings
-from newsletter.audience import dialect, selecting
+from newsletter.audience import dialect, selecting, speaking
 from newsletter.mail.tokens import new_id
 from newsletter.rendering import merge
 from newsletter.rendering.model import Condition, Rendered
@@ -44,11 +44,8 @@ def variants(rendered: Rendered, lists: Sequence[str]) -> Variants:
 def languages(renders: Mapping[str, Rendered], lists: Sequence[str]) -> dict[str, int]:
     """How many people of these lists get the issue in each of its languages, by tag, the default first."""
     found = dict.fromkeys(renders, 0)
-    people, chosen = selecting.sql(settings.current(), lists)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT language, count(*) FROM ({people}) AS person GROUP BY language", chosen)  # noqa: S608
-        for wanted, count in cursor.fetchall():
-            found[message.best_language(wanted, renders)] += count
+    for wanted, count in speaking.languages(settings.current(), lists).items():
+        found[message.best_language(wanted, renders)] += count
     return {renders[key].language: count for key, count in found.items()}
 
 

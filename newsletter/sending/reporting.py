@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, CharField, Count, F, Max, Value, When
+from django.db.models import Case, CharField, Count, F, Max, Q, Value, When
 from django.db.models.functions import StrIndex, Substr
 
 from newsletter.audience.models import ConsentEvent
-from newsletter.sending import mailings, providers
+from newsletter.sending import mailings, providers, rating
 from newsletter.sending.models import Delivery, Mailing
 
 # The outcomes in the order they are said, with their words; the three states before an answer are one: waiting.
@@ -29,6 +29,8 @@ OUTCOMES = {
 }
 HAVE_REASONS = ("failed", "deferred", "expired", "uncertain", "suppressed", "cancelled")
 ON_PURPOSE = ("one-click", "page", "mail")  # channels by which people leave themselves: not an import, not staff
+# What is kept of somebody who was let go because they had asked for it in a reply: by their own wish, with our hand.
+ASKED = "did what they asked for"
 OTHERS = "Other providers"
 REFUSED = "refused by the mail server"  # what verdicts says where no code tells more
 _SAID = re.compile(r"^(?P<words>.*?) \((?P<said>[^)].*)\)$", re.DOTALL)
@@ -60,7 +62,9 @@ class Report:
     began: datetime | None
     ended: datetime | None  # the last time that a mail was accepted
     rate: float  # mails a second while it was sending; 0 = not known
-    after: Mapping[str, int]  # replies, bounced, complaints, left: facts that came later about accepted people
+    after: Mapping[
+        str, int
+    ]  # replies, bounced, complaints, left, useful, not_useful: facts that came later about accepted people
 
     @property
     def balances(self) -> bool:
@@ -151,7 +155,13 @@ def _after(mailing: Mailing) -> dict[str, int]:
     named = rows.filter(bounce__isnull=False).count()  # one for each delivery; a report of delay is none
     complained = rows.filter(complaints__isnull=False).values("pk").distinct().count()
     replies = mailing.conversations.exclude(state="spam").count()
-    return {"replies": replies, "bounced": named, "complaints": complained, "left": _left(mailing)}
+    return {
+        "replies": replies,
+        "bounced": named,
+        "complaints": complained,
+        "left": _left(mailing),
+        **rating.counts(mailing),
+    }
 
 
 def _left(mailing: Mailing) -> int:
@@ -160,9 +170,8 @@ def _left(mailing: Mailing) -> int:
     if mailing.started_at is None:
         return 0
     got = Delivery.objects.filter(mailing=mailing, state="accepted").values("canonical")
-    events = ConsentEvent.objects.filter(
-        event="left", channel__in=ON_PURPOSE, at__gte=mailing.started_at, canonical__in=got
-    )
+    themselves = Q(channel__in=ON_PURPOSE) | Q(channel="staff", why__contains=ASKED)
+    events = ConsentEvent.objects.filter(themselves, event="left", at__gte=mailing.started_at, canonical__in=got)
     later = Mailing.objects.filter(started_at__gt=mailing.started_at).order_by("started_at").first()
     if later:
         events = events.filter(at__lt=later.started_at)

@@ -37,7 +37,10 @@ def well_known(request: HttpRequest) -> HttpResponse:
 
 def robots(request: HttpRequest) -> HttpResponse:
     """`/robots.txt`. Pages carry noindex; here only the personal ones are kept out of the crawl itself."""
-    return HttpResponse("User-agent: *\nDisallow: /u/\nDisallow: /r/\n", "text/plain; charset=utf-8")
+    return HttpResponse(
+        "User-agent: *\n" + "".join(f"Disallow: /{one}/\n" for one in ("u", "r", "c", "p", "rate", "preview")),
+        "text/plain; charset=utf-8",
+    )
 
 
 def no_icon(request: HttpRequest) -> HttpResponse:

@@ -14,10 +14,12 @@ from newsletter.web.words import Words, words_for
 def page(
     request: HttpRequest, template: str, title: str, *, words: Words | None = None, status: int = 200, **values: Any
 ) -> HttpResponse:
-    """Render `pages/<template>`; `title` is a key of words.toml. Nothing is read from or written to the database."""
+    """Render `pages/<template>`; `title` is a key of the folder words/. The database is not touched."""
     said = words or words_for(request)
     config = settings.current()
-    html = render_to_string(template, {"w": said, "title": title, "site": config.site, "tone": "", **values})
+    html = render_to_string(
+        template, {"w": said, "title": title, "site": config.site, "tone": "", "private": "private", **values}
+    )
     return HttpResponse(html, status=status, headers={"Content-Language": said.language})
 
 

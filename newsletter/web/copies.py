@@ -1,39 +1,91 @@
-"""View in browser: a person's own copy, or the public copy that may be shared."""
+"""View in browser: a person's own copy, or the public copy that may be shared.
+
+The link in a mail names its person. It leads on at once to the address of the public copy with a seal behind it that
+shows the own copy for ten minutes, and where scripts run, one takes the seal out of the address that is shown. So what
+is copied from there shows everybody the public copy, and no cookie is needed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
-from newsletter import settings
 from newsletter.mail.tokens import Purpose
-from newsletter.sending import copies
+from newsletter.sending import archiving, copies, previewing
+from newsletter.sending.archiving import Standing
 from newsletter.sending.models import Delivery, Mailing
-from newsletter.web import links
+from newsletter.web import frame, links
 from newsletter.web.answers import page, unknown_link
-from newsletter.web.words import asked
+from newsletter.web.words import asked, words_for
+
+OWN = timedelta(minutes=10)  # long enough to load, to zoom and to load again
+PRIVATE = "private, no-store"
+SHARED = "public, max-age=60"  # a note or a withdrawal is seen within a minute
 
 
 def view(request: HttpRequest, token: str) -> HttpResponse:
-    """`/v/<token>`. The mail's HTML without scripts, forms or anything loaded from elsewhere (T6)."""
+    """`/v/<token>`. The mail's HTML without scripts of its own, forms or anything loaded from elsewhere (T6)."""
     found = links.read(token, Purpose.VIEW, Purpose.TEST)
     if found is None:
         return unknown_link(request)
     if found[0] is Purpose.TEST:
         return page(request, "message.html", "test_title", paragraphs=("test_view",))
     delivery = Delivery.objects.select_related("mailing").filter(token=found[1]).first()
+    mailing = delivery.mailing if delivery else Mailing.objects.filter(public_id=found[1]).first()
+    if mailing is None:
+        return gone(request)
+    about = archiving.page_of(mailing)
+    standing = archiving.standing(mailing, about)
+    if standing is Standing.HIDDEN:
+        return unknown_link(request)
+    if standing is Standing.WITHDRAWN:
+        return withdrawn(request)
     if delivery is not None:
-        return shown(copies.personal(delivery), "private, no-store", hidden=True)
-    mailing = Mailing.objects.filter(public_id=found[1]).first()
-    if mailing is None or mailing.settings.get("archive") == "none":
-        return page(request, "message.html", "gone_title", paragraphs=("gone_text",), status=404)
+        return lead_on(delivery)
+    own = owner(request, mailing)
+    if own is not None:
+        html = frame.noted(copies.personal(own), words_for(request, own.language), frame.around_of(about))
+        return frame.shown(html, PRIVATE, hidden=True, own=True)
+    if mailing.settings.get("archive") == "none":
+        return gone(request)
     html = copies.public(mailing, reader_language(asked(request), mailing.public or mailing.rendered))
-    answer = shown(html, "public, max-age=300", hidden=mailing.settings.get("archive") != "public")
+    html = frame.noted(html, words_for(request), frame.around_of(about))
+    cache = PRIVATE if request.GET else SHARED
+    answer = frame.shown(html, cache, hidden=mailing.settings.get("archive") != "public" or bool(request.GET))
     answer.headers["Vary"] = "Accept-Language"
     return answer
+
+
+def lead_on(delivery: Delivery) -> HttpResponse:
+    """303 to the public copy's address, with a seal for the own one."""
+    ring = links.keyring()
+    stored = bytes(delivery.token).hex()
+    seal = previewing.seal(ring, previewing.COPY, stored, timezone.now() + OWN)
+    shared = ring.make(Purpose.VIEW, bytes(delivery.mailing.public_id))
+    where = f"{frame.root()}/v/{shared}?own={stored}-{seal}"
+    return HttpResponse(status=303, headers={"Location": where, "Cache-Control": PRIVATE})
+
+
+def owner(request: HttpRequest, mailing: Mailing) -> Delivery | None:
+    """Whose copy the seal in the address shows; None where there is none, or it is forged, of another, or over."""
+    stored, _, seal = request.GET.get("own", "").partition("-")
+    if not previewing.ends(links.keyring(), previewing.COPY, stored, seal):
+        return None
+    return Delivery.objects.select_related("mailing").filter(mailing=mailing, token=bytes.fromhex(stored)).first()
+
+
+def gone(request: HttpRequest) -> HttpResponse:
+    """A right link to what has no page for everybody."""
+    return page(request, "message.html", "gone_title", paragraphs=("gone_text",), status=404)
+
+
+def withdrawn(request: HttpRequest) -> HttpResponse:
+    """410: it was here, and it was taken away on purpose."""
+    return page(request, "message.html", "withdrawn_title", paragraphs=("withdrawn_text",), status=410)
 
 
 def reader_language(wanted: Sequence[str], held: Mapping[str, Mapping[str, Any]]) -> str:
@@ -44,21 +96,3 @@ def reader_language(wanted: Sequence[str], held: Mapping[str, Mapping[str, Any]]
             if tag and tag.split("-")[0] == language.split("-")[0]:
                 return key
     return ""
-
-
-def shown(html: str, cache: str, *, hidden: bool) -> HttpResponse:
-    """The copy in a sandbox: even a script that got past every other wall would not run, nor read this origin."""
-    answer = HttpResponse(html, headers={"Content-Security-Policy": policy(), "Cache-Control": cache})
-    if not hidden:
-        answer.headers["X-Robots-Tag"] = "all"
-    return answer
-
-
-def policy() -> str:
-    """Pictures from here only; styles inline, as mail has them; links work, `mailto:` included."""
-    base = urlsplit(settings.current().base_url)
-    return (
-        f"default-src 'none'; img-src 'self' {base.scheme}://{base.netloc} data:; style-src 'unsafe-inline'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
-    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
+from newsletter.sending import archiving, previewing
 from newsletter.sending.models import Asset
+from newsletter.web import links
 from newsletter.web.answers import unknown_link
 
 # What we publish. Anything else (SVG and HTML can carry scripts, T16) is not served, whatever the database holds.
@@ -25,8 +27,11 @@ def published(request: HttpRequest, sha256: str, extension: str) -> HttpResponse
     asset = Asset.objects.filter(sha256=sha256, extension=extension).first() if kind else None
     if kind is None or asset is None:
         return unknown_link(request)
+    sealed = bool(previewing.ends(links.keyring(), previewing.PICTURE, sha256, request.GET.get("see", "")))
+    if not sealed and not archiving.may_be_seen(sha256):
+        return unknown_link(request)  # not stored anywhere: it may be there in a second
     headers = {
-        "Cache-Control": FOR_EVER,
+        "Cache-Control": "private, max-age=3600" if sealed else FOR_EVER,
         "ETag": f'"{sha256}"',
         "Cross-Origin-Resource-Policy": "cross-origin",
         "Content-Disposition": "inline",

@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from newsletter.web.look import CSS, SCRIPT
+from newsletter.web.look import CSS, FRAME, SCRIPT
 
 
 def environment(**options: Any) -> Environment:
@@ -14,4 +14,5 @@ def environment(**options: Any) -> Environment:
     made = Environment(**{**options, "undefined": StrictUndefined, "autoescape": True})  # noqa: S701  it is True
     made.globals["css"] = CSS
     made.globals["script"] = SCRIPT
+    made.globals["frame_css"] = FRAME
     return made

@@ -1,4 +1,4 @@
-"""What every answer carries: no cookie, no referrer, nothing from elsewhere; and plain words for our own faults."""
+"""What every answer carries: no cookie but that of the sign-up page, nothing from elsewhere; plain words for faults."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.http.multipartparser import MultiPartParserError
 
 from newsletter.audience.database import explained
 from newsletter.problems import NewsletterError
+from newsletter.web import signup_cookie
 from newsletter.web.look import CSS_HASH
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,8 @@ def headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Ht
         response = get_response(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        response.cookies.clear()
+        for name in [name for name in response.cookies if name != signup_cookie.NAME]:
+            del response.cookies[name]
         if not response.streaming and response.status_code not in (204, 304):
             response.headers.setdefault("Content-Length", str(len(response.content)))
         return response

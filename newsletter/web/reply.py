@@ -36,7 +36,7 @@ ONCE = re.compile(r"[a-z0-9]{20}")
 
 @dataclass(frozen=True)
 class Form:
-    """What was typed. `errors` are keys of words.toml, by field."""
+    """What was typed. `errors` are keys of the folder words/, by field."""
 
     values: Mapping[str, str]
     errors: Mapping[str, str]

@@ -56,6 +56,7 @@ class Server:
             max_request_body_size=BIGGEST_REQUEST,
             max_request_header_size=32 * 1024,
             clear_untrusted_proxy_headers=True,
+            **_proxy(config),
         )
         self._waitress.channel_class = roomy
         self.host, self.port = bound.getsockname()[:2]
@@ -82,6 +83,13 @@ class Server:
         from waitress import wasyncore
 
         wasyncore.close_all(self._map)
+
+
+def _proxy(config: Config) -> dict[str, Any]:
+    """waitress then puts the visitor's address in the proxy's place, and takes that header away from all others."""
+    if not config.web.proxy:
+        return {}
+    return {"trusted_proxy": config.web.proxy, "trusted_proxy_headers": {"x-forwarded-for"}}
 
 
 def _parser_with_room(config: Config) -> type:

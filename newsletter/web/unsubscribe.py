@@ -12,13 +12,13 @@ from django.http import HttpRequest, HttpResponse
 
 from newsletter import settings
 from newsletter.audience import subscribing
-from newsletter.audience.models import Subscriber
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import finding
 from newsletter.sending.models import UnsubscribeKey
-from newsletter.web import links
+from newsletter.web import leaving, links
 from newsletter.web.answers import page, unknown_link
 from newsletter.web.methods import refused
+from newsletter.web.preferences import person_of
 from newsletter.web.words import Words, words_for
 
 ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058, 3.2: the whole of what the mail service sends
@@ -39,16 +39,20 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     if one_click:
         subscribing.leave(key.canonical, key.lists, "one-click", ONE_CLICK)
         return HttpResponse("Unsubscribed.\n", PLAIN)
-    said = words_for(request, language_of(key.canonical))
+    person = person_of(key.canonical)
+    said = words_for(request, person.language if person else "")
     action = request.POST.get("action", "") if request.method == "POST" else ""
     if action == "leave":
         subscribing.leave(key.canonical, key.lists, "page", f"{said.plain('leave_title')} {said.plain('leave_button')}")
         return left(request, key, said)
     if action == "undo":
         return undo(request, key, said)
+    if action and (answer := leaving.act(request, key, said, action)):
+        return answer
     if subscribing.has_left(key.canonical, key.lists):
         return left(request, key, said)
-    return choice(request, key, said, "leave", "leave_title", ("leave_to",), action="leave")
+    more = {"offers": leaving.offers(key, person)}
+    return choice(request, key, said, "leave", "leave_title", ("leave_to",), action="leave", **more)
 
 
 def is_one_click(request: HttpRequest) -> bool:
@@ -65,9 +69,9 @@ def undo(request: HttpRequest, key: UnsubscribeKey, said: Words) -> HttpResponse
     return choice(request, key, said, "back", "back_title", (), action="leave", tone="good")
 
 
-def left(request: HttpRequest, key: UnsubscribeKey, said: Words) -> HttpResponse:
-    """They have left (now, or before): what that means, and the way back."""
-    return choice(request, key, said, "left", "left_title", ("left_soon",), action="undo", tone="good")
+def left(request: HttpRequest, key: UnsubscribeKey, said: Words, **more: Any) -> HttpResponse:
+    """They have left (now, or before): what that means, the way back, and why, if they like."""
+    return choice(request, key, said, "left", "left_title", ("left_soon",), action="undo", tone="good", **more)
 
 
 def choice(
@@ -77,10 +81,11 @@ def choice(
     sentence: str,
     title: str,
     paragraphs: tuple[str, ...],
-    **more: str,
+    **more: Any,
 ) -> HttpResponse:
     """The page for one person and their set of lists."""
-    facts: dict[str, Any] = {"address": links.masked(key.canonical), "lists": titles(key.lists), "test": False, **more}
+    facts: dict[str, Any] = {"address": links.masked(key.canonical), "lists": titles(key.lists), "test": False}
+    facts |= (more.pop("offers", None) or leaving.offers(key, person_of(key.canonical))) | more
     return page(request, "choice.html", title, words=said, sentence=sentence, paragraphs=paragraphs, **facts)
 
 
@@ -93,6 +98,7 @@ def test_copy(request: HttpRequest, one_click: bool) -> HttpResponse:
         return page(request, "message.html", "test_title", words=said, paragraphs=("test_done",))
     lists = titles(list(settings.current().lists)[:1])
     facts: dict[str, Any] = {"address": links.masked("sam@example.org"), "lists": lists, "test": True}
+    facts |= leaving.NOTHING
     return page(
         request,
         "choice.html",
@@ -103,11 +109,6 @@ def test_copy(request: HttpRequest, one_click: bool) -> HttpResponse:
         action="leave",
         **facts,
     )
-
-
-def language_of(canonical: str) -> str:
-    """The person's own language, or "" when we do not know it (any more)."""
-    return Subscriber.objects.filter(canonical=canonical).values_list("language", flat=True).first() or ""
 
 
 def titles(lists: list[str]) -> list[str]:

@@ -36,9 +36,14 @@ class Words:
 
 @cache
 def all_words() -> Mapping[str, Mapping[str, str]]:
-    """Every language of words.toml."""
-    with Path(__file__).with_name("words.toml").open("rb") as file:
-        languages: dict[str, dict[str, str]] = tomllib.load(file)
+    """Every language of the folder words/, its files put together. A key stands in one file only."""
+    languages: dict[str, dict[str, str]] = {}
+    for path in sorted(Path(__file__).with_name("words").glob("*.toml")):
+        for language, texts in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            known = languages.setdefault(language, {})
+            if twice := known.keys() & texts.keys():
+                raise ValueError(f"{path.name}: {min(twice)} stands in another file, too")
+            known.update(texts)
     return languages
 
 

@@ -18,16 +18,17 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from newsletter.audience import exporting, importing, selecting, staging, subscribing
+from newsletter.audience import exporting, importing, never, selecting, staging, subscribing, traits
+from newsletter.audience.basis import Basis
 from newsletter.audience.importing import Counts
-from newsletter.audience.models import ConsentEvent, Subscriber, Subscription
+from newsletter.audience.models import Area, ConsentEvent, Holding, Postcode, Subscriber, Subscription, Suppression
 from newsletter.files import example
 from newsletter.mail import addresses
 from newsletter.problems import Exit, NewsletterError
 from tests.audience import make_demo
 from tests.workspace import Workspace
 
-YES = ("--yes", "--consent", "They asked for it.")
+CONSENT = ("--consent", "Ticked: send me the newsletter, form of May 2026")
 
 
 def plan_of(workspace: Workspace, data: str, list_key: str = "all-residents") -> importing.Plan:
@@ -219,7 +220,9 @@ def test_the_file_may_change_after_the_preview_without_harm(workspace: Workspace
 
 
 def test_the_consent_wording_is_kept_with_each_proof(workspace: Workspace) -> None:
-    importing.run(plan_of(workspace, "email\nsam@example.org\n"), wording="Ticked “news” on the paper form of May 2026")
+    importing.run(
+        plan_of(workspace, "email\nsam@example.org\n"), basis=Basis("Ticked “news” on the paper form of May 2026")
+    )
     assert ConsentEvent.objects.get().wording.text == "Ticked “news” on the paper form of May 2026"
 
 
@@ -346,7 +349,7 @@ def test_kill_9_leaves_whole_people_and_the_next_import_brings_the_rest(workspac
     path = workspace.write(
         "big.csv", "email,first_name\n" + "".join(f"p{n:06}@example.org,Pat\n" for n in range(people))
     )
-    running = newsletter(workspace, "recipients", "import", str(path), "--list", "all-residents", *YES)
+    running = newsletter(workspace, "recipients", "import", str(path), "--list", "all-residents", "--yes", *CONSENT)
     limit = time.monotonic() + 60
     while Subscriber.objects.count() == 0 and running.poll() is None and time.monotonic() < limit:
         time.sleep(0.005)
@@ -365,7 +368,8 @@ def test_two_imports_at_once_end_as_one(workspace: Workspace) -> None:
         "people.csv", "email,first_name\n" + "".join(f"p{n}@example.org,Pat\n" for n in range(25_000))
     )
     both = [
-        newsletter(workspace, "recipients", "import", str(path), "--list", "monthly", *YES, "--json") for _ in range(2)
+        newsletter(workspace, "recipients", "import", str(path), "--list", "monthly", "--yes", "--json", *CONSENT)
+        for _ in range(2)
     ]
     said = [json.loads(process.communicate(timeout=100)[0]) for process in both]
     assert [process.returncode for process in both] == [0, 0]
@@ -392,3 +396,65 @@ def test_mailings_choose_exactly_the_imported_people(workspace: Workspace) -> No
     imported(workspace, make_demo.demo(), "")
     found = selecting.explain(workspace.config, ["all-residents", "monthly"])
     assert (found.will_get, found.adds_up) == (500, True)
+
+
+# --- traits, places and the erased ---------------------------------------------------------------------------------
+
+
+def test_an_import_keeps_the_traits_that_traits_keep_would_keep(workspace: Workspace) -> None:
+    first = (
+        "email,language,area,tags,ward,postcode\n"
+        "a@example.org,cy,North; South,young;volunteer;young,W1,ST16 3AA\n"
+        f"b@example.org,,,,{'W' * 201},\n"
+        "c@example.org,ur,,,W1,\n"
+    )
+    imported(workspace, first)
+    assert (traits.differing(), Holding.objects.count()) == (0, 9)
+    imported(workspace, "email,language,tags,ward\na@example.org,en,old,W2\nd@example.org,,new,W2\nc@example.org,,,\n")
+    assert traits.differing() == 0
+    assert list(Holding.objects.filter(trait__key="ward", trait__value="W2").values_list("subscriber__canonical")) == [
+        ("a@example.org",),
+        ("d@example.org",),
+    ]
+    before = set(Holding.objects.values_list("trait__key", "trait__value", "subscriber__canonical"))
+    traits.rebuild()
+    assert set(Holding.objects.values_list("trait__key", "trait__value", "subscriber__canonical")) == before
+
+
+def test_a_postcode_that_is_known_gives_the_area_unless_one_is_given_or_was_corrected(workspace: Workspace) -> None:
+    north = Area.objects.create(key="north", title="North")
+    Postcode.objects.create(code="ST16 3AA", area=north)
+    Postcode.objects.create(code="ST16 3AB", area=Area.objects.create(key="south", title="South"))
+    file = "email,area,postcode\na@example.org,,st163aa\nb@example.org,west,ST16 3AA\nc@example.org,,ST99 9ZZ\n"
+
+    def areas() -> list[object]:
+        return [person.attributes.get("areas") for person in Subscriber.objects.order_by("canonical")]
+
+    imported(workspace, file)
+    assert areas() == [["north"], ["west"], None]
+    assert imported(workspace, file).unchanged == 3
+    Subscriber.objects.filter(canonical="a@example.org").update(attributes={"postcode": "ST16 3AA", "areas": ["east"]})
+    imported(workspace, "email,postcode\na@example.org,ST16 3AA\n")
+    assert areas()[0] == ["east"], "the same postcode again does not undo a correction"
+    imported(workspace, "email,postcode\na@example.org,ST16 3AB\n")
+    assert areas()[0] == ["south"], "they have moved"
+
+
+def test_an_area_in_another_row_of_the_same_person_goes_before_the_postcode(workspace: Workspace) -> None:
+    Postcode.objects.create(code="ST16 3AA", area=Area.objects.create(key="north", title="North"))
+    imported(workspace, "email,area,postcode\na@example.org,west,\na@example.org,,ST16 3AA\n")
+    assert Subscriber.objects.get().attributes == {"areas": ["west"], "postcode": "ST16 3AA"}
+
+
+def test_an_erased_person_is_not_brought_back_though_only_a_keyed_hash_is_left(workspace: Workspace) -> None:
+    Suppression.objects.create(canonical=never.hashed("sam@example.org"), scope="all", reason="erased")
+    counts = imported(workspace, "email\nSam@Example.org\nada@example.org\n")
+    assert (counts.new, counts.suppressed) == (1, {"erased": 1})
+    assert [person.canonical for person in Subscriber.objects.all()] == ["ada@example.org"]
+
+
+def test_who_is_erased_between_preview_and_yes_is_not_brought_back(workspace: Workspace) -> None:
+    plan = plan_of(workspace, "email\nsam@example.org\n")
+    Suppression.objects.create(canonical=never.hashed("sam@example.org"), scope="all", reason="erased")
+    assert importing.run(plan).counts.suppressed == {"erased": 1}
+    assert not Subscriber.objects.exists()

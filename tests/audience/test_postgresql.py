@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from newsletter import settings
-from newsletter.audience import database, dialect
+from newsletter.audience import database
 from newsletter.cli.config import values
 from newsletter.problems import Exit, NewsletterError
 from tests import postgres
@@ -170,20 +170,6 @@ def test_our_own_bugs_are_not_dressed_up(folder: Workspace, server: Cluster) -> 
     folder.toml("")
     with pytest.raises(DatabaseError), database.problems_of():
         connection.cursor().execute("SELECT nonsense FROM nowhere")
-
-
-def test_every_bit_of_a_token_is_random(folder: Workspace, server: Cluster) -> None:
-    """In 400 tokens each of the 72 bits is sometimes 0 and sometimes 1; chance misses one bit in 2^393."""
-    from django.db import connection
-
-    folder.toml("")
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {dialect.random_token()} FROM generate_series(1, 400)")
-        tokens = [int.from_bytes(token) for (token,) in cursor.fetchall()]
-    every, none = (1 << 72) - 1, 0
-    for token in tokens:
-        every, none = every & token, none | token
-    assert len(set(tokens)) == 400 and every == 0 and none == (1 << 72) - 1
 
 
 def test_the_tests_find_a_postgresql_only_with_all_it_needs() -> None:

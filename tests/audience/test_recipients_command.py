@@ -13,8 +13,15 @@ from newsletter.audience import subscribing
 from tests.audience import make_demo
 from tests.workspace import Workspace
 
-CONSENT = ("--consent", "They ticked “news by e-mail”.")
-IMPORT = ("recipients", "import", "recipients/people.csv", "--list", "all-residents", *CONSENT)
+IMPORT = (
+    "recipients",
+    "import",
+    "recipients/people.csv",
+    "--list",
+    "all-residents",
+    "--consent",
+    "Ticked: send me the newsletter, form of May 2026",
+)
 
 
 def imported(workspace: Workspace, data: str = "email,first_name,ward\nsam@example.org,Sam,North\n") -> None:
@@ -185,5 +192,15 @@ def test_every_command_explains_itself(workspace: Workspace, command: tuple[str,
 def test_the_demo_file_is_found_from_anywhere(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace.write("recipients/demo.csv", make_demo.demo())
     monkeypatch.chdir("/")
-    assert workspace.run("recipients", "import", "recipients/demo.csv", "--yes", *CONSENT).exit == 0
+    assert (
+        workspace.run(
+            "recipients",
+            "import",
+            "recipients/demo.csv",
+            "--yes",
+            "--consent",
+            "Ticked: send me the newsletter, form of May 2026",
+        ).exit
+        == 0
+    )
     assert json.loads(workspace.run("recipients", "count", "--json").out)["will_get"] == 500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from newsletter.audience import traits
+from newsletter.audience.basis import Basis
 from tests.workspace import Workspace
 
 SAM = "sam@example.org"
@@ -84,7 +85,7 @@ def test_an_import_keeps_the_traits_as_keep_would(workspace: Workspace) -> None:
 
     def imported(text: str) -> None:
         path = workspace.write("people.csv", "email,language,area,tags,postcode,ward\n" + text)
-        importing.run(importing.plan(path, workspace.config, "monthly"), wording="They asked for it.")
+        importing.run(importing.plan(path, workspace.config, "monthly"), basis=Basis("They asked for it."))
 
     imported("sam@example.org,cy,stafford;leek,young,st163aa,North\nann@example.org,,,,,\n")
     assert traits.differing() == 0

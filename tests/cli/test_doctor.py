@@ -268,6 +268,7 @@ def test_a_login_that_is_refused(workspace: Workspace) -> None:
     answers = {"ehlo": "250-test\r\n250 AUTH PLAIN", "auth": "535 5.7.8 wrong password"}
     with answering(**answers) as port:
         (workspace.root / "var" / "password").write_text("hunter2\n")
+        (workspace.root / "var" / "password").chmod(0o640)
         done = smtp(workspace, port, 'user = "news"\npassword_file = "var/password"').run("doctor", "--json")
     assert without_pages(codes(done)) == ["relay-login"]
     assert "hunter2" not in done.out and "wrong password" in done.out
@@ -341,3 +342,15 @@ def test_without_limits_no_days_are_counted(workspace: Workspace) -> None:
         smtp(workspace, sink.port).ready()
         workspace.people("a@example.org")
         assert "Days" not in workspace.run("doctor").out
+
+
+def test_a_password_that_everybody_on_the_computer_can_read(workspace: Workspace) -> None:
+    mailbox = '[mailboxes.inbox]\nkind = "imap"\nhost = "127.0.0.1"\nport = 1\nuser = "news"\n'
+    workspace.toml(f'{mailbox}tls = "none"\npassword_file = "imap.password"\n')
+    path = workspace.write("imap.password", "hunter2\n")
+    for mode, told in ((0o644, True), (0o640, False), (0o600, False)):
+        path.chmod(mode)
+        done = workspace.run("doctor", "--json")
+        assert ("password-readable-by-others" in codes(done)) is told and "hunter2" not in done.out
+    path.chmod(0o644)
+    assert "chmod o= " in workspace.run("doctor").out

@@ -186,3 +186,11 @@ def test_a_token_at_another_domain_is_not_ours() -> None:
 def test_a_token_glued_to_other_letters_is_not_one() -> None:
     token = KEYS.make(Purpose.REPLY, STORED)
     assert in_address(f"replyx{token}@reply.example", "reply.example") is None
+
+
+def test_signatures_are_those_of_every_key_the_newest_first(tmp_path: Path) -> None:
+    first = Keyring.create(tmp_path / "secret.key")
+    second = first.rotated(tmp_path / "secret.key")
+    signatures = second.signatures("erased address")
+    for data in (b"", b"sam@example.org", b"x" * 1000):
+        assert signatures(data) == (second.sign("erased address", data), first.sign("erased address", data))

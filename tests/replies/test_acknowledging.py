@@ -82,6 +82,7 @@ def test_what_should_be_looked_at_first_gets_the_emergency_words_and_no_promise(
 ) -> None:
     from newsletter.replies import arriving
 
+    monkeypatch.setattr(arriving.rules, "are_on", lambda config: True)
     monkeypatch.setattr(arriving.rules, "look", lambda talk, message: setattr(talk, "look_first", "danger"))
     comes(thankful.sent_to())
     words = thanks()[0].get_content()

@@ -57,11 +57,26 @@ def test_with_plus_addresses_who_left_by_mail_can_answer_the_confirmation(post: 
     assert reply_to(confirmed).startswith("news+")
 
 
+@pytest.mark.parametrize("wrote_before", [False, True])
+def test_whoever_answers_that_they_have_left_is_the_person_we_know(post: Post, wrote_before: bool) -> None:
+    sent = post.sent_to()
+    before = intake.accept(mail(sent.reply, "Thanks", message_id="<0@x>"), sent.reply) if wrote_before else None
+    assert intake.accept(mail(sent.reply, "unsubscribe", subject="unsubscribe"), sent.reply).kind == "unsubscribe"
+    to = reply_to(Notice.objects.get(kind=Notice.Kind.CONFIRMATION))
+    verdict = intake.accept(mail(to, "That was a mistake!", message_id="<2@x>"), to, "ameera@example.net")
+    found = Conversation.objects.get(pk=verdict.conversation_id)
+    assert found.verified and found.delivery == sent.delivery and found.subscriber == sent.delivery.subscriber
+    assert before is None or found.pk == before.conversation_id
+    stranger = intake.accept(mail(to, "Who is this?", "sam@example.net", message_id="<3@x>"), to, "sam@example.net")
+    other = Conversation.objects.get(pk=stranger.conversation_id)
+    assert other.pk != found.pk and other.someone_else and other.subscriber is None
+
+
 @pytest.mark.parametrize(
     "broken",
     [
         "newsletter.replies.rules.look",
-        "newsletter.replies.clock.start",
+        "newsletter.replies.clock.Calendar.add",
         "newsletter.replies.acknowledging.consider",
         "newsletter.replies.telling.tell_team",
         "newsletter.mail.quoting.new_words",

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.replies import intake
 from newsletter.replies.models import Conversation, DeskEntry, Message
+from tests.replies.conftest import mail
 from tests.replies.desk_made import Desk
 from tests.workspace import Ran
 
@@ -20,7 +22,7 @@ def run(desk: Desk, *arguments: str, by: str = "jo", stdin: str = "") -> Ran:
 
 def test_the_whole_story_of_one_answer(desk: Desk) -> None:
     desk.asks()
-    assert "due in 71 hours" in run(desk, "list").out
+    assert "due in 72 hours" in run(desk, "list").out
     assert run(desk, "claim", "1").exit == 0
     shown = run(desk, "show", "1")
     assert "How do I ask for a case review?" in shown.out and "newsletter replies answer 1" in shown.out
@@ -251,3 +253,53 @@ def test_in_a_narrow_window_their_words_stand_under_each_name(desk: Desk, monkey
     assert listed[0].split() == ["No.", "Waiting", "Answer", "Who", "With"]
     assert listed[2].startswith("     Word Word") and "…  2026-11-24-asb" in listed[2]
     assert max(map(len, listed)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "following"),
+    [
+        (["note", "1", "--text", "Ask the wardens"], "newsletter replies show 1 "),
+        (["tag", "1", "lighting"], 'newsletter replies list --tag "lighting" '),
+        (["snooze", "1", "--until", "2099-01-01"], "newsletter replies list --state snoozed "),
+        (["close", "1"], "newsletter replies list "),
+        (["spam", "1"], "newsletter replies list "),
+    ],
+)
+def test_whatever_was_done_the_next_command_is_named(desk: Desk, words: list[str], following: str) -> None:
+    desk.asks()
+    ran = run(desk, *words)
+    assert ran.exit == 0 and f"  Next      {following}" in ran.out, ran.out + ran.err
+
+
+def test_the_list_of_commands_cuts_no_sentence_off(desk: Desk) -> None:
+    ran = desk.post.workspace.run("replies", "--help")
+    assert "  split " in ran.out and "..." not in ran.out.split("Commands:")[1]
+    assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_a_conversation_with_two_matters_is_parted_where_show_says(desk: Desk) -> None:
+    sent = desk.post.sent_to()
+    for body in ("The lamp is out.", "And who empties the bins?"):
+        desk.writes(sent, body)
+    shown = run(desk, "show", "1").out
+    assert re.search(r"^2\. .*\n    And who empties", shown, re.MULTILINE), shown
+    ran = run(desk, "split", "1", "--from", "2")
+    assert ran.exit == 0 and "newsletter replies show 2" in ran.out
+    assert "bins" not in run(desk, "show", "1").out and "bins" in run(desk, "show", "2").out
+    assert run(desk, "split", "1", "--from", "1").exit == 4
+
+
+def test_report_and_sorted_fit_a_narrow_window(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.asks(body="Where is the meeting?")
+    sent = desk.post.sent_to("a-rather-long-name-for-one-mailbox@example.net")
+    raw = mail(
+        sent.reply, "I am away.", "a-rather-long-name-for-one-mailbox@example.net", Auto_Submitted="auto-replied"
+    )
+    assert intake.accept(raw, sent.reply, "a-rather-long-name-for-one-mailbox@example.net").kind == "auto"
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("newsletter.cli.output.Output.fancy", True)
+    for command in ("report", "sorted"):
+        ran = desk.post.workspace.run("replies", command)
+        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in ran.out.splitlines()]
+        assert max(map(len, lines)) <= 80, ran.out
+    assert "1 = 1 in hand" in desk.post.workspace.run("replies", "report").out

@@ -146,3 +146,22 @@ def test_the_command_says_the_seal_and_how_to_check(post: Post, tmp_path: Path) 
     again = post.workspace.run("replies", "export", str(found.pk), "--to", str(tmp_path / "x.zip"), "--as", "jo")
     assert again.exit == 4 and "already-there" in again.err
     assert post.workspace.run("replies", "export", "999", "--to", str(tmp_path / "y"), "--as", "jo").exit == 2
+
+
+def test_what_was_set_aside_comes_along_with_how_it_came(post: Post, tmp_path: Path) -> None:
+    own = desk_of(post)
+    sent = own.post.sent_to()
+    with mock.patch("newsletter.replies.caps.MOST_A_DAY", 0):
+        found = own.writes(sent)
+        verdict = intake.accept(b"From: ameera@example.net\n\nOne more\n", sent.reply, "ameera@example.net")
+    assert verdict.kind == "quarantine"
+    name = f"q{verdict.raw_id}"
+    ran = post.workspace.run("replies", "export", str(found.pk), name, "--to", str(tmp_path / "case"), "--as", "jo")
+    assert ran.exit == 0 and "1 conversation and 1 message" in ran.out, ran.out + ran.err
+    place = tmp_path / "case" / f"message-{name}"
+    assert place.joinpath("came.eml").read_bytes().endswith(b"One more\n")
+    log = json.loads(place.joinpath("log.json").read_text())
+    assert log["id"] == name and log["sender"] == "ameera@example.net" and "in one day" in log["reason"]
+    assert f"message-{name}/came.eml" in (tmp_path / "case" / "SHA256SUMS").read_text()
+    ran = post.workspace.run("replies", "export", "q99", "--to", str(tmp_path / "other"), "--as", "jo")
+    assert ran.exit == 2 and not (tmp_path / "other").exists()

@@ -89,3 +89,37 @@ def test_the_totals_and_the_issues_agree_with_the_list(desk: Desk) -> None:
     [issue] = listing.by_issue()
     assert (issue["replies"], issue["need"], issue["late"]) == (3, 3, 1)
     assert listing.page(desk.config, Filter(look_first=True)).rows[0]["id"] == 2
+
+
+@pytest.mark.parametrize("few", [1, 1000], ids=["a word that many wrote", "a word that few wrote"])
+def test_a_search_through_all_finds_words_names_and_addresses(
+    desk: Desk, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "FEW", few)
+    filled(12)
+    first, second = Conversation.objects.order_by("id")[:2]
+    Message.objects.filter(conversation=first).update(new_words="The Streetlamp is out")
+    Conversation.objects.filter(pk=second.pk).update(
+        from_name="Ann Lamplighter", from_address="ann@example.net", subject="Re: lights"
+    )
+
+    def found(words: str, state: str = "all") -> list[int]:
+        return [one["id"] for one in listing.page(desk.config, Filter(state=state, words=words)).rows]
+
+    assert found("LAMP") == [second.pk, first.pk]  # in the middle of a word, whatever its case
+    assert found("lamp street") == [first.pk] and found("lamp", state="closed") == [second.pk]
+    assert found("ANN@example") == [second.pk] and found(first.reference.lower()) == [first.pk]
+    assert len(found("light")) == 11 and found("nowhere") == []
+
+
+def test_a_word_that_few_wrote_is_found_by_an_index(desk: Desk) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("about an index that PostgreSQL has")
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")  # of twelve rows none would be asked for by an index
+        for query in (
+            Message.objects.filter(new_words__icontains="lamp"),
+            Conversation.objects.filter(listing._named("lamp")),
+        ):
+            assert "_words" in query.order_by().values("pk").explain()
+        cursor.execute("SET enable_seqscan = on")

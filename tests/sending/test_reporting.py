@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from newsletter.audience.models import ConsentEvent
 from newsletter.replies import bounces
 from newsletter.replies.models import Conversation, Raw
-from newsletter.sending import mailings, reporting
+from newsletter.sending import mailings, rating, reporting
 from newsletter.sending.models import STATES, Delivery, Mailing, Tally
 from tests.sending.made import a_rendered, an_issue
 from tests.workspace import Workspace
@@ -114,7 +114,7 @@ def test_whoever_was_not_tried_is_counted_by_their_domain(workspace: Workspace) 
 
 def test_what_came_later_is_told_beside_and_changes_no_sum(workspace: Workspace) -> None:
     mailing = a_mailing(workspace, [("accepted", "google", "", 250)] * 3)
-    one, two, _ = Delivery.objects.filter(mailing=mailing).order_by("id")
+    one, two, three = Delivery.objects.filter(mailing=mailing).order_by("id")
     for number in range(2):  # a server that reports the same bounce twice
         raw = Raw.objects.create(
             sha256=str(number), recipient="b", channel="pipe", data=b"", kind="bounce", delivery=one, sorted_at=None
@@ -123,8 +123,13 @@ def test_what_came_later_is_told_beside_and_changes_no_sum(workspace: Workspace)
     Conversation.objects.create(mailing=mailing, delivery=two, writer=two.canonical)
     ConsentEvent.objects.create(canonical=two.canonical, event="left", channel="one-click")
     ConsentEvent.objects.create(canonical=one.canonical, event="left", channel="import")
+    ConsentEvent.objects.create(
+        canonical=three.canonical, event="left", channel="staff", why=f"jo {reporting.ASKED} in conversation 7"
+    )
+    ConsentEvent.objects.create(canonical=one.canonical, event="left", channel="staff", why="moved away")
+    rating.keep(two, True)
     report = reporting.make(mailing)
-    assert report.after == {"replies": 1, "bounced": 1, "complaints": 0, "left": 1}
+    assert report.after == {"replies": 1, "bounced": 1, "complaints": 0, "left": 2, "useful": 1, "not_useful": 0}
     assert report.outcomes()["accepted"] == 3 and report.balances
 
 
@@ -182,3 +187,14 @@ def test_with_only_uncertain_people_left_nothing_is_sent_any_more(workspace: Wor
 def test_providers_without_a_name_come_last(workspace: Workspace) -> None:
     report = reporting.make(a_mailing(workspace, [FATES[1], FATES[4], FATES[4], FATES[4], FATES[0]]))
     assert [who for who, _ in report.by_provider()][-1] == reporting.OTHERS
+
+
+@pytest.mark.parametrize(("failed", "said"), [(2, "Ended, but most of it did not arrive"), (1, "Finished")])
+def test_a_mailing_that_mostly_failed_is_not_called_finished(workspace: Workspace, failed: int, said: str) -> None:
+    refused = ("failed", "google", "address does not exist (550 5.1.1 x)", 550)
+    taken = ("accepted", "google", "", 250)
+    mailing = a_mailing(workspace, [*[taken] * (3 - failed), *[refused] * failed])
+    mailing.state = "finished"
+    mailing.save(update_fields=["state"])
+    for command in ("status", "report"):
+        assert said in workspace.run(command).out

@@ -9,15 +9,18 @@ from datetime import timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from newsletter import replies
-from newsletter.replies import climbing, intake
-from newsletter.replies.models import Conversation
+from newsletter.replies import canary, climbing, intake
+from newsletter.replies.models import Canary, Conversation
 from newsletter.sending.models import Notice
+from newsletter.sending.transports.catcher import Catcher
+from tests import dovecot
 from tests.replies.conftest import Post, Sent, mail, post  # noqa: F401 (a fixture)
 from tests.workspace import Workspace
 
@@ -68,8 +71,7 @@ class Office:
 
     def mails(self, to: str = "") -> list[EmailMessage]:
         """What has arrived, at one address or at all of them, in order."""
-        folder = self.workspace.root / "var" / "mail"
-        found = [BytesParser(policy=default).parsebytes(path.read_bytes()) for path in sorted(folder.glob("*.eml"))]
+        found = caught(self.workspace.root / "var" / "mail")
         return [one for one in found if not to or to in str(one["X-Envelope-To"])]  # type: ignore[misc]
 
     def only(self) -> Conversation:
@@ -81,6 +83,12 @@ class Office:
 def office(post: Post) -> Office:  # noqa: F811
     post.workspace.toml(OFFICE)
     return Office(post.workspace)
+
+
+def caught(folder: Path) -> list[EmailMessage]:
+    """The mails in a catcher's folder, in order."""
+    found = [BytesParser(policy=default).parsebytes(path.read_bytes()) for path in sorted(folder.glob("*.eml"))]
+    return found  # type: ignore[return-value]
 
 
 def text_of(message: EmailMessage) -> str:
@@ -211,3 +219,81 @@ def damaged(sent: Sent) -> str:
     """The reply address with one letter of its token changed."""
     local, _, domain = sent.reply.partition("@")
     return f"{local[:-1]}{'a' if local[-1] != 'a' else 'b'}@{domain}"
+
+
+NIGHT = """
+[replies]
+canary = true
+duty = "duty@council.example"
+[staff.jo]
+name = "Jo Malik"
+address = "jo@council.example"
+[relays.first]
+host = "127.0.0.1"
+port = {first}
+[relays.second]
+host = "127.0.0.1"
+port = {second}
+[mailboxes.inbox]
+kind = "imap"
+host = "127.0.0.1"
+port = {imap}
+tls = "none"
+user = "news@council.example"
+password_file = "imap.password"
+"""
+
+
+@pytest.mark.integration
+def test_the_password_of_the_mailbox_expires_at_night(post: Post) -> None:  # noqa: F811
+    """Answers pile up unread on the mail server. Before anybody misses them Jo is told, by the second relay because
+    the first has gone the same way; she mends the password, and everything is there once."""
+    with dovecot.running() as server, Catcher(post.workspace.root / "jo", "127.0.0.1", 0) as second:
+        usual = post.workspace.root / "usual"
+        with Catcher(usual, "127.0.0.1", 0) as first:
+            ports = {"first": first.port, "second": second.port, "imap": server.port}
+            real = '[mail]\ntransport = "smtp"'
+            base = (post.workspace.root / "newsletter.toml").read_text(encoding="utf-8").replace("[mail]", real)
+            post.workspace.toml(NIGHT.format(**ports), base.replace("[site]", '[site]\nurl = "https://n.example"'))
+            post.workspace.write("imap.password", dovecot.PASSWORD + "\n")
+            office = Office(post.workspace)
+            copies = [post.sent_to(f"n{number}@example.net") for number in range(4)]
+            letters = [
+                mail(one.reply, f"The lamp is out, {number}.", f"n{number}@example.net", message_id=f"<{number}@n>")
+                for number, one in enumerate(copies)
+            ]
+            evening = timezone.now()
+            server.put(letters[0])
+            assert office.does("replies", "fetch")["mailboxes"][0]["taken"] == 1
+            canary.look(office.workspace.config, evening)
+            office.post_goes()
+            [probe] = sorted(usual.glob("*.eml"))
+            server.put(probe.read_bytes())
+            office.does("replies", "fetch")
+            assert Canary.objects.get().back is not None
+
+        server.password("changed-at-midnight")  # and the relay that mail usually goes by is away
+        for number in (1, 2):
+            server.put(letters[number], password="changed-at-midnight")
+        failed = office.does("replies", "fetch", code=5)
+        assert "refused the login" in failed["mailboxes"][0]["trouble"][0]
+        for quarters in (1, 2, 3):
+            canary.look(office.workspace.config, evening + quarters * canary.EVERY)
+        told = caught(post.workspace.root / "jo")
+        assert {str(one["X-Envelope-To"]) for one in told} == {"<jo@council.example>", "<duty@council.example>"}
+        for one in told:
+            assert one["Subject"] == "Answers may not arrive" and "inbox" in text_of(one) and "lamp" not in str(one)
+        seen = office.does("replies", "list", who="jo")
+        assert "mailbox-trouble" in {one["code"] for one in seen["problems"]} and len(seen["conversations"]) == 1
+
+        post.workspace.write("imap.password", "changed-at-midnight\n")
+        server.put(letters[3], password="changed-at-midnight")
+        assert office.does("replies", "fetch")["mailboxes"][0]["taken"] == 3
+        assert office.does("replies", "fetch")["mailboxes"][0]["taken"] == 0
+        seen = office.does("replies", "list", who="jo")
+        assert sorted(one["first_words"] for one in seen["conversations"]) == [
+            f"The lamp is out, {number}." for number in range(4)
+        ]
+        assert "mailbox-trouble" not in {one["code"] for one in seen["problems"]}
+        balance = replies.balance()
+        assert balance["adds_up"] and (balance["person"], balance["duplicate"], balance["auto"]) == (4, 0, 1)

@@ -25,6 +25,10 @@ def test_no_sentence_is_left_over() -> None:
     folder = PACKAGE / "web"
     code = "".join(path.read_text() for path in [*folder.glob("*.py"), *folder.glob("pages/*.html")])
     built = {f"{start}_{end}" for start in ("leave", "left", "back") for end in ("lists", "all")}
+    ended = ("used", "expired", "refused", "moved", "forgotten", "held")  # ended.html
+    built |= {f"{name}_{part}" for name in ended for part in ("title", "text")}
+    built |= {f"{name}_title" for name in ("data", "forget")} | {f"preferences_{name}" for name in ("change", "data")}
+    built |= {"preferences_forget", *(f"reason_{name}" for name in ("many", "topic", "asked", "other"))}
     for key in all_words()["en"]:
         assert f'"{key}"' in code or key in built, key
 

@@ -9,6 +9,7 @@ at once end as one after the other.
 from newsletter.audience.subscribing.choosing import add, choose, edit
 from newsletter.audience.subscribing.joining import ask, confirm
 from newsletter.audience.subscribing.leaving import has_left, leave, lift, rejoin, remove, suppress
+from newsletter.audience.subscribing.many import Stop, suppress_all
 from newsletter.audience.subscribing.moving import move
 from newsletter.audience.subscribing.pausing import pause, resume
 from newsletter.audience.subscribing.proof import (
@@ -33,6 +34,7 @@ __all__ = [
     "REASONS",
     "UNSUBSCRIBED",
     "Change",
+    "Stop",
     "add",
     "ask",
     "choose",
@@ -47,4 +49,5 @@ __all__ = [
     "remove",
     "resume",
     "suppress",
+    "suppress_all",
 ]

@@ -110,21 +110,23 @@ def lift(canonical: str, channel: str, why: str, by: str = "") -> Change:
         return Change(bool(removed))
 
 
-def remove(canonical: str, *, why: str, by: str = "", channel: str = "staff") -> Change:
+def remove(canonical: str, *, why: str, by: str = "", channel: str = "staff", stop: bool = True) -> Change:
     """Staff take a person's record away: facts, lists and former addresses. The proof of their choices stays.
 
-    They are suppressed `bulk` (reason staff), so that no import brings them back; `lift` undoes that. To erase a
-    person, proof and all, is `newsletter recipients forget`.
+    With `stop` they are suppressed `bulk` (reason staff), so that no import brings them back; `lift` undoes that.
+    Without it they may ask anew: for who never confirmed. To erase a person, proof and all, is
+    `newsletter recipients forget`.
     """
     with transaction.atomic():
         person = proof.held(canonical)
         if person is None:
             return Change(False, why="unknown")
-        suppress(person.canonical, BULK, "staff", channel, why=why, by=by)
+        if stop:
+            suppress(person.canonical, BULK, "staff", channel, why=why, by=by)
         proof.write(person.canonical, "", "removed", channel, "", why, by)
         traits.forget(person.pk)
         person.delete()
-        return Change(True, (), suppressed=True)
+        return Change(True, (), suppressed=stop)
 
 
 def has_left(canonical: str, lists: Sequence[str]) -> bool:

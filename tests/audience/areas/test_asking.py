@@ -87,6 +87,36 @@ def test_only_people_who_would_get_mail_are_counted(county: Workspace) -> None:
     assert counting.in_shape(county.config, ["all-residents"], NORTH) == (1, make_areas.CODES)
 
 
+def test_the_people_counted_are_those_that_a_mailing_would_choose(county: Workspace) -> None:
+    from datetime import timedelta
+
+    from django.db import connection
+    from django.utils import timezone
+
+    from newsletter.audience import selecting
+    from newsletter.audience.models import Subscription
+
+    everybody = [f"p{number}@example.org" for number in range(24)]
+    people(county, *everybody, areas=["baswich"], postcode="ZZ1 1AP")
+    county.people(*everybody[::2], lists=("monthly",))
+    for number, address in enumerate(everybody):
+        rows = Subscription.objects.filter(subscriber__canonical=address, list__key="all-residents")
+        if number % 3 == 0:
+            rows.update(state=("pending", "left")[number % 2])
+        if number % 4 == 1:
+            rows.update(paused_until=timezone.now() + timedelta(days=1 if number % 8 == 1 else -1))
+        if number % 5 == 4:
+            subscribing.suppress(address, "bulk", "complaint", "mail")
+    for lists in (["all-residents"], ["monthly"], ["all-residents", "monthly"]):
+        sql, parameters = selecting.sql(county.config, lists)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM ({sql}) AS person", parameters)
+            chosen = cursor.fetchone()[0]
+        assert 0 < chosen == counts(county, *lists)["baswich"]
+        assert counting.in_shape(county.config, lists, NORTH)[0] == chosen
+    assert county.run(*WHERE, "list", "--list", "montly").exit == 1
+
+
 def test_who_told_a_postcode_is_placed_once_with_a_proof(county: Workspace) -> None:
     people(county, "a@example.org", postcode="zz1 1ap")
     people(county, "b@example.org", postcode="ZZ1 1AP", areas=["leek-west"])
@@ -152,3 +182,10 @@ def test_a_block_for_a_district_reaches_the_people_of_its_wards(county: Workspac
     assert meant(("Stafford Borough", "Elsewhere"), areas.known()) == (
         "Stafford Borough", "Elsewhere", "stafford-borough", "baswich", "stafford-north", "stafford-south",
     )  # fmt: skip
+
+
+def test_an_area_may_be_called_by_its_key_its_title_and_what_lies_around_it(county: Workspace) -> None:
+    assert areas.names(["leek-west", "Elsewhere"]) == {
+        "leek-west", "leek west", "staffordshire-moorlands", "staffordshire moorlands", "staffordshire", "elsewhere",
+    }  # fmt: skip
+    assert areas.names([]) == set()

@@ -1,0 +1,98 @@
+"""Forgetting a person: everything about them in the database and in the workspace, but a keyed hash that says "never".
+
+It stands here, right of the people, the ledger and the replies, because it needs all three.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from newsletter import settings
+from newsletter.audience import erasing as people
+from newsletter.audience import traces
+from newsletter.audience.models import Subscriber
+from newsletter.audience.traces import Fate, Trace
+from newsletter.problems import Exit, NewsletterError, Problem, Severity
+from newsletter.replies import erasing, intake
+from newsletter.sending import erasing as ledger
+from newsletter.sending import keys
+from newsletter.sending.models import Delivery
+
+
+@dataclass
+class Plan:
+    """What an erasure touches, found before anything is changed. `held`: conversations on legal hold, which stop it."""
+
+    names: tuple[str, ...]
+    counts: dict[str, int]
+    traces: list[Trace] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing here is about them."""
+        return not any(self.counts.values()) and not self.traces and not self.held
+
+
+def plan(canonical: str) -> Plan:
+    """Look everywhere, change nothing. Raises NewsletterError(erasing-busy) where mail waits that nobody has sorted."""
+    if intake.finish_unread():
+        hint = "`newsletter doctor` says what is in the way of sorting it."
+        message = "Mail came in that is not sorted yet; nobody knows whether it is from this person"
+        raise NewsletterError(Problem("erasing-busy", message, hint), exit=Exit.TRY_AGAIN)
+    names = _names(canonical)
+    counts = {**people.count(names), **ledger.count(names)}
+    held: set[int] = set()
+    for name in names:
+        theirs = erasing.plan_person(name)
+        held |= set(theirs.held)
+        for what, rows in theirs.counts().items():
+            if what != "held":
+                counts[what] = counts.get(what, 0) + rows
+    return Plan(names, counts, traces.find(settings.current(), people.spellings(names)), sorted(held))
+
+
+def forget(plan: Plan, by: str, *, files: bool = False) -> list[Problem]:
+    """Erase what the plan names; gives back what is left for somebody to do. `files`: rewrite tables of yours, too.
+
+    Killed half-way it is run again: who it was is erased last. Raises NewsletterError: on-legal-hold (exit 4, nothing
+    is touched), erasing-busy, lost-key.
+    """
+    keys.keyring(settings.current())  # without it nothing could be left that says "never": before anything is touched
+    if plan.held:
+        raise NewsletterError(_held(plan.held), exit=Exit.REFUSED)
+    problems: list[Problem] = []
+    for name in plan.names:
+        erasing.erase_person(name, by)
+    with transaction.atomic():
+        ledger.erase(plan.names)
+        people.erase(plan.names)
+    problems += erasing.compact()
+    spelled = people.spellings(plan.names)
+    left = traces.clear(traces.find(settings.current(), spelled), spelled, ask=files)
+    return [*problems, *(_still_named(trace) for trace in left)]
+
+
+def _names(canonical: str) -> tuple[str, ...]:
+    """All their addresses: also one that an old delivery was frozen with."""
+    names = people.names_of(canonical)
+    person = Subscriber.objects.filter(canonical__in=names).first()
+    frozen = Delivery.objects.filter(subscriber=person).values_list("canonical", flat=True) if person else []
+    return tuple(dict.fromkeys([*names, *frozen]))
+
+
+def _held(numbers: list[int]) -> Problem:
+    hint = "`newsletter replies hold NUMBER --release` lifts it, when the reason has gone; then run this again."
+    message = f"Nothing was erased: on legal hold is {', '.join(map(str, numbers[:20]))}"
+    return Problem("on-legal-hold", message, hint, affected=len(numbers))
+
+
+def _still_named(trace: Trace) -> Problem:
+    shown = trace.shown(settings.current().root)
+    if trace.fate is Fate.ASK:
+        hint = "Run it again with --files and the rows are taken out; or delete the file if it has had its day."
+    else:
+        hint = "Look at it yourself: it is a file of yours, and a machine cannot know what it is for."
+    return Problem("still-named", f"{shown} still names them", hint, severity=Severity.WARNING)

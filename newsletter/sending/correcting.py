@@ -1,0 +1,74 @@
+"""A correction goes to exactly those who got the first message, as far as they may still be mailed.
+
+Got it: accepted, or uncertain, for who may have read what was wrong must hear what is right; a correction that
+corrects nothing a person has seen is the smaller harm. Who left or may not be mailed since then is left out, as always.
+"""
+
+# ruff: noqa: S608 - the SQL is put together from constants of ours; every value is a parameter
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+
+from newsletter.audience import selecting
+from newsletter.audience.selecting import Explanation
+from newsletter.content.model import Issue
+from newsletter.problems import Exit, NewsletterError, Problem
+from newsletter.sending.models import Mailing
+
+GOT = "got.mailing_id = %s AND got.state IN ('accepted', 'uncertain')"
+_FROM = """
+    FROM sending_delivery AS got
+    JOIN audience_subscriber AS subscriber ON subscriber.id = got.subscriber_id
+"""
+_NEVER = "EXISTS (SELECT 1 FROM audience_suppression AS now WHERE now.canonical = subscriber.canonical)"
+
+
+def first(issue: Issue) -> Mailing | None:
+    """The mailing that this issue corrects; None when it corrects none.
+
+    Raises NewsletterError(cannot-correct): nobody got that one, or the audience is another.
+    """
+    if not issue.front.corrects:
+        return None
+    mailing = Mailing.objects.filter(slug=issue.front.corrects).first()
+    if mailing is None or mailing.slug == issue.slug:
+        raise _cannot(f"{issue.front.corrects} was never sent, so nobody needs a correction of it", "newsletter list")
+    if not set(mailing.audience) <= set(issue.front.audience):
+        message = f"A correction of {mailing.slug} goes to its readers, but `audience` does not name their lists"
+        raise _cannot(message, f"Write audience: [{', '.join(mailing.audience)}] as there.")
+    return mailing
+
+
+def people(mailing: Mailing) -> tuple[str, list[Any]]:
+    """Those who got it and may be mailed, with the columns of selecting.sql; `lists` are those of the first copy, so
+    that List-Id and the sentence why they get it stay the same."""
+    sql = (
+        "SELECT subscriber.id AS subscriber_id, subscriber.canonical, subscriber.address, subscriber.name,"
+        " subscriber.first_name, subscriber.last_name, subscriber.language, subscriber.attributes, got.lists AS lists"
+        f" {_FROM} WHERE {GOT} AND NOT {selecting.gone_since('got')} AND NOT {_NEVER}"
+    )
+    return sql, [mailing.pk]
+
+
+def explain(mailing: Mailing) -> Explanation:
+    """How many got it, and why some of them do not get the correction."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM sending_delivery AS got WHERE {GOT}", [mailing.pk])
+        got = int(cursor.fetchone()[0])
+        cursor.execute(f"SELECT count(*) {_FROM} WHERE {GOT}", [mailing.pk])
+        known = int(cursor.fetchone()[0])
+        cursor.execute(f"SELECT count(*) {_FROM} WHERE {GOT} AND {selecting.gone_since('got')}", [mailing.pk])
+        left = int(cursor.fetchone()[0])
+        sql, params = people(mailing)
+        cursor.execute(f"SELECT count(*) FROM ({sql}) AS person", params)
+        will_get = int(cursor.fetchone()[0])
+    left_out = {"left or suppressed since": left, "moved": known - left - will_get, "erased": got - known}
+    title = f"Got {mailing.slug}"
+    return Explanation(((mailing.slug, title, got),), {why: n for why, n in left_out.items() if n}, will_get)
+
+
+def _cannot(message: str, hint: str) -> NewsletterError:
+    return NewsletterError(Problem("cannot-correct", message, hint=hint), exit=Exit.REFUSED)

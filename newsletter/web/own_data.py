@@ -1,0 +1,53 @@
+"""What a person can have done with their data by a link that only their mailbox got: taken out, or erased."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from newsletter import settings
+from newsletter.problems import NewsletterError
+from newsletter.replies import forgetting, personal, telling
+from newsletter.replies.models import Conversation
+
+BY = "themselves"
+
+
+def everything(canonical: str) -> bytes:
+    """The ZIP of `newsletter recipients access`, without what is ours alone."""
+    found = personal.collect(canonical, internal=False)
+    config = settings.current()
+    with tempfile.TemporaryDirectory(dir=config.var, prefix="access-") as folder:
+        path = Path(folder) / "my-data.zip"
+        personal.to_file(found, canonical, path)
+        return path.read_bytes()
+
+
+def forget(canonical: str) -> bool:
+    """Erase the person as `newsletter recipients forget` does; False where a legal hold keeps it, and staff know.
+
+    Raises NewsletterError(erasing-busy), which becomes "please try again in a few minutes".
+    """
+    plan = forgetting.plan(canonical)
+    try:
+        forgetting.forget(plan, BY)
+    except NewsletterError as error:
+        if not any(problem.code == "on-legal-hold" for problem in error.problems):
+            raise
+        tell_staff(plan.held)
+        return False
+    return True
+
+
+def tell_staff(held: list[int]) -> None:
+    """A colleague must write to them: the law gives a month (GDPR article 12 (3))."""
+    config = settings.current()
+    addresses = [one.address for one in config.staff.values()] or [one.address for one in config.senders.values()][:1]
+    conversation = Conversation.objects.filter(pk__in=held).order_by("pk").first()
+    if conversation:
+        lines = (
+            "This person asked us to forget them. Nothing was erased: a legal hold keeps it.",
+            "Please write to them, within a month, what is kept and why.",
+        )
+        subject = f"Asked to be forgotten, on legal hold: {conversation.reference}"
+        telling.tell(conversation, addresses, subject, lines, f"forget:{conversation.pk}")

@@ -1,0 +1,75 @@
+"""“What do you hold about me?”: all of it, whichever table it is in."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+from django.apps import apps
+from django.db import connection
+
+from newsletter.replies import forgetting, personal
+from tests.replies.conftest import Post
+from tests.replies.everything import HERS, NAME, everything, files
+
+OF_DJANGO = {"django_migrations", "django_content_type", "auth_permission"}
+
+
+def table(label: str) -> str:
+    return str(apps.get_model(label)._meta.db_table)
+
+
+def test_every_table_is_known_to_hold_something_of_people_or_nothing(post: Post) -> None:
+    with connection.cursor() as cursor:
+        there = set(connection.introspection.table_names(cursor)) - OF_DJANGO
+    known = {table(label) for label in [*personal.PERSONAL, *personal.NOT_PERSONAL]}
+    assert there == known, "a new table: put it into PERSONAL or NOT_PERSONAL of newsletter/replies/personal.py"
+
+
+def test_everything_of_hers_is_in_it_from_every_table(post: Post, tmp_path: Path) -> None:
+    _, found = everything(post)
+    files(post, found)
+    to = tmp_path / "hers.zip"
+    ran = post.workspace.run("recipients", "access", HERS, "--to", str(to), "--json")
+    assert ran.exit == 0, ran.err
+    with zipfile.ZipFile(to) as archive:
+        names, data = archive.namelist(), json.loads(archive.read("data.json"))
+        mails = [archive.read(name) for name in names if name.startswith("mails/")]
+    assert {name for name, rows in data["tables"].items() if rows} == {table(label) for label in personal.PERSONAL}
+    [person] = data["tables"]["audience_subscriber"]
+    assert (person["name"], person["attributes"]["postcode"]) == (NAME, "ZZ99 9ZZ")
+    assert "Yes, please." in {event.get("wording") for event in data["tables"]["audience_consentevent"]}
+    assert "recipients/people.csv:3" in data["found_in"]
+    assert any(b"This is him, on the 12th" in mail for mail in mails)
+    assert any(b"Dear Ameera" in mail for mail in mails)
+    assert [name for name in names if name.startswith("files/")] and "README.txt" in names
+    assert to.stat().st_mode & 0o077 == 0
+
+
+def test_what_colleagues_noted_is_not_behind_a_link_in_a_mail(post: Post) -> None:
+    everything(post)
+    data = personal.collect(HERS, internal=False).data
+    assert "replies_deskentry" not in data and data["audience_subscriber"]
+
+
+def test_somebody_elses_is_not_in_it(post: Post, tmp_path: Path) -> None:
+    own, _ = everything(post)
+    own.asks("ben@example.net", name="Ben", body="Hello, the lights are out.")
+    found = personal.collect(HERS)
+    assert "ben@example.net" not in json.dumps(found.data, default=str)
+    personal.to_file(found, HERS, tmp_path / "x.zip")
+    ran = post.workspace.run("recipients", "access", HERS, "--to", str(tmp_path / "x.zip"))
+    assert ran.exit == 4 and "there already" in ran.err
+
+
+def test_of_a_forgotten_person_there_is_only_that_they_were(post: Post) -> None:
+    everything(post)
+    forgetting.forget(forgetting.plan(HERS), "jo")
+    data = {name: rows for name, rows in personal.collect(HERS).data.items() if rows}
+    assert set(data) == {"audience_suppression", "audience_consentevent"}
+
+
+def test_an_address_that_nobody_has_is_a_problem(post: Post, tmp_path: Path) -> None:
+    ran = post.workspace.run("recipients", "access", "nobody@example.org", "--to", str(tmp_path / "x.zip"))
+    assert ran.exit != 0 and "Nothing here is about" in ran.err

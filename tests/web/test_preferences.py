@@ -1,0 +1,239 @@
+"""A person's own page: they choose there, and who finds a forwarded mail learns nothing and can do no harm."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from datetime import timedelta
+
+import pytest
+
+from newsletter.mail.tokens import Purpose, new_id
+from tests.sending.test_own_mails import read
+from tests.web.conftest import Site, everything
+from tests.web.test_signup import state, work
+
+ME = "ameera.k@example.net"
+
+
+def own_page(site: Site, lists: tuple[str, ...] = ("all-residents",), **facts: object) -> str:
+    return site.leave_link(ME, lists, **facts).replace("/u/", "/p/")
+
+
+def facts() -> dict[str, object]:
+    from newsletter.audience.models import Subscriber
+
+    person = Subscriber.objects.get()
+    return {"language": person.language, "name": person.name, **person.attributes}
+
+
+def test_choosing_lists_language_and_area_leaves_proof(site: Site) -> None:
+    from newsletter.audience.models import ConsentEvent
+
+    link = own_page(site)
+    answer = site.post(link, action="save", list="monthly", language="cy", area="ST16 3AA", pause="none")
+    assert answer.status == 200 and "Mae’ch dewisiadau wedi’u cadw." in answer.text and 'lang="cy"' in answer.text
+    assert state(ME) == {"all-residents": "left", "monthly": "confirmed"}
+    assert facts() == {"language": "cy", "name": "", "postcode": "ST16 3AA"}
+    joined = ConsentEvent.objects.get(event="joined")
+    assert joined.channel == "page" and joined.wording and "The monthly letter [Save]" in joined.wording.text
+    assert site.post(link, action="save", language="cy").status == 200
+    assert state(ME) == {"all-residents": "left", "monthly": "left"}
+
+
+def test_a_pause_ends_by_itself_or_by_hand(site: Site) -> None:
+    from django.utils import timezone
+
+    from newsletter.audience.models import Subscription
+
+    link = own_page(site)
+    page = site.post(link, action="save", list="all-residents", pause="3").text
+    until = Subscription.objects.get(list__key="all-residents").paused_until
+    assert until and timedelta(days=90) < until - timezone.now() < timedelta(days=92)
+    assert f"Until {timezone.localtime(until).date()}" in page.replace("<bdi>", "").replace("</bdi>", "")
+    site.post(link, action="save", list="all-residents", pause="")
+    assert Subscription.objects.get(list__key="all-residents").paused_until == until
+    site.post(link, action="save", list="all-residents", pause="none")
+    assert Subscription.objects.get(list__key="all-residents").paused_until is None
+
+
+def test_the_finder_of_a_forwarded_mail_reads_nothing_about_its_owner(site: Site) -> None:
+    link = own_page(
+        site, name="Ameera Khan", language="en", attributes={"postcode": "ST16 3AA", "ward": "Stafford North"}
+    )
+    for page in (site.get(link), site.post(link, action="save", list="all-residents", pause="none")):
+        assert "a•••@e•••.net" in page.text
+        for secret in ("ameera", "khan", "st16", "stafford north"):
+            assert secret not in page.text.lower(), secret
+
+
+@pytest.mark.parametrize("action", ["change", "data", "forget"])
+def test_what_could_do_harm_only_sends_a_link_to_the_owner(site: Site, action: str) -> None:
+    from newsletter.audience.models import Subscriber
+
+    link = own_page(site)
+    answer = site.post(link, action=action, email="thief@example.org", new="thief@example.org")
+    assert "Look into your mailbox" in answer.text and "a•••@e•••.net" in answer.text and "ameera" not in answer.text
+    assert "/c/" not in answer.text
+    [(to, _, path)] = work(site)
+    assert to == ME and path.startswith("/c/") and Subscriber.objects.count() == 1
+    before = everything()
+    page = site.get(path)
+    assert page.status == 200 and everything() == before
+    assert "ameera" not in page.text
+
+
+def test_the_finder_cannot_flood_the_owner(site: Site) -> None:
+    link = own_page(site)
+    for _ in range(10):
+        assert site.post(link, action="forget").status == 200
+    assert len(work(site)) == 3
+
+
+def test_a_person_takes_their_data_along_once(site: Site) -> None:
+    site.post(own_page(site, name="Ameera Khan"), action="data")
+    [(_, _, path)] = work(site)
+    answer = site.post(path, action="yes")
+    assert answer.status == 200 and answer.headers["content-type"] == "application/zip"
+    assert answer.headers["cache-control"] == "no-store"
+    archive = zipfile.ZipFile(io.BytesIO(answer.body))
+    assert "Ameera Khan" in json.dumps(json.loads(archive.read("data.json")))
+    assert "This link was used already" in site.post(path, action="yes").text
+    assert not list((site.workspace.root / "var").glob("access-*"))
+
+
+def test_a_person_is_forgotten_after_a_press(site: Site) -> None:
+    from newsletter.audience import never
+    from newsletter.audience.models import Request, Subscriber
+
+    link = own_page(site)
+    site.post(link, action="forget")
+    [(_, _, path)] = work(site)
+    assert "This cannot be undone" in site.get(path).text
+    assert Subscriber.objects.exists()
+    assert "You are forgotten" in site.post(path, action="yes").text
+    assert not Subscriber.objects.exists() and not Request.objects.exists() and never.found(ME)
+    assert site.post(path, action="yes").status == 404
+    assert site.post(link, action="forget").status == 404
+
+
+def test_a_change_of_address_is_confirmed_at_both_ends(site: Site) -> None:
+    from newsletter.audience.models import Subscriber
+    from newsletter.sending.models import Notice
+
+    link = own_page(site)
+    site.post(link, action="change")
+    [(to, _, first)] = work(site)
+    assert to == ME
+    assert site.post(first, action="yes", new="no address").status == 422
+    assert "new@example.org" in site.post(first, action="yes", new="New@Example.org").text.lower()
+    assert Subscriber.objects.get().canonical == ME
+    [(to, subject, second)] = work(site)
+    assert (to, subject) == ("New@Example.org", "Please confirm your new address")
+    assert "New@Example.org" in site.get(second).text
+    assert "Your address is changed" in site.post(second, action="yes").text
+    assert Subscriber.objects.get().canonical == "new@example.org"
+    told = Notice.objects.latest("pk")
+    assert told.address == ME and "new@example.org" not in bytes(told.data).decode().lower()
+    assert str(read(bytes(told.data))["Subject"]) == "Our messages go to your new address now"
+    assert "n•••@e•••.org" in site.get(link).text
+    for path in (first, second):
+        assert "used already" in site.post(path, action="yes", new="third@example.org").text
+
+
+def test_a_taken_address_is_not_given_away(site: Site) -> None:
+    from newsletter.audience.models import Subscriber
+
+    site.workspace.people("taken@example.org")
+    site.post(own_page(site), action="change")
+    [(_, _, first)] = work(site)
+    answer = site.post(first, action="yes", new="taken@example.org")
+    assert "Look into your mailbox" in answer.text
+    [(_, _, second)] = work(site)
+    assert "We cannot do this by ourselves" in site.post(second, action="yes").text
+    assert Subscriber.objects.count() == 2
+
+
+def test_opening_the_page_changes_nothing(site: Site) -> None:
+    link = own_page(site)
+    before = everything()
+    for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE"):
+        site.ask(method, link + "?action=forget&list=monthly")
+    site.post(link, action="nonsense")
+    assert everything() == before
+
+
+def test_a_test_copy_changes_nothing(site: Site) -> None:
+    site.workspace.people(ME)
+    link = f"/p/{site.keyring.make(Purpose.TEST, new_id())}"
+    before = everything()
+    assert "This link comes from a test copy." in site.get(link).text
+    assert "nobody was unsubscribed" in site.post(link, action="forget").text
+    assert everything() == before
+
+
+@pytest.mark.parametrize("purpose", [Purpose.REPLY, Purpose.BOUNCE, Purpose.MESSAGE_ID, Purpose.VIEW, Purpose.CONFIRM])
+def test_a_token_for_something_else_opens_no_page(site: Site, purpose: Purpose) -> None:
+    from newsletter.sending.models import UnsubscribeKey
+
+    own_page(site)
+    other = f"/p/{site.keyring.make(purpose, bytes(UnsubscribeKey.objects.get().token))}"
+    assert site.get(other).status == 404 and site.post(other, action="forget").status == 404
+
+
+def test_a_complaint_is_not_lifted_by_ticking_boxes(site: Site) -> None:
+    from newsletter.audience import never, subscribing
+
+    link = own_page(site)
+    subscribing.suppress(ME, "bulk", "complaint", "mail")
+    site.post(link, action="save", list="all-residents", pause="none")
+    assert never.found(ME)
+
+
+def test_only_one_list_and_back(site: Site) -> None:
+    link = site.leave_link(ME, ("all-residents", "monthly"))
+    page = site.get(link).text
+    assert "Stop only: <bdi>The monthly letter</bdi>" in page and link.replace("/u/", "/p/") in page
+    answer = site.post(link, action="only:monthly").text
+    assert state(ME) == {"all-residents": "confirmed", "monthly": "left"} and "The monthly letter" in answer
+    assert 'value="undo:monthly"' in answer
+    site.post(link, action="undo:monthly")
+    assert state(ME) == {"all-residents": "confirmed", "monthly": "confirmed"}
+    before = everything()
+    site.post(link, action="only:somebody-elses")
+    assert everything() == before
+
+
+def test_a_pause_of_three_months_and_its_undo(site: Site) -> None:
+    from newsletter.audience.models import Subscription
+
+    link = site.leave_link(ME)
+    assert "You have a pause" in site.post(link, action="pause").text
+    assert Subscription.objects.get().paused_until
+    assert "The pause is over" in site.post(link, action="resume").text
+    assert Subscription.objects.get().paused_until is None
+
+
+def test_a_reason_is_a_number_without_a_name(site: Site) -> None:
+    from newsletter.audience.models import LeavingReason
+
+    link = site.leave_link(ME)
+    site.post(link, action="leave")
+    assert "Thank you for telling us." in site.post(link, action="reason", reason="many").text
+    site.post(link, action="reason", reason="drop table")
+    assert [(one.list_key, one.reason, one.count) for one in LeavingReason.objects.all()] == [
+        ("all-residents", "many", 1)
+    ]
+
+
+def test_a_mail_says_goodbye_only_where_asked_for_and_once(site: Site) -> None:
+    from newsletter.sending.models import Notice
+
+    link = site.leave_link(ME)
+    site.post(link, action="goodbye")
+    site.post(link, action="leave")
+    assert not Notice.objects.exists()
+    for _ in range(3):
+        assert "is on its way" in site.post(link, action="goodbye").text
+    assert str(read(bytes(Notice.objects.get().data))["Subject"]) == "You have left: no more messages"
