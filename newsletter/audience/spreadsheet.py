@@ -21,7 +21,7 @@ STRAY = 1_000  # stray quotes after which the file's quoting as a whole is not t
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _CHUNK = 1 << 20
 _SIGNATURES = {
-    b"PK\x03\x04": "a workbook (XLSX or ODS)",
+    b"PK\x03\x04": "a workbook of another kind (ODS) or an archive",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (XLS)",
     b"%PDF": "a PDF",
     b"\x1f\x8b": "a compressed file",
