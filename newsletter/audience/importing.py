@@ -114,9 +114,8 @@ def plan(
     theirs = services.known(service) if service else None
     table = _opened(path, name, encoding, sheet)
     try:
-        told = {**(theirs.renamed(table.header, name) if theirs else {}), **renamed}
         reader = services.Reader(theirs, table.header, config, services.TOLD.get(state, "")) if theirs else None
-        columns = header.understand([*table.header, *(reader.extra if reader else ())], config, name, told)
+        columns = _columns(table, config, {**(theirs.renamed(table.header, name) if theirs else {}), **renamed}, reader)
         on_lists = theirs is None or theirs.on_lists(table.header)
         if on_lists and not keys and columns.at("lists") is None:
             raise NewsletterError(_which_list(config, name), exit=Exit.USAGE)
@@ -124,10 +123,7 @@ def plan(
         counts, problems = Counts(), [*table.problems, *columns.problems]
         with database.problems_of():
             stage = Stage()
-            rows = _read(table, people, stage, counts, problems, on_progress, reader)
-            if reader:
-                rows = _with_states(rows, people, reader, stage)
-            _stage_all(stage, rows)
+            _stage_all(stage, _read(table, people, stage, counts, problems, on_progress, reader), people, reader)
             on_progress("comparing", 0, 0)
             counts.repeated, again = stage.sort()
             stage.name_lists(people.lists, make=False)
@@ -229,6 +225,10 @@ def _read(
             refused.clear()
     counts.rows = rows
     stage.refuse(refused)
+    if table.path.stat().st_size != size:
+        hint = "Wait until it is complete, then import it again: who is in already stays as they are."
+        message = f"{table.name} was written to while it was read; its last row may be half a row"
+        problems.append(Problem("file-changed", message, hint, Where(table.name), Severity.WARNING))
 
 
 def _with_states(rows: Iterator[Staged], people: People, reader: services.Reader, stage: Stage) -> Iterator[Staged]:
@@ -291,7 +291,17 @@ def _lists(config: Config, keys: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
-def _stage_all(stage: Stage, rows: Iterator[Staged]) -> None:
+def _columns(
+    table: Table | workbook.Book, config: Config, told: Mapping[str, str], reader: services.Reader | None
+) -> header.Columns:
+    headings = [*table.header, *(reader.extra if reader else ())]
+    examples = table.examples if isinstance(table, Table) else lambda _: ()
+    return header.understand(headings, config, table.name, told, examples)
+
+
+def _stage_all(stage: Stage, rows: Iterator[Staged], people: People, reader: services.Reader | None) -> None:
+    if reader:
+        rows = _with_states(rows, people, reader, stage)
     while batch := list(islice(rows, _STEP)):
         stage.add(batch)
 

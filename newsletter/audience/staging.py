@@ -277,6 +277,8 @@ class Stage:
             if not dialect.is_sqlite():  # SQLite has one writer anyway; pages and senders are not kept waiting
                 self._execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
                 self._count_afresh()
+                if high < self.size:  # the last batch waits for the disk, and with it for all before it
+                    self._execute("SET LOCAL synchronous_commit TO off")
             counts = self.classify(low, high)
             if counts.keys() & {"new", "updated"}:
                 merged = dialect.merged("known.attributes", "wish.attributes")
