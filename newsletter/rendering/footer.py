@@ -11,6 +11,7 @@ _LINES = {
     "reply_url": "reply",
     "view_url": "view_in_browser",
     "share_url": "share",
+    "rate_url": "rate",
     "preferences_url": "preferences",
     "unsubscribe_url": "unsubscribe",
 }

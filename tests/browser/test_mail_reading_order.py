@@ -48,6 +48,8 @@ def test_it_is_preheader_header_headline_words_sender_buttons_why_and_leave(
         f"link View in browser → {mails.SYSTEM['view_url']}",
         "heading 2 Why you get this",
         f"text {mails.SYSTEM['why']}",
+        f"link Was this message useful? → {mails.SYSTEM['rate_url']}",
+        f"link Choose what you get → {mails.SYSTEM['preferences_url']}",
     ]
     places = [next(i for i, line in enumerate(lines) if line.strip() == wanted) for wanted in expected]
     assert places == sorted(places) and places[0] == 0

@@ -68,6 +68,7 @@ SYSTEM = {
     "reply_mailto": "mailto:reply+abc@reply.riverside.example?subject=Re%3A%20News",
     "reply_address": "reply+abc@reply.riverside.example",
     "unsubscribe_url": "https://news.riverside.example/u/abc",
+    "rate_url": "https://news.riverside.example/rate/abc",
     "view_url": "https://news.riverside.example/v/abc",
     "share_url": "https://news.riverside.example/v/public",
     "why": "You asked for news from Riverside Council.",

@@ -27,6 +27,8 @@ SYSTEM = {
     "reply_url": f"https://news.staffordshire.example/r/r{TOKEN[1:]}",
     "reply_mailto": f"mailto:reply+{TOKEN}@reply.staffordshire.example?subject=Re%3A%20your%20message",
     "unsubscribe_url": f"https://news.staffordshire.example/u/u{TOKEN[1:]}",
+    "preferences_url": f"https://news.staffordshire.example/p/u{TOKEN[1:]}",
+    "rate_url": f"https://news.staffordshire.example/rate/v{TOKEN[1:]}",
     "view_url": f"https://news.staffordshire.example/v/v{TOKEN[1:]}",
     "share_url": "https://news.staffordshire.example/v/public",
     "why": "You get this because you asked for community messages from the Staffordshire Commissioner.",

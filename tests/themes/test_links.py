@@ -7,6 +7,8 @@ import pytest
 from newsletter.rendering.model import Mode
 from tests.themes import mails, markup
 
+OURS = ("reply_url", "reply_mailto", "share_url", "view_url", "rate_url", "preferences_url", "unsubscribe_url")
+
 
 def links(mail: mails.Mail) -> dict[str, str]:
     """Words → address of every link."""
@@ -38,7 +40,7 @@ def test_one_can_view_it_in_the_browser_and_leave(theme: str) -> None:
 
 @pytest.mark.parametrize("theme", mails.THEMES)
 def test_every_link_of_the_seed_is_the_writers_or_ours(theme: str) -> None:
-    ours = {mails.SYSTEM[name] for name in ("reply_url", "reply_mailto", "share_url", "view_url", "unsubscribe_url")}
+    ours = {mails.SYSTEM[name] for name in OURS}
     writers = {
         "https://pcc.example/asb-case-review",
         "https://pcc.example/community-remedy",
@@ -56,7 +58,7 @@ def test_no_button_is_drawn_for_what_does_not_exist_yet(theme: str) -> None:
 @pytest.mark.parametrize("theme", mails.THEMES)
 def test_the_public_page_has_no_link_that_is_a_persons_own(theme: str) -> None:
     page = mails.mail(theme, "asb", mode=Mode.WEB)
-    for name in ("reply_url", "reply_mailto", "view_url", "unsubscribe_url", "why"):
+    for name in ("reply_url", "reply_mailto", "view_url", "rate_url", "preferences_url", "unsubscribe_url", "why"):
         assert mails.SYSTEM[name] not in page.html
     assert "mailto:" not in page.html
 
