@@ -35,6 +35,9 @@ _WHY_NOT = """CASE WHEN {reason} IS NOT NULL THEN {reason} ELSE CASE {step} WHEN
             WHEN 2 THEN 'left' WHEN 1 THEN 'unconfirmed' ELSE 'no-list' END END"""
 _NEVER = """SELECT subscriber.id, suppression.reason FROM audience_suppression AS suppression
             JOIN audience_subscriber AS subscriber ON subscriber.canonical = suppression.canonical"""
+# Those who had enough, and may get mail otherwise.
+_RESTED = """SELECT subscriber_id AS id FROM ({full}) AS had
+    WHERE NOT EXISTS (SELECT 1 FROM ({never}) AS never WHERE never.id = had.subscriber_id)"""
 _CLASSES = """
     SELECT why_not, count(*), {sums} FROM (
         SELECT {counts}, {why_not} AS why_not
@@ -174,7 +177,7 @@ def _of_one(config: Config, key: str, compiler: Compiler | None, ids: dict[str, 
     classes = dict(zip(_STEPS, everybody, strict=True))
     full = overload.full(overload.most(config, [key]))
     if full:
-        rested = f"SELECT subscriber_id AS id FROM ({full[0]}) AS had WHERE subscriber_id NOT IN (SELECT id FROM ({_NEVER}) AS never)"
+        rested = _RESTED.format(full=full[0], never=_NEVER)
         often = counted(chosen.steps_of((rested, full[1]))).get("", nobody)[-1]
         classes[""], classes["often"] = classes[""] - often, often
     if chosen.on_one:  # whoever was never on it is no entry
