@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from newsletter import settings
+from newsletter.audience import quickly
 from newsletter.config import Config
 from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.sending.models import Delivery, UnsubscribeKey
@@ -30,10 +31,10 @@ def unsubscribe_key(stored: bytes) -> UnsubscribeKey | None:
     The token of a mail is its delivery's, so that approving writes no second row a person (a third of the freeze).
     Keys of earlier versions, and those kept when a ledger is thinned out (freezing.keep_unsubscribe_keys), are rows.
     """
-    if key := UnsubscribeKey.objects.filter(token=stored).first():
+    if key := quickly.first(UnsubscribeKey, "token = %s", [stored]):
         return key
-    found = Delivery.objects.filter(token=stored).values_list("canonical", "lists").first()
-    return UnsubscribeKey(token=stored, canonical=found[0], lists=sorted(found[1])) if found else None
+    found = quickly.first(Delivery, "token = %s", [stored], "id, canonical, lists")
+    return UnsubscribeKey(token=stored, canonical=found.canonical, lists=sorted(found.lists)) if found else None
 
 
 def by_remote_id(config: Config, remote_id: str) -> Delivery | None:

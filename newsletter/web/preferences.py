@@ -16,8 +16,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from newsletter import settings
-from newsletter.audience import requests, subscribing
-from newsletter.audience.models import Request, Subscriber, Subscription
+from newsletter.audience import quickly, requests, subscribing
+from newsletter.audience.models import Request, Subscriber
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import finding
 from newsletter.web import links, places
@@ -63,8 +63,7 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
 
 def person_of(canonical: str) -> Subscriber | None:
     """Who has this address, or had it when the mail was sent."""
-    person = Subscriber.objects.filter(canonical=canonical).first()
-    return person or Subscriber.objects.filter(formeraddress__canonical=canonical).first()
+    return subscribing.person_of(canonical)
 
 
 def save(request: HttpRequest, person: Subscriber, said: Words) -> HttpResponse:
@@ -96,8 +95,7 @@ def wording(said: Words, lists: Sequence[str]) -> str:
 
 def chosen(person: Subscriber) -> Chosen:
     """Lists that they are on, in our order, and whether they pause."""
-    confirmed = Subscription.objects.filter(subscriber=person, state=Subscription.State.CONFIRMED)
-    rows = dict(confirmed.values_list("list__key", "paused_until"))
+    rows = quickly.confirmed(person.pk)
     now = timezone.now()
     paused = [until for until in rows.values() if until and until > now]
     return Chosen(tuple(key for key in settings.current().lists if key in rows), max(paused, default=None))

@@ -8,7 +8,7 @@ at once end as one after the other.
 
 from newsletter.audience.subscribing.choosing import add, choose, edit
 from newsletter.audience.subscribing.joining import ask, confirm
-from newsletter.audience.subscribing.leaving import has_left, leave, lift, rejoin, remove, suppress
+from newsletter.audience.subscribing.leaving import has_left, leave, lift, person_of, rejoin, remove, suppress
 from newsletter.audience.subscribing.many import Stop, suppress_all
 from newsletter.audience.subscribing.moving import move
 from newsletter.audience.subscribing.pausing import pause, resume
@@ -45,6 +45,7 @@ __all__ = [
     "lift",
     "move",
     "pause",
+    "person_of",
     "rejoin",
     "remove",
     "resume",

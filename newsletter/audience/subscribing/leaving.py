@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from newsletter.audience import never, traits
+from newsletter.audience import never, quickly, traits
 from newsletter.audience.models import Subscriber, Subscription, Suppression
 from newsletter.audience.subscribing import proof
 from newsletter.audience.subscribing.proof import ALL, BULK, CONFIRMED, LEFT, OWN, REASONS, UNSUBSCRIBED, Change
@@ -131,13 +131,19 @@ def remove(canonical: str, *, why: str, by: str = "", channel: str = "staff", st
 
 def has_left(canonical: str, lists: Sequence[str]) -> bool:
     """True when this address gets nothing through these lists any more: all left, or suppressed."""
-    person = Subscriber.objects.filter(canonical=canonical).first()
-    person = person or Subscriber.objects.filter(formeraddress__canonical=canonical).first()
+    person = person_of(canonical)
     canonical = person.canonical if person else canonical
     if never.found(canonical):
         return True
-    rows = dict(Subscription.objects.filter(subscriber=person, list__key__in=lists).values_list("list__key", "state"))
-    return bool(lists) and all(rows.get(key) != CONFIRMED for key in lists)
+    if person is None or not lists:
+        return bool(lists)
+    return not quickly.confirmed(person.pk).keys() & set(lists)
+
+
+def person_of(canonical: str) -> Subscriber | None:
+    """Who has this address, or had it when a mail was sent to it."""
+    former = "id = (SELECT subscriber_id FROM audience_formeraddress WHERE canonical = %s)"
+    return quickly.first(Subscriber, "canonical = %s", [canonical]) or quickly.first(Subscriber, former, [canonical])
 
 
 def _addresses(canonical: str, person: Subscriber | None) -> list[str]:
