@@ -102,11 +102,9 @@ def plan(
 ) -> Plan:
     """Read the whole file into temporary tables and say what importing it would do; changes nothing anywhere.
 
-    Raises NewsletterError where the file as a whole cannot be used (no e-mail column, not a CSV file, unknown list …);
-    rows that cannot be used are Problems of the plan, the first twenty one by one. Memory stays flat.
-    `encoding`: how the file is written, where somebody knows; empty: find out. `sheet`: of a workbook; empty: the first
-    that is not hidden. `service`: whose export it is; `state`: one of services.TOLD that all in it had there.
-    `renamed`: what columns of the file are, by their heading.
+    Raises NewsletterError where the file as a whole cannot be used; rows that cannot be used are Problems of the plan,
+    the first twenty one by one. `encoding`: where somebody knows it; `sheet`: of a workbook, empty = the first shown;
+    `service`: whose export it is; `state`: of services.TOLD, that all in it had there; `renamed`: heading → key.
     """
     started = time.monotonic()
     keys = _lists(config, [list_key] if isinstance(list_key, str) and list_key else list_key)
