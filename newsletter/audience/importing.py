@@ -115,8 +115,7 @@ def plan(
     try:
         reader = services.Reader(theirs, table.header, config, services.TOLD.get(state, "")) if theirs else None
         columns = _columns(table, config, {**(theirs.renamed(table.header, name) if theirs else {}), **renamed}, reader)
-        on_lists = theirs is None or theirs.on_lists(table.header)
-        if on_lists:
+        if on_lists := theirs is None or theirs.on_lists(table.header):
             _ask_for_list(keys, columns, config, name)
         people = People(table, columns, config, keys)
         counts, problems = Counts(), [*table.problems, *columns.problems]
