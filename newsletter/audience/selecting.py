@@ -33,14 +33,15 @@ _OF_SEGMENT = "SELECT person.id, {step} AS step FROM ({people}) AS person"
 # The step stands once: both databases put its sub-query wherever it is named, and would ask it four times.
 _WHY_NOT = """CASE WHEN {reason} IS NOT NULL THEN {reason} ELSE CASE {step} WHEN 4 THEN {enough} WHEN 3 THEN 'paused'
             WHEN 2 THEN 'left' WHEN 1 THEN 'unconfirmed' ELSE 'no-list' END END"""
-_NEVER = """LEFT JOIN (
-            SELECT subscriber.id, suppression.reason FROM audience_suppression AS suppression
-            JOIN audience_subscriber AS subscriber ON subscriber.canonical = suppression.canonical
-        ) AS never ON never.id = entry.id"""
+_NEVER = """SELECT subscriber.id, suppression.reason FROM audience_suppression AS suppression
+            JOIN audience_subscriber AS subscriber ON subscriber.canonical = suppression.canonical"""
+# Those who had enough, and may get mail otherwise.
+_RESTED = """SELECT subscriber_id AS id FROM ({full}) AS had
+    WHERE NOT EXISTS (SELECT 1 FROM ({never}) AS never WHERE never.id = had.subscriber_id)"""
 _CLASSES = """
     SELECT why_not, count(*), {sums} FROM (
         SELECT {counts}, {why_not} AS why_not
-        FROM ({entries}) AS entry {never} {grouped}
+        FROM ({entries}) AS entry LEFT JOIN ({never}) AS never ON never.id = entry.id {grouped}
     ) AS person GROUP BY why_not
 """
 
@@ -68,6 +69,9 @@ _CHOSEN = """(
                 ORDER BY CASE list.key {order} END
             ) AS in_order
         )"""
+
+_STEPS = ("no-list", "unconfirmed", "left", "paused", "")  # why not, by step
+Classes = list[tuple[str, int, tuple[int, ...]]]  # why not, people, entries of each part
 
 WORDS = {
     "unsubscribed": "unsubscribed",
@@ -124,18 +128,12 @@ def explain(config: Config, audience: Sequence[str]) -> Explanation:
 
     Raises NewsletterError: unknown-list, bad-segment.
     """
-    from django.db import connection
-
     keys = known(config, audience)
     compiler = _compiler(config, keys)
     ids = _ids(config)
-    parts = [_entries(config, key, compiler, ids) for key in keys]
-    params = [value for _, more in parts for value in more]
-    full = overload.full(overload.most(config, keys))
-    enough = f"CASE WHEN entry.id IN ({full[0]}) THEN 'often' ELSE '' END" if full else "''"
-    with connection.cursor() as cursor:
-        cursor.execute(_classes([text for text, _ in parts], enough), [*(full[1] if full else []), *params])
-        classes = [(row[0], row[1], row[2:]) for row in cursor.fetchall()]
+    classes = _of_one(config, keys[0], compiler, ids) if len(keys) == 1 else None
+    if classes is None:
+        classes = _of_several(config, keys, compiler, ids)
     entries = {key: int(sum(row[number] for _, _, row in classes)) for number, key in enumerate(keys)}
     counts = {"duplicates": sum(entries.values()) - sum(people for _, people, _ in classes)}
     for reason, people, _ in classes:
@@ -147,6 +145,63 @@ def explain(config: Config, audience: Sequence[str]) -> Explanation:
     titles = {**_segments(config, keys), **{key: one.title for key, one in config.lists.items()}}
     lists = tuple((key, titles[key], entries.get(key, 0)) for key in keys)
     return Explanation(lists, left_out, will_get)
+
+
+def _of_one(config: Config, key: str, compiler: Compiler | None, ids: dict[str, int]) -> Classes | None:
+    """The classes of one list or segment: everybody by how near they are to mail, less the few who are suppressed or
+    had enough, who are looked for from their side. None where a segment takes more questions than that."""
+    from newsletter.audience.segments.pieces import STEPS, Chosen, Sql
+
+    number = ids.get(key)
+    chosen: Chosen | None = Chosen((number,) if number else (), True, [], [])
+    if key not in config.lists and compiler:
+        chosen = compiler.chosen(compiler.segment(key))
+    if chosen is None:
+        return None
+
+    def counted(question: Sql) -> dict[str, list[int]]:
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(*question)
+            return {row[0]: [int(number) for number in row[1:]] for row in cursor.fetchall()}
+
+    nobody = [0] * STEPS
+    less = chosen.less()
+    everybody = counted((less or chosen).steps()).get("", nobody)
+    if less:
+        everybody = _minus(everybody, counted(less.steps_of(chosen.excluded())).get("", nobody))
+    never = counted(chosen.steps_of((_NEVER, []), "person.reason"))
+    for steps in never.values():
+        everybody = _minus(everybody, steps)
+    classes = dict(zip(_STEPS, everybody, strict=True))
+    full = overload.full(overload.most(config, [key]))
+    if full:
+        rested = _RESTED.format(full=full[0], never=_NEVER)
+        often = counted(chosen.steps_of((rested, full[1]))).get("", nobody)[-1]
+        classes[""], classes["often"] = classes[""] - often, often
+    if chosen.on_one:  # whoever was never on it is no entry
+        classes.pop("no-list")
+        never = {reason: [0, *steps[1:]] for reason, steps in never.items()}
+    ways = [*classes.items(), *((reason, sum(steps)) for reason, steps in never.items())]
+    return [(why, people, (people,)) for why, people in ways if people]
+
+
+def _minus(many: list[int], few: list[int]) -> list[int]:
+    return [one - other for one, other in zip(many, few, strict=True)]
+
+
+def _of_several(config: Config, keys: Sequence[str], compiler: Compiler | None, ids: dict[str, int]) -> Classes:
+    """The classes of several lists and segments together, in which a person may be more than once."""
+    from django.db import connection
+
+    parts = [_entries(config, key, compiler, ids) for key in keys]
+    params = [value for _, more in parts for value in more]
+    full = overload.full(overload.most(config, keys))
+    enough = f"CASE WHEN entry.id IN ({full[0]}) THEN 'often' ELSE '' END" if full else "''"
+    with connection.cursor() as cursor:
+        cursor.execute(_classes([text for text, _ in parts], enough), [*(full[1] if full else []), *params])
+        return [(row[0], row[1], row[2:]) for row in cursor.fetchall()]
 
 
 _NOBODY = "SELECT 0 AS id, 0 AS step WHERE 1 = 0"

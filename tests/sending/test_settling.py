@@ -230,6 +230,7 @@ def test_only_a_mailing_whose_every_list_is_urgent_goes_again_by_itself(workspac
     assert states(mailing) == ["pending"] * 4 and laws.check(mailing) == []
     assert "urgent" in LogEntry.objects.get().words
     mailing.audience = ["all-residents", "monthly"]
+    mailing.settings["lists"]["monthly"] = {"title": "Monthly", "why": "", "urgent": False}
     assert not settling.urgent(mailing)
 
 

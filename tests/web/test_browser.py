@@ -105,7 +105,7 @@ def test_the_focus_can_be_seen(site: Site, browser: Browser) -> None:
     page = opened(browser)
     page.goto(site.url + site.leave_link())
     page.keyboard.press("Tab")
-    outline = page.locator("button").evaluate(
+    outline = page.locator("button").first.evaluate(
         "b => getComputedStyle(b).outlineStyle + getComputedStyle(b).outlineWidth"
     )
     assert outline == "solid3px"
@@ -115,7 +115,7 @@ def test_the_focus_can_be_seen(site: Site, browser: Browser) -> None:
 def test_right_to_left_pages_read_from_the_right(site: Site, browser: Browser) -> None:
     page = opened(browser, 320)
     page.goto(site.url + site.leave_link(language="ar"))
-    heading, card = page.locator("h1").bounding_box(), page.locator(".card").bounding_box()
+    heading, card = page.locator("h1").bounding_box(), page.locator(".card").first.bounding_box()
     assert heading and card
     assert page.locator("h1").evaluate("h => getComputedStyle(h).textAlign") in ("start", "right")
     assert page.evaluate("getComputedStyle(document.body).direction") == "rtl"

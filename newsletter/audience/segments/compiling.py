@@ -9,7 +9,7 @@ by the most selective condition first: of a million people a ward has 25,000, an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,31 +20,26 @@ from newsletter.audience.dialect import live
 from newsletter.audience.models import MailingList, Trait
 from newsletter.audience.segments.known import Known
 from newsletter.audience.segments.model import Condition, Segment
+from newsletter.audience.segments.pieces import (
+    MANY,
+    NO_ONE,
+    NOBODY,
+    Chosen,
+    Piece,
+    Pieces,
+    Sql,
+    either,
+    most_selective,
+    where,
+)
 from newsletter.audience.segments.storing import get
 from newsletter.config import Config
 
-Sql = tuple[str, list[object]]
-
-NOBODY: Sql = ("1 = 0", [])
 EVERYBODY: Sql = ("1 = 1", [])
 FEW = 4  # traits looked up for each person; more are listed once: a look-up is 0.3 us, an entry of a list 0.5
-MANY = 400_000  # people; counted no further (20 ms), for beyond that any other condition is as good to begin with
 INLINE = 1000  # numbers of rows written into a statement
 GOT = "'accepted', 'uncertain'"  # it may have arrived: who is asked not to get it twice, and who gets a correction
 _KEYS = {"area": "areas", "tag": "tags", "language": "language"}
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One condition, ready: `holds` with {who} for a person's number, and `people` where they can be listed."""
-
-    holds: Sql
-    people: Sql | None = None  # column id, each once
-    size: int = MANY + 1  # at most so many people, as far as was counted
-    is_list: bool = False
-
-    def of(self, who: str) -> Sql:
-        return self.holds[0].replace("{who}", who), self.holds[1]
 
 
 class Compiler:
@@ -78,26 +73,35 @@ class Compiler:
     def people(self, segment: Segment, *, loose: bool = False) -> Sql:
         """SELECT of the ids (column id) of everybody in it, each once. `loose`: also those who left, wait or pause on
         a list that is asked for; they are who the count explains."""
-        musts = [self.piece(one, loose=loose) for one in segment.must]
-        if len(segment.include) == 1:
-            musts.append(self.piece(segment.include[0], loose=loose))
-        elif segment.include:
-            musts.append(_either([self.piece(one, loose=loose) for one in segment.include]))
-        nots = [self.piece(one) for one in segment.exclude]
+        musts, nots = self.parts(segment, loose=loose)
         if not loose and not any(piece.is_list for piece in musts):
             musts.append(self.on_a_list(segment))
-        listed = [piece for piece in musts if piece.people]
-        start = min(listed, key=lambda piece: piece.size, default=None)
+        start = most_selective(musts)
         sql, params = start.people if start and start.people else ("SELECT id FROM audience_subscriber", [])
-        where = [piece.of("person.id") for piece in musts if piece is not start]
-        where += [(f"NOT {text}", more) for text, more in (piece.of("person.id") for piece in nots)]
-        if not where:
-            return sql, params
-        asked = " AND ".join(text for text, _ in where)
-        return (
-            f"SELECT person.id FROM ({sql}) AS person WHERE {asked}",
-            [*params, *(value for _, more in where for value in more)],
-        )
+        asked, more = where(musts, nots, start)
+        return (f"SELECT person.id FROM ({sql}) AS person WHERE {asked}", [*params, *more]) if asked else (sql, params)
+
+    def parts(self, segment: Segment, *, loose: bool = False, but: Sequence[Condition] = ()) -> tuple[Pieces, Pieces]:
+        """What must be true of somebody in it, and what must not; `but`: without these conditions."""
+        nots = [self.piece(one) for one in segment.exclude]
+        several = [one for one in segment.include if one not in but] if len(segment.include) > 1 else []
+        musts = [either([self.piece(one, loose=loose) for one in several])] if several else []
+        for one in (*segment.must, *(segment.include if len(segment.include) == 1 else ())):
+            if one.negated:  # those of whom it is true can be listed; those of whom it is not cannot
+                nots.append(self.piece(replace(one, negated=False)))
+            elif one not in but:
+                musts.append(self.piece(one, loose=loose))
+        return musts, nots
+
+    def chosen(self, segment: Segment) -> Chosen | None:
+        """The segment ready to be counted by how near people are to mail; None where that takes more questions, see
+        `asked_again`."""
+        if self.asked_again(segment):
+            return None
+        but = [one for part in self._parts_with_lists(segment) for one in part]
+        musts, nots = self.parts(segment, loose=True, but=but)
+        lists = tuple(self.lists[key] for key in self.lists_of(segment) if key in self.lists)
+        return Chosen(lists, bool(but), musts, nots)
 
     def on_a_list(self, segment: Segment) -> Piece:
         """Whether a person gets mail through one of the segment's lists."""
@@ -107,7 +111,7 @@ class Compiler:
         """Whether a person is in it."""
         parts = [self.piece(one, loose=loose) for one in segment.must]
         if segment.include:
-            parts.append(_either([self.piece(one, loose=loose) for one in segment.include]))
+            parts.append(either([self.piece(one, loose=loose) for one in segment.include]))
         nots = [self.piece(one) for one in segment.exclude]
         texts = [piece.holds[0] for piece in parts] + [f"NOT {piece.holds[0]}" for piece in nots]
         params = [value for piece in (*parts, *nots) for value in piece.holds[1]]
@@ -116,17 +120,20 @@ class Compiler:
     def asked_again(self, segment: Segment) -> Piece | None:
         """What is true of somebody of `people(loose=True)` only if mail goes to them through a list that is asked for;
         None where that is all said by their being on one of `lists_of`, which the count looks at anyway."""
-        parts = [(one,) for one in segment.must] + ([segment.include] if segment.include else [])
-        listed = [part for part in parts if any(self._asks_for_lists(one) for one in part)]
+        listed = self._parts_with_lists(segment)
         if not listed:
             return None
         [first, *others] = listed
         if not others and all(one.kind == "list" for one in first):
             return None
-        pieces = [_either([self.piece(one) for one in part]) for part in listed]
+        pieces = [either([self.piece(one) for one in part]) for part in listed]
         return Piece(
             (f"({' AND '.join(one.holds[0] for one in pieces)})", [value for one in pieces for value in one.holds[1]])
         )
+
+    def _parts_with_lists(self, segment: Segment) -> list[tuple[Condition, ...]]:
+        parts = [(one,) for one in segment.must] + ([segment.include] if segment.include else [])
+        return [part for part in parts if any(self._asks_for_lists(one) for one in part)]
 
     def _asks_for_lists(self, one: Condition) -> bool:
         if one.kind == "segment":
@@ -142,18 +149,18 @@ class Compiler:
             inner = [self.segment(key) for key in one.values]
             if len(inner) == 1:  # its people can be listed, too
                 return replace(self.holds(inner[0], loose=loose), people=self.people(inner[0], loose=loose), size=MANY)
-            return _either([self.holds(segment, loose=loose) for segment in inner])
+            return either([self.holds(segment, loose=loose) for segment in inner])
         if one.kind == "shape":
             sql, params = areas.holders(one.shape)
             ids = sql.replace("holding.subscriber_id FROM", "holding.subscriber_id AS id FROM", 1)
-            return Piece((f"({{who}} IN ({sql}))", params), (ids, params), MANY // 2)
+            return Piece((_within(sql, "holding"), params), (ids, params), MANY // 2)
         made = {"got": self._got, "joined": self._joined}.get(one.kind, self._trait)(one)
         return replace(made, holds=(f"(NOT {made.holds[0]})", made.holds[1]), people=None) if one.negated else made
 
     def _list(self, one: Condition, *, loose: bool) -> Piece:
         ids = [self.lists[key] for key in one.values if key in self.lists]
         if not ids:
-            return Piece((NOBODY[0], []), ("SELECT id FROM audience_subscriber WHERE 1 = 0", []), 0, is_list=True)
+            return Piece(NOBODY, NO_ONE, 0, is_list=True)
         asked = f"row.list_id IN ({_numbers(ids)})" + ("" if loose else f" AND {live('row')}")
         params: list[object] = []
         once = "DISTINCT " if len(ids) > 1 else ""
@@ -170,15 +177,14 @@ class Compiler:
         """A tag, area, language or field, by the traits that it means; a long list of them is asked for by SQL."""
         ids = self._traits(one)
         if not ids:
-            return Piece((NOBODY[0], []), ("SELECT id FROM audience_subscriber WHERE 1 = 0", []), 0)
+            return Piece(NOBODY, NO_ONE, 0)
         within = f"IN ({_numbers(ids)})"
         once = "DISTINCT " if len(ids) > 1 and one.kind in ("area", "tag") else ""
         listed = f"SELECT {once}row.subscriber_id AS id FROM audience_holding AS row WHERE row.trait_id {within}"
+        holds = _within(f"SELECT row.subscriber_id FROM audience_holding AS row WHERE row.trait_id {within}", "row")
         if len(ids) <= FEW:
             row = f"row.trait_id {within} AND row.subscriber_id = {{who}}"
             holds = f"EXISTS (SELECT 1 FROM audience_holding AS row WHERE {row})"
-        else:
-            holds = f"({{who}} IN ({listed}))"
         return Piece((holds, []), (listed, []), self._size(within))
 
     def _traits(self, one: Condition) -> list[int]:
@@ -235,7 +241,7 @@ class Compiler:
             cursor.execute(f"SELECT id FROM sending_mailing WHERE slug IN ({marks})", list(one.values))
             ids = [pk for (pk,) in cursor.fetchall()]
         if not ids:
-            return Piece((NOBODY[0], []))
+            return Piece(NOBODY, NO_ONE, 0)
         asked = f"row.mailing_id IN ({_numbers(ids)}) AND row.state IN ({GOT})"
         return Piece(
             (f"EXISTS (SELECT 1 FROM sending_delivery AS row WHERE row.subscriber_id = {{who}} AND {asked})", []),
@@ -262,21 +268,6 @@ def array_sql(config: Config, keys: Sequence[str], who: str) -> Sql:
     return (listed if dialect.is_sqlite() else f"coalesce({listed}, '[]'::jsonb)"), params
 
 
-def _either(pieces: Sequence[Piece]) -> Piece:
-    """One of them is true; their people together can be listed when those of each can."""
-    holds = f"({' OR '.join(piece.holds[0] for piece in pieces) or NOBODY[0]})"
-    params = [value for piece in pieces for value in piece.holds[1]]
-    people: Sql | None = None
-    if pieces and all(piece.people for piece in pieces):
-        listed = [piece.people for piece in pieces if piece.people]
-        people = (
-            "SELECT either.id FROM (" + " UNION ".join(sql for sql, _ in listed) + ") AS either",
-            [value for _, more in listed for value in more],
-        )
-    size = sum(piece.size for piece in pieces)
-    return Piece((holds, params), people, size, is_list=bool(pieces) and all(piece.is_list for piece in pieces))
-
-
 def _between(value: str, low: str, high: str, number: bool) -> bool:
     if not number:
         return (not low or value >= low) and (not high or value <= high)
@@ -284,6 +275,14 @@ def _between(value: str, low: str, high: str, number: bool) -> bool:
         return (not low or float(value) >= float(low)) and (not high or float(value) <= float(high))
     except ValueError:
         return False
+
+
+def _within(people: str, table: str) -> str:
+    """Whether a person is among these. PostgreSQL makes a join of EXISTS, but not of NOT IN, which it asks row by row
+    where the people do not fit its memory; SQLite lists them once for IN, and would look each up for EXISTS."""
+    if dialect.is_sqlite():
+        return f"({{who}} IN ({people}))"
+    return f"EXISTS ({people} AND {table}.subscriber_id = {{who}})"
 
 
 def _numbers(ids: Sequence[int]) -> str:
