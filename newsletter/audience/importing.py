@@ -109,14 +109,12 @@ def plan(
     started = time.monotonic()
     keys = _lists(config, [list_key] if isinstance(list_key, str) and list_key else list_key)
     name = _name(path, config)
-    theirs = services.known(service) if service else None
-    table = _opened(path, name, encoding, sheet)
+    theirs, table = services.known(service) if service else None, _opened(path, name, encoding, sheet)
     try:
         reader = services.Reader(theirs, table.header, config, services.TOLD.get(state, "")) if theirs else None
         columns = _columns(table, config, {**(theirs.renamed(table.header, name) if theirs else {}), **renamed}, reader)
-        on_lists = theirs is None or theirs.on_lists(table.header)
-        if on_lists and not keys and columns.at("lists") is None:
-            raise NewsletterError(_which_list(config, name), exit=Exit.USAGE)
+        if on_lists := theirs is None or theirs.on_lists(table.header):
+            _ask_for_list(keys, columns, config, name)
         people = People(table, columns, config, keys)
         counts, problems = Counts(), [*table.problems, *columns.problems]
         with database.problems_of():
@@ -310,6 +308,11 @@ def _refuse_empty(counts: Counts, name: str) -> None:
     hint = "Below the columns’ names there must be a row for each person. Was the right sheet saved?"
     message = f"{name} holds nobody: it has a heading and no rows"
     raise NewsletterError(Problem("no-rows", message, hint, Where(name)))
+
+
+def _ask_for_list(keys: tuple[str, ...], columns: header.Columns, config: Config, name: str) -> None:
+    if not keys and columns.at("lists") is None:
+        raise NewsletterError(_which_list(config, name), exit=Exit.USAGE)
 
 
 def _which_list(config: Config, name: str) -> Problem:
