@@ -35,9 +35,6 @@ _WHY_NOT = """CASE WHEN {reason} IS NOT NULL THEN {reason} ELSE CASE {step} WHEN
             WHEN 2 THEN 'left' WHEN 1 THEN 'unconfirmed' ELSE 'no-list' END END"""
 _NEVER = """SELECT subscriber.id, suppression.reason FROM audience_suppression AS suppression
             JOIN audience_subscriber AS subscriber ON subscriber.canonical = suppression.canonical"""
-# Those who had enough, and may get mail otherwise.
-_RESTED = """SELECT subscriber_id AS id FROM ({full}) AS had
-    WHERE NOT EXISTS (SELECT 1 FROM ({never}) AS never WHERE never.id = had.subscriber_id)"""
 _CLASSES = """
     SELECT why_not, count(*), {sums} FROM (
         SELECT {counts}, {why_not} AS why_not
@@ -70,7 +67,6 @@ _CHOSEN = """(
             ) AS in_order
         )"""
 
-_STEPS = ("no-list", "unconfirmed", "left", "paused", "")  # why not, by step
 Classes = list[tuple[str, int, tuple[int, ...]]]  # why not, people, entries of each part
 
 WORDS = {
@@ -150,45 +146,14 @@ def explain(config: Config, audience: Sequence[str]) -> Explanation:
 def _of_one(config: Config, key: str, compiler: Compiler | None, ids: dict[str, int]) -> Classes | None:
     """The classes of one list or segment: everybody by how near they are to mail, less the few who are suppressed or
     had enough, who are looked for from their side. None where a segment takes more questions than that."""
-    from newsletter.audience.segments.pieces import STEPS, Chosen, Sql
+    from newsletter.audience.segments import counting
+    from newsletter.audience.segments.pieces import Chosen
 
     number = ids.get(key)
     chosen: Chosen | None = Chosen((number,) if number else (), True, [], [])
     if key not in config.lists and compiler:
         chosen = compiler.chosen(compiler.segment(key))
-    if chosen is None:
-        return None
-
-    def counted(question: Sql) -> dict[str, list[int]]:
-        from django.db import connection
-
-        with connection.cursor() as cursor:
-            cursor.execute(*question)
-            return {row[0]: [int(number) for number in row[1:]] for row in cursor.fetchall()}
-
-    nobody = [0] * STEPS
-    less = chosen.less()
-    everybody = counted((less or chosen).steps()).get("", nobody)
-    if less:
-        everybody = _minus(everybody, counted(less.steps_of(chosen.excluded())).get("", nobody))
-    never = counted(chosen.steps_of((_NEVER, []), "person.reason"))
-    for steps in never.values():
-        everybody = _minus(everybody, steps)
-    classes = dict(zip(_STEPS, everybody, strict=True))
-    full = overload.full(overload.most(config, [key]))
-    if full:
-        rested = _RESTED.format(full=full[0], never=_NEVER)
-        often = counted(chosen.steps_of((rested, full[1]))).get("", nobody)[-1]
-        classes[""], classes["often"] = classes[""] - often, often
-    if chosen.on_one:  # whoever was never on it is no entry
-        classes.pop("no-list")
-        never = {reason: [0, *steps[1:]] for reason, steps in never.items()}
-    ways = [*classes.items(), *((reason, sum(steps)) for reason, steps in never.items())]
-    return [(why, people, (people,)) for why, people in ways if people]
-
-
-def _minus(many: list[int], few: list[int]) -> list[int]:
-    return [one - other for one, other in zip(many, few, strict=True)]
+    return counting.classes(chosen, _NEVER, overload.full(overload.most(config, [key]))) if chosen else None
 
 
 def _of_several(config: Config, keys: Sequence[str], compiler: Compiler | None, ids: dict[str, int]) -> Classes:

@@ -49,7 +49,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         return undo(request, key, said)
     if action and (answer := leaving.act(request, key, said, action)):
         return answer
-    if subscribing.has_left(key.canonical, key.lists):
+    if subscribing.has_left(key.canonical, key.lists, person):
         return left(request, key, said)
     more = {"offers": leaving.offers(key, person)}
     return choice(request, key, said, "leave", "leave_title", ("leave_to",), action="leave", **more)

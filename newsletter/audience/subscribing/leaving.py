@@ -129,9 +129,10 @@ def remove(canonical: str, *, why: str, by: str = "", channel: str = "staff", st
         return Change(True, (), suppressed=stop)
 
 
-def has_left(canonical: str, lists: Sequence[str]) -> bool:
-    """True when this address gets nothing through these lists any more: all left, or suppressed."""
-    person = person_of(canonical)
+def has_left(canonical: str, lists: Sequence[str], person: Subscriber | None = None) -> bool:
+    """True when this address gets nothing through these lists any more: all left, or suppressed. `person`: whose it
+    is, where that is known."""
+    person = person or person_of(canonical)
     canonical = person.canonical if person else canonical
     if never.found(canonical):
         return True

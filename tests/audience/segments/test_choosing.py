@@ -17,6 +17,7 @@ from tests.workspace import Workspace
 
 LISTS = ("all-residents", "monthly")
 WARDS, TAGS, LANGUAGES = ("North", "South", ""), ("staff", "young"), ("en-GB", "cy", "")
+DAYS = ("2026-01-05", "2026-06-01", "")
 STATES = ("confirmed", "left", "pending", "paused", "")
 
 people = st.fixed_dictionaries(
@@ -25,6 +26,8 @@ people = st.fixed_dictionaries(
         "ward": st.sampled_from(WARDS),
         "tags": st.lists(st.sampled_from(TAGS), unique=True, max_size=2),
         "language": st.sampled_from(LANGUAGES),
+        "meeting": st.sampled_from(DAYS),
+        "joined": st.sampled_from(DAYS[:2]),
         "suppressed": st.sampled_from((False, False, False, True)),
     }
 )
@@ -35,6 +38,9 @@ conditions = st.one_of(
     st.booleans().map(lambda known: {"field": "ward", "known": known}),
     st.sampled_from(TAGS).map(lambda tag: {"tag": tag}),
     st.sampled_from(("en", "cy")).map(lambda code: {"language": code}),
+    st.just({"field": "meeting", "from": "2026-02-01"}),
+    st.just({"field": "meeting", "to": "2026-05-31"}),
+    st.just({"joined_since": "2026-02-01"}),
 )
 definitions = st.fixed_dictionaries(
     {"include": st.lists(conditions, max_size=3), "must": st.lists(conditions, max_size=2)},
@@ -57,6 +63,10 @@ def true(one: dict[str, Any], person: dict[str, Any]) -> bool:
         return bool(person["language"].split("-")[0] == one["language"])
     if "known" in one:
         return bool(person["ward"]) is one["known"]
+    if "joined_since" in one:
+        return bool(person["joined"] >= one["joined_since"])
+    if one.get("field") == "meeting":
+        return bool(person["meeting"]) and one.get("from", "") <= person["meeting"] <= one.get("to", "9")
     if "is_not" in one:
         return bool(person["ward"] != one["is_not"])
     return person["ward"].lower() in [ward.lower() for ward in one["is"]]
@@ -76,11 +86,12 @@ def within(definition: dict[str, Any], person: dict[str, Any]) -> bool:
 def add(workspace: Workspace, number: int, person: dict[str, Any]) -> str:
     from newsletter.audience.models import MailingList, Subscriber, Subscription
 
-    attributes = {key: person[key] for key in ("ward", "tags") if person[key]}
+    attributes = {key: person[key] for key in ("ward", "tags", "meeting") if person[key]}
     address = f"p{number}@example.org"
     row = Subscriber.objects.create(
         canonical=address, address=address, attributes=attributes, language=person["language"]
     )
+    Subscriber.objects.filter(pk=row.pk).update(created=f"{person['joined']}T12:00:00Z")
     traits.keep(row.pk)
     for key, state in zip(LISTS, person["states"], strict=True):
         chosen, _ = MailingList.objects.get_or_create(key=key)
