@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -12,6 +12,7 @@ from newsletter.audience.headings import HEADINGS, beside, meanings, plain
 from newsletter.config import Config
 from newsletter.problems import NewsletterError, Problem, Severity, Where, did_you_mean
 
+Examples = Callable[[int], Sequence[str]]  # what the column at a place (from 0) holds in the first rows
 REASON = "problem"  # the column that our own .refused.csv adds; ignored when it is imported again
 
 
@@ -29,7 +30,11 @@ class Columns:
 
 
 def understand(
-    header: Sequence[str], config: Config, name: str, renamed: Mapping[str, str] = MappingProxyType({})
+    header: Sequence[str],
+    config: Config,
+    name: str,
+    renamed: Mapping[str, str] = MappingProxyType({}),
+    examples: Examples = lambda _: (),
 ) -> Columns:
     """Match the header to what we know; `renamed` says what headings mean, "" that a column is left out.
 
@@ -49,7 +54,7 @@ def understand(
         if key == "" or (heading == REASON and key is None):
             continue
         if key is None:
-            problems.append(_undeclared(title, place, names, where))
+            problems.append(_undeclared(title, place, names, where, examples))
         elif key in keys.values():
             message = f"Two columns are both ‘{key}’: ‘{header[_place(keys, key)]}’ and ‘{title}’"
             raise NewsletterError(Problem("doubled-column", message, "Remove or rename one of them.", where))
@@ -58,7 +63,7 @@ def understand(
             if heading != plain(key):
                 understood.append(f"‘{title.strip()[:60]}’ as ‘{key}’")
     if "email" not in keys.values():
-        raise NewsletterError(_no_email(header, where))
+        raise NewsletterError(_no_email(header, where, examples))
     if understood:
         note = f"Read {', '.join(understood)}"
         problems.append(Problem("column-understood", note, where=where, severity=Severity.NOTE))
@@ -98,7 +103,7 @@ def _place(keys: dict[int, str], key: str) -> int:
     return next(place for place, known in keys.items() if known == key)
 
 
-def _undeclared(title: str, place: int, names: dict[str, str], where: Where) -> Problem:
+def _undeclared(title: str, place: int, names: dict[str, str], where: Where, examples: Examples) -> Problem:
     if not title.strip():
         message = f"Column {place + 1} has no name and is left out"
         return Problem("undeclared-column", message, where=where, severity=Severity.NOTE)
@@ -107,7 +112,9 @@ def _undeclared(title: str, place: int, names: dict[str, str], where: Where) -> 
     near = did_you_mean(plain(title), names)
     quoted = title.strip()[:60].replace("\\", "").replace('"', "'")
     declare = f'To keep it, end newsletter.toml with two lines: first [fields.{key}] and below it title = "{quoted}"'
-    message = f"The column ‘{title.strip()[:60]}’ is not known here and is left out"
+    declare = f"Is it one of ours by another name? --map '{quoted}=KEY'. {declare}" if "'" not in quoted else declare
+    holds = ", ".join(f"‘{one}’" for one in examples(place))
+    message = f"The column ‘{title.strip()[:60]}’ is not known here and is left out{holds and f'; it holds {holds}'}"
     return Problem(
         "undeclared-column",
         message,
@@ -117,12 +124,16 @@ def _undeclared(title: str, place: int, names: dict[str, str], where: Where) -> 
     )
 
 
-def _no_email(header: Sequence[str], where: Where) -> Problem:
+def _no_email(header: Sequence[str], where: Where, examples: Examples) -> Problem:
     has = ", ".join(f"‘{title.strip()[:40]}’" for title in header[:12] if title.strip()) or "none with a name"
     more = " …" if len(header) > 12 else ""
+    likely = (title.strip() for place, title in enumerate(header) if any("@" in one for one in examples(place)))
+    hint = "Rename the column that holds the addresses, or add one."
+    if (found := next(likely, "")) and "'" not in found:
+        hint = f"‘{found[:40]}’ seems to hold addresses: --map '{found}=email'."
     return Problem(
         "no-email-column",
         f"Your file needs a column called ‘email’. Right now it has {has}{more}",
-        hint="Rename the column that holds the addresses, or add one.",
+        hint=hint,
         where=where,
     )

@@ -41,6 +41,7 @@ class Counts:
     suppressed: dict[str, int] = field(default_factory=dict)  # left out, by the suppression's reason
     left: int = 0  # left out: they left every list that the file names for them
     departed: dict[str, int] = field(default_factory=dict)  # of another service: left, blocked, gone there
+    departing: int = 0  # those of the departed for whom something changes here
     repeated: int = 0  # rows joined into another row of the same address
     refused: int = 0
 
@@ -53,7 +54,7 @@ class Counts:
     @property
     def changes(self) -> int:
         """People for whom something would be written."""
-        return self.new + self.updated + sum(self.departed.values())
+        return self.new + self.updated + self.departing
 
     def as_json(self) -> dict[str, Any]:
         return {**self.__dict__}
@@ -95,6 +96,7 @@ def plan(
     encoding: str = "",
     sheet: str = "",
     service: str = "",
+    state: str = "",
     renamed: Mapping[str, str] = MappingProxyType({}),
     on_progress: Progress = lambda *_: None,
 ) -> Plan:
@@ -103,7 +105,8 @@ def plan(
     Raises NewsletterError where the file as a whole cannot be used (no e-mail column, not a CSV file, unknown list …);
     rows that cannot be used are Problems of the plan, the first twenty one by one. Memory stays flat.
     `encoding`: how the file is written, where somebody knows; empty: find out. `sheet`: of a workbook; empty: the first
-    that is not hidden. `renamed`: what columns of the file are, by their heading.
+    that is not hidden. `service`: whose export it is; `state`: one of services.TOLD that all in it had there.
+    `renamed`: what columns of the file are, by their heading.
     """
     started = time.monotonic()
     keys = _lists(config, [list_key] if isinstance(list_key, str) and list_key else list_key)
@@ -111,26 +114,26 @@ def plan(
     theirs = services.known(service) if service else None
     table = _opened(path, name, encoding, sheet)
     try:
-        told = {**(theirs.renamed(table.header, name) if theirs else {}), **renamed}
-        columns = header.understand(table.header, config, name, told)
-        if not keys and columns.at("lists") is None:
+        reader = services.Reader(theirs, table.header, config, services.TOLD.get(state, "")) if theirs else None
+        columns = _columns(table, config, {**(theirs.renamed(table.header, name) if theirs else {}), **renamed}, reader)
+        on_lists = theirs is None or theirs.on_lists(table.header)
+        if on_lists and not keys and columns.at("lists") is None:
             raise NewsletterError(_which_list(config, name), exit=Exit.USAGE)
         people = People(table, columns, config, keys)
         counts, problems = Counts(), [*table.problems, *columns.problems]
         with database.problems_of():
             stage = Stage()
-            rows = _read(table, people, stage, counts, problems, on_progress)
-            if theirs:
-                rows = _with_states(rows, people, services.Reader(theirs, table.header), stage)
-            _stage_all(stage, rows)
+            _stage_all(stage, _read(table, people, stage, counts, problems, on_progress, reader), people, reader)
             on_progress("comparing", 0, 0)
             counts.repeated, again = stage.sort()
             stage.name_lists(people.lists, make=False)
             _count(counts, stage.classify(), stage)
+            counts.departing = stage.departing()
             stay_off, first = stage.stay_off(), stage.first_people(5)
     finally:
         table.close()
-    problems += [*_repeated(again, counts.repeated, name), *_too_many(counts.refused, name), *people.notes()]
+    problems += [*_repeated(again, counts.repeated, name), *_too_many(counts.refused, name)]
+    problems += [note for note in people.notes() if on_lists or note.code != "without-list"]
     _refuse_empty(counts, name)
     return Plan(
         name=name,
@@ -161,13 +164,14 @@ def run(plan: Plan, *, basis: Basis = Basis(), on_progress: Progress = lambda *_
     from newsletter.audience.models import Wording
 
     started, now, stage = time.monotonic(), timezone.now(), plan._stage
-    counts = Counts(rows=plan.counts.rows, repeated=plan.counts.repeated, refused=plan.counts.refused)
+    before = plan.counts
+    counts = Counts(before.rows, repeated=before.repeated, refused=before.refused, departing=before.departing)
     verdicts: dict[str, int] = {}
     with _refused_kept(plan, stage) as kept, database.problems_of():
         stage.name_lists(plan.lists, make=True)
         words = Wording.of(basis.wording)
         shown = words.pk if words else None
-        if not plan.counts.changes:  # nothing to do: comparing all of them again would tell no more
+        if not before.changes:  # nothing to do: comparing all of them again would tell no more
             verdicts = stage.verdicts()
         for low, high in () if verdicts else stage.batches():
             for verdict, people in stage.apply(low, high, now, shown, basis.why(plan.name)).items():
@@ -191,14 +195,18 @@ def _read(
     counts: Counts,
     problems: list[Problem],
     on_progress: Progress,
+    reader: services.Reader | None = None,
 ) -> Iterator[Staged]:
     size = table.path.stat().st_size
     refused: list[tuple[int, str, str]] = []
     person, rows = people.person, 0
+    unfolded = reader.unfolded if reader and reader.extra else None
     for row in table.rows():
         rows += 1
         if not rows % _STEP:
             on_progress("reading", table.position(), size)
+        if unfolded and not row.fault:
+            row.cells = unfolded(row.cells)
         try:
             if row.fault is None:
                 yield person(row)
@@ -217,6 +225,10 @@ def _read(
             refused.clear()
     counts.rows = rows
     stage.refuse(refused)
+    if table.path.stat().st_size != size:
+        hint = "Wait until it is complete, then import it again: who is in already stays as they are."
+        message = f"{table.name} was written to while it was read; its last row may be half a row"
+        problems.append(Problem("file-changed", message, hint, Where(table.name), Severity.WARNING))
 
 
 def _with_states(rows: Iterator[Staged], people: People, reader: services.Reader, stage: Stage) -> Iterator[Staged]:
@@ -279,7 +291,17 @@ def _lists(config: Config, keys: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
-def _stage_all(stage: Stage, rows: Iterator[Staged]) -> None:
+def _columns(
+    table: Table | workbook.Book, config: Config, told: Mapping[str, str], reader: services.Reader | None
+) -> header.Columns:
+    headings = [*table.header, *(reader.extra if reader else ())]
+    examples = table.examples if isinstance(table, Table) else lambda _: ()
+    return header.understand(headings, config, table.name, told, examples)
+
+
+def _stage_all(stage: Stage, rows: Iterator[Staged], people: People, reader: services.Reader | None) -> None:
+    if reader:
+        rows = _with_states(rows, people, reader, stage)
     while batch := list(islice(rows, _STEP)):
         stage.add(batch)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
@@ -45,6 +46,15 @@ _LANGUAGES = {
     **{"urdu": "ur", "اردو": "ur", "arabic": "ar", "العربية": "ar", "polish": "pl", "polski": "pl"},
     **{"german": "de", "deutsch": "de", "french": "fr", "français": "fr", "spanish": "es", "español": "es"},
 }
+
+
+def _mixed(address: str) -> bool:
+    """Whether one part of the address has letters of two scripts that look alike (UTS 39: mixed-script)."""
+    for part in re.split(r"[@.]", address):
+        scripts = {unicodedata.name(letter, "?").split()[0] for letter in part if letter.isalpha()}
+        if len(scripts & {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}) > 1:
+            return True
+    return False
 
 
 class Refused(Exception):
@@ -93,6 +103,8 @@ class People:
         mask, language, attributes, notes = self._meaning(self._rest(cells))
         for code, example in notes:
             self._note(code, row, example)
+        if not address.isascii() and _mixed(address):
+            self._note("mixed-letters", row, address)
         if canonical.partition("@")[0] in ROLES:
             self._note("role-address", row, address)
         return canonical, row.number, address, *names, language, attributes, mask  # type: ignore[return-value]
@@ -110,11 +122,14 @@ class People:
     def notes(self) -> list[Problem]:
         """What was taken, but should be known: role addresses, languages that were not understood, nobody's lists."""
         words = {
+            "mixed-letters": "{n} addresses mix letters that look alike, such as a Cyrillic а in a Latin word"
+            " (the first: {example})",
             "role-address": "{n} belong to a role, not to a person (the first: {example})",
             "unknown-language": "{n} rows name an unknown language, which was left out (the first: {example})",
             "without-list": "{n} rows name no list; those people get nothing until they are on one",
         }
         hints = {
+            "mixed-letters": "Nobody types them so. Ask these people for their address, or take the rows out.",
             "unknown-language": "Write a code such as en-GB, cy or ur.",
             "without-list": "Import the file again with --list KEY.",
         }

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import TextIOWrapper
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -56,6 +57,7 @@ class Table:
     problems: list[Problem]
     _lines: _Lines = field(repr=False)
     _rows: int = 1
+    _first: list[list[str]] | None = field(default=None, repr=False)
 
     def rows(self) -> Iterator[Row]:
         """Every row that is not blank, bad ones with their fault; never raises for what stands in the file.
@@ -94,6 +96,22 @@ class Table:
     def layout(self) -> str:
         """How it is laid out, for people."""
         return DELIMITERS[self.delimiter]
+
+    def examples(self, place: int, most: int = 3) -> list[str]:
+        """What the column at this place (from 0) holds in the first rows, for a person to see; reads them once more."""
+        if self._first is None:
+            self._first = self._first_rows()
+        cells = (" ".join(row[place].split())[:40] for row in self._first if place < len(row))
+        return list(dict.fromkeys(cell for cell in cells if cell and cell.isprintable()))[:most]
+
+    def _first_rows(self) -> list[list[str]]:
+        try:
+            with self.path.open(encoding=self.encoding, newline="", errors="replace") as file:
+                lines = islice(iter(lambda: file.readline(CELL), ""), 50)
+                rows = csv.reader(lines, delimiter=self.delimiter)
+                return list(islice(dropwhile(lambda row: row != self.header, rows), 1, 12))
+        except (OSError, csv.Error):
+            return []
 
     def close(self) -> None:
         """Close the file; calling it twice does no harm."""

@@ -40,7 +40,7 @@ _CLASSIFY = """
         WHEN EXISTS (SELECT 1 FROM audience_suppression AS never WHERE never.canonical = import_person.canonical)
             OR EXISTS (SELECT 1 FROM import_erased AS gone WHERE gone.canonical = import_person.canonical)
             THEN 'suppressed'
-        WHEN EXISTS (SELECT 1 FROM import_state AS theirs WHERE theirs.canonical = import_person.canonical AND rank > 0)
+        WHEN EXISTS (SELECT 1 FROM import_state AS theirs WHERE theirs.canonical = import_person.canonical AND rank > 1)
             THEN 'departed'
         ELSE coalesce((
             SELECT CASE
@@ -82,8 +82,7 @@ _APPLY = (
     """,
     """
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
-    SELECT wish.canonical, list.key, 'joined', 'import', %(wording)s, %(why)s, '', coalesce((SELECT theirs.at
-        FROM import_state AS theirs WHERE theirs.canonical = wish.canonical), %(now)s), %(now)s
+    SELECT wish.canonical, list.key, {event}, 'import', %(wording)s, %(why)s, '', {at}, %(now)s
     FROM import_person AS wish CROSS JOIN import_list AS list
     WHERE wish.place > %(low)s AND wish.place <= %(high)s AND (list.bit & wish.lists) <> 0 AND (wish.verdict = 'new'
         OR (wish.verdict = 'updated' AND NOT EXISTS (
@@ -92,7 +91,7 @@ _APPLY = (
     """,
     """
     INSERT INTO audience_subscription (subscriber_id, list_id, state, changed)
-    SELECT known.id, list.list_id, 'confirmed', %(now)s
+    SELECT known.id, list.list_id, {state}, {at}
     FROM import_person AS wish CROSS JOIN audience_subscriber AS known CROSS JOIN import_list AS list
     WHERE wish.place > %(low)s AND wish.place <= %(high)s AND known.canonical = wish.canonical
         AND (list.bit & wish.lists) <> 0
@@ -100,6 +99,15 @@ _APPLY = (
     ON CONFLICT DO NOTHING
     """,
 )
+
+# What a plain import writes for these words of _APPLY, and what one does that knows of another service.
+_PLAIN = {"{event}": "'joined'", "{state}": "'confirmed'", "{at}": "%(now)s"}
+_PENDING = "EXISTS (SELECT 1 FROM import_state AS t WHERE t.canonical = wish.canonical AND t.state = 'pending')"
+_THEIRS = {
+    "{event}": f"CASE WHEN {_PENDING} THEN 'asked' ELSE 'joined' END",
+    "{state}": f"CASE WHEN {_PENDING} THEN 'pending' ELSE 'confirmed' END",
+    "{at}": "coalesce((SELECT t.at FROM import_state AS t WHERE t.canonical = wish.canonical), %(now)s)",
+}
 
 # No area is given for a person, but a postcode that we know.
 _PLACE = {
@@ -149,6 +157,7 @@ class Stage:
 
         self.connection = connection
         self.size = 0
+        self._theirs = False  # whether the file is another service's export
         self.drop()  # what an import before this one in the same process left
         for statement in _TABLES.format(**dialect.column_types()).split(";"):
             self._execute(statement)
@@ -175,6 +184,7 @@ class Stage:
 
     def states(self, rows: list[tuple[str, str, int, datetime | None]]) -> None:
         """Note what became of people at another service: address, state, its rank (the highest counts), and when."""
+        self._theirs = True
         adapt = self.connection.ops.adapt_datetimefield_value
         with self.connection.cursor() as cursor:
             cursor.executemany(
@@ -192,6 +202,10 @@ class Stage:
                 "ON theirs.canonical = wish.canonical WHERE wish.verdict = 'departed' GROUP BY theirs.state"
             )
         )
+
+    def departing(self) -> int:
+        """For how many of those something changes here."""
+        return staged_states.differing(self._fetch, 0, self.size) if self._theirs else 0
 
     def sort(self) -> tuple[int, list[tuple[int, int, str]]]:
         """Sort by address and join repeated addresses into one person, later rows over earlier, cell by cell.
@@ -263,13 +277,18 @@ class Stage:
             if not dialect.is_sqlite():  # SQLite has one writer anyway; pages and senders are not kept waiting
                 self._execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
                 self._count_afresh()
+                if high < self.size:  # the last batch waits for the disk, and with it for all before it
+                    self._execute("SET LOCAL synchronous_commit TO off")
             counts = self.classify(low, high)
             if counts.keys() & {"new", "updated"}:
                 merged = dialect.merged("known.attributes", "wish.attributes")
                 if "updated" in counts:
                     staged_traits.forget(self._execute, low, high)
+                words = {"{merged}": merged, **(_THEIRS if self._theirs else _PLAIN)}
                 for statement in _APPLY:
-                    self._execute(statement.replace("{merged}", merged), values)
+                    for word, sql in words.items():
+                        statement = statement.replace(word, sql)
+                    self._execute(statement, values)
                 staged_traits.keep(self._execute, low, high)
             if "departed" in counts:
                 staged_states.keep(self._execute, values)

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 @click.option(
     "--from", "service", default="", metavar="SERVICE", help="An export of mailchimp, govdelivery or listmonk."
 )
+@click.option(
+    "--state",
+    type=click.Choice(("subscribed", "unconfirmed", "unsubscribed", "blocked", "bounced")),
+    help="With --from: what all people of the file were there, where the export does not say it.",
+)
 @click.option("--map", "maps", multiple=True, metavar="'COLUMN=KEY'", help="What a column is: 'Their mail=email'.")
 @click.option("--consent", default="", metavar="TEXT", help="The words these people agreed to; kept as proof.")
 @click.option("--consent-file", type=click.Path(path_type=Path), help="The same, from a text file.")
@@ -48,6 +53,7 @@ def import_command(
     encoding: str,
     sheet: str,
     service: str,
+    state: str | None,
     maps: tuple[str, ...],
     consent: str,
     consent_file: Path | None,
@@ -69,28 +75,25 @@ def import_command(
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if not (yes or dry_run or asks):
         raise NewsletterError(_needs_yes(file, list_keys), exit=Exit.REFUSED)
-    wish = Wish(list_keys, encoding, sheet, service, maps, consent, consent_file, basis_text)
+    if state and not service:
+        raise NewsletterError(_state_alone(), exit=Exit.USAGE)
+    wish = Wish(list_keys, encoding, sheet, service, state or "", maps, consent, consent_file, basis_text)
     reason = basis.told(consent, consent_file, basis_text)
     database.ready(config)
     bar = _progress(output)
     renamed = dict(map(_renamed, maps))
     found = _found(file, output)
-    how = {"encoding": encoding, "sheet": sheet, "service": service}
+    how = {"encoding": encoding, "sheet": sheet, "service": service, "state": state or ""}
     plan = importing.plan(found, config, list_keys, renamed=renamed, on_progress=bar, **how)
     if not as_json:
         _show(output, plan)
     if dry_run:
-        if as_json:
-            print_json(plan.problems, dry_run=True, file=plan.name, **plan.counts.as_json(), preview=plan.preview)
-        else:
-            output.say("\nNothing was written (--dry-run).")
-        return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
-    change = plan.counts.changes
-    if change and not reason:
+        return _only_shown(output, plan, as_json)
+    if plan.counts.new + plan.counts.updated and not reason:  # nobody is written to who is only kept off
         wish = wish._replace(consent=_asked(output) if asks and not yes else "")
         if not (reason := basis.told(wish.consent, None, "")):
             raise NewsletterError(basis.missing(), exit=Exit.REFUSED)
-    if change and not yes and not click.confirm(f"\nImport {count(change, 'person', 'people')}?", default=False):
+    if plan.counts.changes and not yes and not click.confirm(f"\n{_question(plan.counts)}?", default=False):
         output.say("Nothing was imported.")
         return Exit.REFUSED
     done = importing.run(plan, basis=reason or basis.Basis(), on_progress=bar)
@@ -103,6 +106,22 @@ def import_command(
     return Exit.FAILURES if done.counts.refused else Exit.FINE
 
 
+def _only_shown(output: Output, plan: Plan, as_json: bool) -> int:
+    if as_json:
+        print_json(plan.problems, dry_run=True, file=plan.name, **plan.counts.as_json(), preview=plan.preview)
+    else:
+        output.say("\nNothing was written (--dry-run).")
+    return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
+
+
+def _question(counts: Counts) -> str:
+    change = counts.new + counts.updated
+    taken = [f"import {count(change, 'person', 'people')}"] if change else []
+    kept_out = [f"keep out {count(counts.departing, 'person', 'people')}"] if counts.departing else []
+    said = " and ".join([*taken, *kept_out])
+    return said[0].upper() + said[1:]
+
+
 class Wish(NamedTuple):
     """What was said on the command line, for the command that imports mended rows as the others were."""
 
@@ -110,6 +129,7 @@ class Wish(NamedTuple):
     encoding: str
     sheet: str
     service: str
+    state: str
     maps: tuple[str, ...]
     consent: str
     consent_file: Path | None
@@ -122,6 +142,7 @@ class Wish(NamedTuple):
         ]
         one = [
             ("--from", self.service),
+            ("--state", self.state),
             ("--consent", self.consent),
             ("--consent-file", self.consent_file),
             ("--basis", self.basis_text),
@@ -135,6 +156,11 @@ def _renamed(word: str) -> tuple[str, str]:
         hint = "Write the column's heading, an equals sign, and what it is: --map 'Their mail=email'."
         raise NewsletterError(Problem("bad-map", f"‘{word[:60]}’ does not say what a column is", hint), exit=Exit.USAGE)
     return title.strip(), key.strip()
+
+
+def _state_alone() -> Problem:
+    hint = "--from mailchimp, --from govdelivery or --from listmonk."
+    return Problem("state-alone", "--state says what people were at a service; which one?", hint)
 
 
 def _found(file: Path, output: Output) -> Path:
@@ -187,7 +213,9 @@ def _show(output: Output, plan: Plan) -> None:
 
 _STATES = {  # of people of another service, who are not taken as subscribers
     "left": ("kept out", "who unsubscribed there: they have left these lists here, too"),
-    "blocked": ("kept out", "blocked there: never mailed from here"),
+    "everything": ("kept out", "who left everything there: no mailings from here"),
+    "complaint": ("kept out", "who called mail from there spam: no mailings from here"),
+    "blocked": ("kept out", "blocked there: no mailings from here"),
     "gone": ("kept out", "whose address bounced there: never mailed from here"),
 }
 
@@ -206,6 +234,8 @@ def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
         facts.append(("left out", f"{number(people)} {WORDS.get(reason, reason)}"))
     for state, people in counts.departed.items():
         facts.append((_STATES[state][0], f"{number(people)} {_STATES[state][1]}"))
+    if counts.departed:
+        facts.append(("", f"{number(counts.departing)} of them new here"))
     if counts.repeated:
         facts.append(("repeated", counts.repeated))
     if counts.refused:
@@ -223,7 +253,9 @@ def _said(output: Output, plan: Plan, counts: Counts, seconds: float) -> None:
     if (counts.new, counts.updated) != (before.new, before.updated):
         output.facts(_facts(counts))  # somebody else changed the people between preview and import
     took = output.style(f"({took})", dim=True)
-    output.done(f"Imported {visible(plan.name)}: {number(counts.new)} new, {number(counts.updated)} updated  {took}")
+    did = f"{number(counts.new)} new, {number(counts.updated)} updated"
+    did += f", {number(counts.departing)} kept out" if counts.departed else ""
+    output.done(f"Imported {visible(plan.name)}: {did}  {took}")
 
 
 def _next(output: Output, counts: Counts, refused: Path | None, wish: Wish) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -408,3 +409,78 @@ def test_an_unreadable_name_is_still_a_problem_and_not_a_crash(workspace: Worksp
         importing.plan(
             Path("no\x00name.csv") if os.name == "nt" else Path("x" * 300), workspace.config, "all-residents"
         )
+
+
+def test_an_address_with_letters_that_only_look_latin_is_taken_and_said(workspace: Workspace) -> None:
+    alike = "sam@ex\u0430mple.org"  # a Cyrillic а
+    plan = plan_of(workspace, f"email\n{alike}\njo@{alike.partition('@')[2]}\nkim@пример.example\nsam@example.org\n")
+    assert plan.counts.new == 4, "it is another address than sam@example.org"
+    [note] = [problem for problem in plan.problems if problem.code == "mixed-letters"]
+    assert note.affected == 2, "a whole word in another script is no slip"
+
+
+def test_a_domain_with_accents_is_one_domain_however_it_is_written(workspace: Workspace) -> None:
+    plan = plan_of(workspace, "email\nsam@münchen.example\nSam@MÜNCHEN.example\nsam@xn--mnchen-3ya.example\n")
+    assert (plan.counts.new, plan.counts.repeated) == (1, 2)
+
+
+def test_a_quoted_local_part_is_refused(workspace: Workspace) -> None:
+    plan = plan_of(workspace, 'email\n"""sam jones""@example.org"\n')
+    assert (codes(plan), plan.counts.refused) == (["bad-address"], 1)
+
+
+def test_an_address_of_254_octets_is_taken_and_one_more_is_refused(workspace: Workspace) -> None:
+    domain = ".".join(["d" * 60] * 3) + ".example"
+    fits = "a" * (254 - len(domain) - 1) + "@" + domain
+    plan = plan_of(workspace, f"email\n{fits}\na{fits}\n")
+    assert len(fits) == 254
+    assert (plan.counts.new, plan.counts.refused) == (1, 1)
+
+
+def test_a_header_that_is_there_twice_is_refused_with_both_names(workspace: Workspace) -> None:
+    code, message, _ = refusal(workspace, "email,Ward,ward\nsam@example.org,A,B\n")
+    assert code == "doubled-column"
+    assert "‘Ward’ and ‘ward’" in message
+
+
+def test_what_a_column_holds_is_shown_where_its_name_says_nothing(workspace: Workspace) -> None:
+    [problem] = plan_of(workspace, "email,Shoe size\na@example.org,42\nb@example.org,39\nc@example.org,42\n").problems
+    assert problem.message.endswith("left out; it holds ‘42’, ‘39’")
+    assert "--map 'Shoe size=KEY'" in problem.hint
+
+
+def test_the_column_that_seems_to_hold_the_addresses_is_named(workspace: Workspace) -> None:
+    hint = refusal(workspace, "who,Kontakt\nSam,sam@example.org\n")[2]
+    assert "--map 'Kontakt=email'" in hint
+
+
+def test_a_file_that_grows_while_it_is_read_is_said(workspace: Workspace) -> None:
+    path = workspace.write("recipients/people.csv", "email\n" + "".join(f"p{n}@example.org\n" for n in range(20_000)))
+
+    def grow(what: str, _so_far: int, _of: int) -> None:
+        if what == "reading":
+            with path.open("a") as file:
+                file.write("more@example.org\nhalf.of.an.addr\n")
+
+    plan = importing.plan(path, workspace.config, "all-residents", on_progress=grow)
+    assert "file-changed" in codes(plan)
+    assert plan.counts.adds_up and plan.counts.new in (20_000, 20_001)
+    assert plan.counts.refused == plan.counts.rows - plan.counts.new - plan.counts.repeated, "half an address is nobody"
+    assert importing.run(plan).counts == plan.counts, "what was previewed is imported"
+
+
+def test_three_times_the_rows_take_no_more_memory(workspace: Workspace) -> None:
+    def peak(rows: int) -> int:
+        data = "email,first_name\n" + "".join(f"p{n:07}@example.org,Pat\n" for n in range(rows))
+        path = workspace.write("recipients/people.csv", data)
+        del data
+        tracemalloc.start()
+        plan = importing.plan(path, workspace.config, "all-residents")
+        importing.run(plan)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert plan.counts.rows == rows
+        return most
+
+    peak(6_000)  # what is loaded once
+    assert peak(30_000) < 1.3 * peak(10_000)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from newsletter.audience import importing, services
+from newsletter.audience import importing, services, subscribing
 from newsletter.audience.models import ConsentEvent, Subscriber, Subscription, Suppression
 from newsletter.problems import NewsletterError
 from tests.workspace import Workspace
@@ -15,9 +15,11 @@ MAILCHIMP = '"Email Address","First Name","Last Name",MEMBER_RATING,OPTIN_TIME,O
 LISTMONK = "uuid,email,name,attributes,status,created_at,updated_at\n"
 
 
-def imported(workspace: Workspace, service: str, data: str) -> importing.Counts:
+def imported(
+    workspace: Workspace, service: str, data: str, state: str = "", lists: str = "monthly"
+) -> importing.Counts:
     path = workspace.write("recipients/export.csv", data)
-    plan = importing.plan(path, workspace.config, "monthly", service=service)
+    plan = importing.plan(path, workspace.config, lists, service=service, state=state)
     assert plan.counts.adds_up and {problem.code for problem in plan.problems} <= {"column-understood"}
     counts = importing.run(plan).counts
     assert counts == plan.counts
@@ -77,16 +79,100 @@ def test_govdelivery_subscribers_and_its_report_of_deleted_ones_are_understood(w
         "2022-05-01 10:00:00,,3,,b@example.org,By Subscriber,\n"
         "2022-05-01 10:00:00,,3,,c@example.org,Repeated Soft Delivery Failures,\n"
     )
-    assert imported(workspace, "govdelivery", deleted).departed == {"left": 1, "gone": 1}
+    assert imported(workspace, "govdelivery", deleted).departed == {"everything": 1, "gone": 1}
 
 
-def test_who_joined_here_after_leaving_there_stays_and_who_joined_before_has_left(workspace: Workspace) -> None:
+def test_who_chose_here_after_leaving_there_stays(workspace: Workspace) -> None:
     workspace.people("sam@example.org", lists=("monthly",))
+    ConsentEvent.objects.create(canonical="sam@example.org", list_key="monthly", event="joined", channel="page")
     row = "1,sam@example.org,Sam,{},disabled,,{}\n"
-    imported(workspace, "listmonk", LISTMONK + row.replace(",,{}", ",,2020-01-01 10:00:00"))
+    assert not imported(workspace, "listmonk", LISTMONK + row.replace(",,{}", ",,2020-01-01 10:00:00")).changes
     assert states() == [("sam@example.org", "confirmed")]
     imported(workspace, "listmonk", LISTMONK + row.replace(",,{}", ",,"))
     assert states() == [("sam@example.org", "left")], "without a date the cautious answer counts"
+
+
+def test_a_plain_import_of_somebody_who_had_left_there_is_put_right(workspace: Workspace) -> None:
+    path = workspace.write("recipients/all.csv", "email\nsam@example.org\n")
+    importing.run(importing.plan(path, workspace.config, "monthly"))
+    Subscription.objects.update(paused_until=datetime(2099, 1, 1, tzinfo=UTC))
+    left = LISTMONK + "1,sam@example.org,Sam,{},disabled,,2020-01-01 10:00:00\n"
+    assert imported(workspace, "listmonk", left).departing == 1
+    row = Subscription.objects.get()
+    assert (row.state, row.changed, row.paused_until) == ("left", datetime(2020, 1, 1, 10, tzinfo=UTC), None)
+    again = imported(workspace, "listmonk", left)
+    assert (again.departed, again.departing, again.changes) == ({"left": 1}, 0, 0)
+
+
+def test_who_never_confirmed_gets_nothing_before_they_do(workspace: Workspace) -> None:
+    row = "1,sam@example.org,Sam,{},enabled,2020-01-01 10:00:00,\n"
+    assert imported(workspace, "listmonk", LISTMONK + row, "unconfirmed").new == 1
+    assert states() == [("sam@example.org", "pending")]
+    event = ConsentEvent.objects.get()
+    assert (event.event, event.at) == ("asked", datetime(2020, 1, 1, 10, tzinfo=UTC))
+    assert not imported(workspace, "listmonk", LISTMONK + row, "unconfirmed").changes
+
+
+def test_the_state_that_a_file_does_not_say_can_be_told_and_never_softens_one_that_it_does(
+    workspace: Workspace,
+) -> None:
+    rows = "1,sam@example.org,Sam,{},enabled,,\n2,bob@example.org,Bob,{},blocklisted,,\n"
+    assert imported(workspace, "listmonk", LISTMONK + rows, "unsubscribed").departed == {"left": 1, "blocked": 1}
+
+
+def test_attributes_of_listmonk_fill_the_fields_that_are_declared_here(workspace: Workspace) -> None:
+    facts = '"{""Ward"": ""North"", ""tags"": [""a"", ""b""], ""lang"": ""cy"", ""x"": {""y"": 1}}"'
+    rows = f"1,sam@example.org,Sam,{facts},enabled,,\n2,ada@example.org,Ada,no json,enabled,,\n3,bob@example.org\n"
+    assert imported(workspace, "listmonk", LISTMONK + rows).new == 2
+    sam = Subscriber.objects.get(canonical="sam@example.org")
+    assert (sam.language, sam.attributes) == ("cy", {"ward": "North", "tags": ["a", "b"]})
+    assert Subscriber.objects.get(canonical="ada@example.org").attributes == {}
+
+
+def test_a_row_with_too_many_cells_is_refused_whatever_its_attributes(workspace: Workspace) -> None:
+    path = workspace.write("recipients/export.csv", LISTMONK + "1,sam@example.org,Sam,{},enabled,,,,\n")
+    [problem] = importing.plan(path, workspace.config, "monthly", service="listmonk").problems
+    assert problem.code == "too-many-cells"
+
+
+def test_who_called_it_spam_at_mailchimp_has_complained(workspace: Workspace) -> None:
+    data = f"{MAILCHIMP},UNSUB_TIME,UNSUB_REASON\nada@example.org,Ada,B,2,,,,,8,2022-02-03 04:05:06,Marked as spam\n"
+    assert imported(workspace, "mailchimp", data).departed == {"complaint": 1}
+    assert list(Suppression.objects.values_list("scope", "reason")) == [("bulk", "complaint")]
+
+
+def test_files_of_people_who_are_on_no_list_any_more_need_none_named(workspace: Workspace) -> None:
+    gone = f"{MAILCHIMP},CLEAN_TIME\nbob@example.org,Bob,C,2,,,,,9,2023-03-04 05:06:07\n"
+    assert imported(workspace, "mailchimp", gone, lists="").departed == {"gone": 1}
+    deleted = "Date Deleted,Destination,Deletion Reason\n"
+    deleted += "2022-05-01,b@example.org,By Subscriber\n05/03/2021 02:22 PM,c@example.org,Blacklisted Address\n"
+    assert imported(workspace, "govdelivery", deleted, lists="").departed == {"everything": 1, "blocked": 1}
+    assert dict(Suppression.objects.values_list("canonical", "at")) == {
+        "bob@example.org": datetime(2023, 3, 4, 5, 6, 7, tzinfo=UTC),
+        "b@example.org": datetime(2022, 5, 1, tzinfo=UTC),
+        "c@example.org": datetime(2021, 3, 5, 14, 22, tzinfo=UTC),
+    }
+    assert not Subscriber.objects.exists()
+
+
+def test_topics_of_govdelivery_become_tags(workspace: Workspace) -> None:
+    data = "Contact,Origin,Topic Name,Subscription Created\nsam@example.org,Direct,Bins,2021-05-06\n"
+    assert imported(workspace, "govdelivery", data).new == 1
+    assert Subscriber.objects.get().attributes == {"tags": ["Bins"]}
+    assert Subscription.objects.get().changed == datetime(2021, 5, 6, tzinfo=UTC)
+
+
+def test_nobody_is_brought_back_who_left_here(workspace: Workspace) -> None:
+    row = LISTMONK + "1,sam@example.org,Sam,{},enabled,2020-01-01 10:00:00,\n"
+    imported(workspace, "listmonk", row)
+    subscribing.leave("sam@example.org", ["monthly"], "one-click")
+    assert imported(workspace, "listmonk", row).left == 1
+    assert states() == [("sam@example.org", "left")]
+
+
+def test_the_month_comes_first_in_america_only() -> None:
+    assert services.when("05/03/2021 12:05 AM") == datetime(2021, 3, 5, 0, 5, tzinfo=UTC)
+    assert services.when("05/03/2021 12:05 AM", american=True) == datetime(2021, 5, 3, 0, 5, tzinfo=UTC)
 
 
 def test_two_rows_of_one_person_count_as_the_worse(workspace: Workspace) -> None:
