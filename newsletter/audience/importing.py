@@ -40,8 +40,9 @@ class Counts:
     unchanged: int = 0
     suppressed: dict[str, int] = field(default_factory=dict)  # left out, by the suppression's reason
     left: int = 0  # left out: they left every list that the file names for them
-    departed: dict[str, int] = field(default_factory=dict)  # of another service: left, blocked, gone there
+    departed: dict[str, int] = field(default_factory=dict)  # of another service: left, blocked … there, or stayed here
     departing: int = 0  # those of the departed for whom something changes here
+    taken_off: int = 0  # those of the departing who are on a list now
     repeated: int = 0  # rows joined into another row of the same address
     refused: int = 0
 
@@ -128,7 +129,7 @@ def plan(
             counts.repeated, again = stage.sort()
             stage.name_lists(people.lists, make=False)
             _count(counts, stage.classify(), stage)
-            counts.departing = stage.departing()
+            counts.departing, counts.taken_off = stage.departing()
             stay_off, first = stage.stay_off(), stage.first_people(5)
     finally:
         table.close()
@@ -165,7 +166,8 @@ def run(plan: Plan, *, basis: Basis = Basis(), on_progress: Progress = lambda *_
 
     started, now, stage = time.monotonic(), timezone.now(), plan._stage
     before = plan.counts
-    counts = Counts(before.rows, repeated=before.repeated, refused=before.refused, departing=before.departing)
+    counts = Counts(before.rows, repeated=before.repeated, refused=before.refused)
+    counts.departing, counts.taken_off = before.departing, before.taken_off
     verdicts: dict[str, int] = {}
     with _refused_kept(plan, stage) as kept, database.problems_of():
         stage.name_lists(plan.lists, make=True)

@@ -117,9 +117,27 @@ def _only_shown(output: Output, plan: Plan, as_json: bool) -> int:
 def _question(counts: Counts) -> str:
     change = counts.new + counts.updated
     taken = [f"import {count(change, 'person', 'people')}"] if change else []
-    kept_out = [f"keep out {count(counts.departing, 'person', 'people')}"] if counts.departing else []
-    said = " and ".join([*taken, *kept_out])
+    *most, last = [*taken, *_off(counts)]
+    said = f"{', '.join(most)} and {last}" if most else last
     return said[0].upper() + said[1:]
+
+
+def _off(counts: Counts) -> list[str]:
+    """What is done to those who left at the other service."""
+    kept_out = counts.departing - counts.taken_off
+    off = [f"take {count(counts.taken_off, 'person', 'people')} off"] if counts.taken_off else []
+    return [*off, *([f"keep {count(kept_out, 'person', 'people')} out"] if kept_out else [])]
+
+
+def _taken_off(counts: Counts, done: bool) -> str:
+    """The same as a sentence: 2 people will be taken off, 3 kept out."""
+    kept_out = counts.departing - counts.taken_off
+    if not counts.departing:
+        return "nothing changes for them: it is so here already"
+    some = count(counts.taken_off or kept_out, "person", "people")
+    will = "will be" if not done else "was" if (counts.taken_off or kept_out) == 1 else "were"
+    said = f"{some} {will} {'taken off' if counts.taken_off else 'kept out'}"
+    return f"{said}, {number(kept_out)} kept out" if counts.taken_off and kept_out else said
 
 
 class Wish(NamedTuple):
@@ -212,15 +230,16 @@ def _show(output: Output, plan: Plan) -> None:
 
 
 _STATES = {  # of people of another service, who are not taken as subscribers
-    "left": ("kept out", "who unsubscribed there: they have left these lists here, too"),
+    "left": ("kept out", "who unsubscribed there: off these lists here, too"),
     "everything": ("kept out", "who left everything there: no mailings from here"),
     "complaint": ("kept out", "who called mail from there spam: no mailings from here"),
     "blocked": ("kept out", "blocked there: no mailings from here"),
     "gone": ("kept out", "whose address bounced there: never mailed from here"),
+    "stayed": ("kept", "who left there, but joined here later: they still get what they joined"),
 }
 
 
-def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
+def _facts(counts: Counts, stay_off: int = 0, *, done: bool = False) -> list[tuple[str, object]]:
     from newsletter.audience.selecting import WORDS
 
     facts: list[tuple[str, object]] = [
@@ -235,7 +254,7 @@ def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
     for state, people in counts.departed.items():
         facts.append((_STATES[state][0], f"{number(people)} {_STATES[state][1]}"))
     if counts.departed:
-        facts.append(("", f"{number(counts.departing)} of them new here"))
+        facts.append(("so", _taken_off(counts, done)))
     if counts.repeated:
         facts.append(("repeated", counts.repeated))
     if counts.refused:
@@ -251,10 +270,11 @@ def _said(output: Output, plan: Plan, counts: Counts, seconds: float) -> None:
     before = plan.counts
     output.say()
     if (counts.new, counts.updated) != (before.new, before.updated):
-        output.facts(_facts(counts))  # somebody else changed the people between preview and import
+        output.facts(_facts(counts, done=True))  # somebody else changed the people between preview and import
     took = output.style(f"({took})", dim=True)
     did = f"{number(counts.new)} new, {number(counts.updated)} updated"
-    did += f", {number(counts.departing)} kept out" if counts.departed else ""
+    if counts.departed:
+        did = f"{did}; {_taken_off(counts, done=True)}" if counts.new + counts.updated else _taken_off(counts, done=True)
     output.done(f"Imported {visible(plan.name)}: {did}  {took}")
 
 
