@@ -54,7 +54,7 @@ _APPLY = (
     SELECT wish.canonical, wish.address, '', '', '', '', '{{}}', %(now)s {_DEPARTED}
         AND theirs.state = 'left' AND EXISTS (SELECT 1 FROM import_list AS list
             WHERE (list.bit & wish.lists) <> 0 AND NOT {_LATER_IT}) ON CONFLICT (canonical) DO NOTHING
-    """,
+    """,  # noqa: S608 (pieces of this file)
     f"""
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
     SELECT wish.canonical, list.key, 'left', 'import', NULL, %(why)s, '', coalesce(theirs.at, %(now)s), %(now)s

@@ -16,7 +16,7 @@ from newsletter.cli.output import Output, count, json_option, number, print_json
 from newsletter.problems import Exit, NewsletterError, Problem
 
 if TYPE_CHECKING:
-    from newsletter.audience.importing import Counts, Plan
+    from newsletter.audience.importing import Counts, Imported, Plan
 
 
 @click.command("import")
@@ -88,7 +88,7 @@ def import_command(
     if not as_json:
         _show(output, plan)
     if dry_run:
-        return _only_shown(output, plan, as_json)
+        return _only_shown(output, plan, as_json, reason is not None)
     if plan.counts.new + plan.counts.updated and not reason:  # nobody is written to who is only kept off
         wish = wish._replace(consent=_asked(output) if asks and not yes else "")
         if not (reason := basis.told(wish.consent, None, "")):
@@ -102,15 +102,22 @@ def import_command(
         print_json(plan.problems, dry_run=False, file=plan.name, **done.counts.as_json(), refused_file=kept)
     else:
         _said(output, plan, done.counts, plan.seconds + done.seconds)
-        _next(output, done.counts, done.refused_file, wish)
+        _next(output, done, wish)
     return Exit.FAILURES if done.counts.refused else Exit.FINE
 
 
-def _only_shown(output: Output, plan: Plan, as_json: bool) -> int:
+def _only_shown(output: Output, plan: Plan, as_json: bool, said: bool) -> int:
+    """What would happen, and that a reason to write will be needed, where none was `said`."""
+    needed = bool(plan.counts.new + plan.counts.updated)
     if as_json:
-        print_json(plan.problems, dry_run=True, file=plan.name, **plan.counts.as_json(), preview=plan.preview)
+        extra = {"reason_needed": needed and not said, "preview": plan.preview}
+        print_json(plan.problems, dry_run=True, file=plan.name, **plan.counts.as_json(), **extra)
     else:
         output.say("\nNothing was written (--dry-run).")
+        if needed and not said:
+            output.say("To import them, say why they may be written to: --consent with the words that they agreed to,")
+            output.say("or --basis with the duty that lets you write unasked.")
+            output.next('the same command with --consent "…" in place of --dry-run', "imports them")
     return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
 
 
@@ -201,7 +208,7 @@ def _needs_yes(file: Path, list_keys: tuple[str, ...]) -> Problem:
     return Problem(
         "needs-yes",
         "There is no terminal to ask on, so nothing was imported",
-        hint=f"Look first: {words} --dry-run. Then put --yes in its place.",
+        hint=f'Look first: {words} --dry-run. Then put --yes --consent "…" in its place.',
     )
 
 
@@ -274,16 +281,20 @@ def _said(output: Output, plan: Plan, counts: Counts, seconds: float) -> None:
     took = output.style(f"({took})", dim=True)
     did = f"{number(counts.new)} new, {number(counts.updated)} updated"
     if counts.departed:
-        did = f"{did}; {_taken_off(counts, done=True)}" if counts.new + counts.updated else _taken_off(counts, done=True)
+        off = _taken_off(counts, done=True)
+        did = f"{did}; {off}" if counts.new + counts.updated else off
     output.done(f"Imported {visible(plan.name)}: {did}  {took}")
 
 
-def _next(output: Output, counts: Counts, refused: Path | None, wish: Wish) -> None:
+def _next(output: Output, done: Imported, wish: Wish) -> None:
+    counts, refused = done.counts, done.refused_file
     if not refused:
         output.next("newsletter recipients count")
         return
     near = min(str(refused), os.path.relpath(refused, output.folder), key=len)
     output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {near}")
+    if done.spared:
+        output.say(f"{visible(done.spared.name)} was changed since it was written and is left as it is, not imported.")
     output.next(f"newsletter recipients import {shlex.join([near, *wish.words()])}", "after mending it")
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from newsletter.audience import importing, services, subscribing
 from newsletter.audience.models import ConsentEvent, Subscriber, Subscription, Suppression
+from newsletter.cli import recipients_import
 from newsletter.problems import NewsletterError
 from tests.workspace import Workspace
 
@@ -227,3 +228,23 @@ def test_who_joined_here_after_being_deleted_there_stays(workspace: Workspace) -
     counts = imported(workspace, "govdelivery", deleted, lists="")
     assert (counts.departed, counts.changes) == ({"stayed": 1}, 0)
     assert states() == [("b@example.org", "confirmed")] and not Suppression.objects.exists()
+
+
+def test_a_file_in_which_people_only_leave_asks_for_no_reason_and_says_who_is_taken_off(workspace: Workspace) -> None:
+    workspace.people("sam@example.org", lists=("monthly",))
+    rows = f"{LISTMONK}1,sam@example.org,Sam,{{}},disabled,,\n2,ada@example.org,Ada,{{}},disabled,,\n"
+    workspace.write("recipients/left.csv", rows)
+    words = ("recipients", "import", "recipients/left.csv", "--list", "monthly", "--from", "listmonk")
+    looked = workspace.run(*words, "--dry-run").out
+    assert "1 person will be taken off, 1 kept out" in looked and "--consent" not in looked
+    done = workspace.run(*words, "--yes")
+    assert done.exit == 0 and "1 person was taken off, 1 kept out" in done.out and states()[1][1] == "left"
+    assert "nothing changes for them" in workspace.run(*words, "--yes").out
+
+
+def test_the_question_names_what_is_done_to_whom() -> None:
+    asked = recipients_import._question
+    assert asked(importing.Counts(departing=2, taken_off=2)) == "Take 2 people off"
+    assert asked(importing.Counts(new=1, departing=3, taken_off=1)) == (
+        "Import 1 person, take 1 person off and keep 2 people out"
+    )
