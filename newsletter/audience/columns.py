@@ -110,6 +110,8 @@ def _undeclared(title: str, place: int, names: dict[str, str], where: Where, exa
     latin = unicodedata.normalize("NFKD", title.strip().lower()).encode("ascii", "ignore").decode()  # a bare TOML key
     key = re.sub(r"\W+", "_", latin).strip("_") or "field"
     near = did_you_mean(plain(title), names)
+    if any(near == f"did you mean {word}?" for word, known in names.items() if known == "email"):
+        near = near if any("@" in one for one in examples(place)) else ""  # ‘Address’ may be a street
     quoted = title.strip()[:60].replace("\\", "").replace('"', "'")
     declare = f'To keep it, end newsletter.toml with two lines: first [fields.{key}] and below it title = "{quoted}"'
     declare = f"Is it one of ours by another name? --map '{quoted}=KEY'. {declare}" if "'" not in quoted else declare

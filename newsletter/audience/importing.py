@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from newsletter.audience import columns as header
-from newsletter.audience import database, exporting, selecting, services, spreadsheet, workbook
+from newsletter.audience import database, refusing, selecting, services, spreadsheet, workbook
 from newsletter.audience.basis import Basis
 from newsletter.audience.formulas import neutral
 from newsletter.audience.people import People, Refused, Staged
@@ -40,8 +40,9 @@ class Counts:
     unchanged: int = 0
     suppressed: dict[str, int] = field(default_factory=dict)  # left out, by the suppression's reason
     left: int = 0  # left out: they left every list that the file names for them
-    departed: dict[str, int] = field(default_factory=dict)  # of another service: left, blocked, gone there
+    departed: dict[str, int] = field(default_factory=dict)  # of another service: left, blocked … there, or stayed here
     departing: int = 0  # those of the departed for whom something changes here
+    taken_off: int = 0  # those of the departing who are on a list now
     repeated: int = 0  # rows joined into another row of the same address
     refused: int = 0
 
@@ -86,6 +87,7 @@ class Imported:
     counts: Counts
     refused_file: Path | None
     seconds: float
+    spared: Path | None = None  # an earlier file of refused rows that somebody has mended; left as it is
 
 
 def plan(
@@ -124,7 +126,7 @@ def plan(
             counts.repeated, again = stage.sort()
             stage.name_lists(people.lists, make=False)
             _count(counts, stage.classify(), stage)
-            counts.departing = stage.departing()
+            counts.departing, counts.taken_off = stage.departing()
             stay_off, first = stage.stay_off(), stage.first_people(5)
     finally:
         table.close()
@@ -161,9 +163,10 @@ def run(plan: Plan, *, basis: Basis = Basis(), on_progress: Progress = lambda *_
 
     started, now, stage = time.monotonic(), timezone.now(), plan._stage
     before = plan.counts
-    counts = Counts(before.rows, repeated=before.repeated, refused=before.refused, departing=before.departing)
+    counts = Counts(before.rows, repeated=before.repeated, refused=before.refused)
+    counts.departing, counts.taken_off = before.departing, before.taken_off
     verdicts: dict[str, int] = {}
-    with _refused_kept(plan, stage) as kept, database.problems_of():
+    with _refused_kept(plan, stage) as (kept, spared), database.problems_of():
         stage.name_lists(plan.lists, make=True)
         words = Wording.of(basis.wording)
         shown = words.pk if words else None
@@ -175,7 +178,7 @@ def run(plan: Plan, *, basis: Basis = Basis(), on_progress: Progress = lambda *_
             on_progress("importing", high, stage.size)
         _count(counts, verdicts, stage)
         stage.drop()
-    return Imported(counts, kept, time.monotonic() - started)
+    return Imported(counts, kept, time.monotonic() - started, spared)
 
 
 def _opened(path: Path, name: str, encoding: str, sheet: str) -> Table | workbook.Book:
@@ -256,21 +259,20 @@ def _preview(rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _refused_kept(plan: Plan, stage: Stage) -> Iterator[Path | None]:
+def _refused_kept(plan: Plan, stage: Stage) -> Iterator[tuple[Path | None, Path | None]]:
     """Write the refused rows beside their file's name; they take its place only when the block (the import) ends well,
     for it may be the very file that was read. The file's own delimiter, so that the same program opens it."""
     if not plan.counts.refused:
-        yield None
+        yield None, None
         return
-    stem = plan.path.name.removesuffix(plan.path.suffix).removesuffix(".refused")
-    path = plan._config.root / "recipients" / f"{stem}.refused.csv"
-    with exporting.whole_file(path) as target:
+    path, spared = refusing.place(plan.path, plan._config)
+    with refusing.kept(path, plan._config) as target:
         delimiter = next((sign for sign, word in spreadsheet.DELIMITERS.items() if word == plan.delimiter), ",")
         writer = csv.writer(target, delimiter=delimiter)
         writer.writerow([header.REASON, *plan.header])
         for _, reason, cells in stage.refused():
             writer.writerow([reason, *map(neutral, json.loads(cells))])
-        yield path
+        yield path, spared
 
 
 def _name(path: Path, config: Config) -> str:

@@ -196,16 +196,11 @@ class Stage:
 
     def departed(self) -> dict[str, int]:
         """People who are not taken as subscribers because of what became of them at the other service."""
-        return dict(
-            self._fetch(
-                "SELECT theirs.state, count(*) FROM import_person AS wish JOIN import_state AS theirs "
-                "ON theirs.canonical = wish.canonical WHERE wish.verdict = 'departed' GROUP BY theirs.state"
-            )
-        )
+        return staged_states.by_state(self._fetch)
 
-    def departing(self) -> int:
-        """For how many of those something changes here."""
-        return staged_states.differing(self._fetch, 0, self.size) if self._theirs else 0
+    def departing(self) -> tuple[int, int]:
+        """For how many of those something changes here, and how many of them are on a list now."""
+        return staged_states.differing(self._fetch, 0, self.size) if self._theirs else (0, 0)
 
     def sort(self) -> tuple[int, list[tuple[int, int, str]]]:
         """Sort by address and join repeated addresses into one person, later rows over earlier, cell by cell.

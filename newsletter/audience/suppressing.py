@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from newsletter.audience import columns, exporting, spreadsheet, subscribing
+from newsletter.audience import columns, refusing, spreadsheet, subscribing
 from newsletter.audience.formulas import neutral, plain
 from newsletter.audience.spreadsheet import Row, Table
 from newsletter.audience.subscribing import ALL, BULK, Stop
@@ -55,6 +55,7 @@ class Taken:
     counts: Counts = field(default_factory=Counts)
     refused_file: Path | None = None
     problems: list[Problem] = field(default_factory=list)
+    own: int = 0  # rows taken as the people's own wish, which they can undo by signing up
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ def _stops(
             continue
         seen.add(canonical)
         meant = _MEANING.get(_cell(cells, places.why).casefold(), reason)
+        taken.own += meant == "unsubscribed"
         yield Stop(canonical, scope_of(meant), meant, at)
 
 
@@ -176,10 +178,9 @@ def _moment(text: str) -> datetime | None:
 
 
 def _keep(path: Path, config: Config, table: Table, places: _Places, refused: list[tuple[str, list[str]]]) -> Path:
-    stem = path.name.removesuffix(path.suffix).removesuffix(".refused")
-    target = config.root / "recipients" / f"{stem}.refused.csv"
+    target, _ = refusing.place(path, config)
     title = ["email"] if places.headless else table.header
-    with exporting.whole_file(target) as out:
+    with refusing.kept(target, config) as out:
         writer = csv.writer(out, delimiter=table.delimiter)
         writer.writerow([columns.REASON, *title])
         for why, cells in refused:

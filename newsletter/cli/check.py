@@ -150,4 +150,4 @@ def _verdict(
         output.next(f"newsletter preview {folder.name}", "look at it as your readers will")
     if empty:
         lists = " ".join(f"--list {key}" for key in empty)
-        output.next(f"newsletter recipients import FILE.csv {lists}", "puts people on the list")
+        output.next(f'newsletter recipients import FILE.csv {lists} --consent "…"', "puts people on the list")

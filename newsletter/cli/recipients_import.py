@@ -16,7 +16,7 @@ from newsletter.cli.output import Output, count, json_option, number, print_json
 from newsletter.problems import Exit, NewsletterError, Problem
 
 if TYPE_CHECKING:
-    from newsletter.audience.importing import Counts, Plan
+    from newsletter.audience.importing import Counts, Imported, Plan
 
 
 @click.command("import")
@@ -88,7 +88,7 @@ def import_command(
     if not as_json:
         _show(output, plan)
     if dry_run:
-        return _only_shown(output, plan, as_json)
+        return _only_shown(output, plan, as_json, reason is not None)
     if plan.counts.new + plan.counts.updated and not reason:  # nobody is written to who is only kept off
         wish = wish._replace(consent=_asked(output) if asks and not yes else "")
         if not (reason := basis.told(wish.consent, None, "")):
@@ -102,24 +102,49 @@ def import_command(
         print_json(plan.problems, dry_run=False, file=plan.name, **done.counts.as_json(), refused_file=kept)
     else:
         _said(output, plan, done.counts, plan.seconds + done.seconds)
-        _next(output, done.counts, done.refused_file, wish)
+        _next(output, done, wish)
     return Exit.FAILURES if done.counts.refused else Exit.FINE
 
 
-def _only_shown(output: Output, plan: Plan, as_json: bool) -> int:
+def _only_shown(output: Output, plan: Plan, as_json: bool, said: bool) -> int:
+    """What would happen, and that a reason to write will be needed, where none was `said`."""
+    needed = bool(plan.counts.new + plan.counts.updated)
     if as_json:
-        print_json(plan.problems, dry_run=True, file=plan.name, **plan.counts.as_json(), preview=plan.preview)
+        extra = {"reason_needed": needed and not said, "preview": plan.preview}
+        print_json(plan.problems, dry_run=True, file=plan.name, **plan.counts.as_json(), **extra)
     else:
         output.say("\nNothing was written (--dry-run).")
+        if needed and not said:
+            output.say("To import them, say why they may be written to: --consent with the words that they agreed to,")
+            output.say("or --basis with the duty that lets you write unasked.")
+            output.next('the same command with --consent "…" in place of --dry-run', "imports them")
     return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
 
 
 def _question(counts: Counts) -> str:
     change = counts.new + counts.updated
     taken = [f"import {count(change, 'person', 'people')}"] if change else []
-    kept_out = [f"keep out {count(counts.departing, 'person', 'people')}"] if counts.departing else []
-    said = " and ".join([*taken, *kept_out])
+    *most, last = [*taken, *_off(counts)]
+    said = f"{', '.join(most)} and {last}" if most else last
     return said[0].upper() + said[1:]
+
+
+def _off(counts: Counts) -> list[str]:
+    """What is done to those who left at the other service."""
+    kept_out = counts.departing - counts.taken_off
+    off = [f"take {count(counts.taken_off, 'person', 'people')} off"] if counts.taken_off else []
+    return [*off, *([f"keep {count(kept_out, 'person', 'people')} out"] if kept_out else [])]
+
+
+def _taken_off(counts: Counts, done: bool) -> str:
+    """The same as a sentence: 2 people will be taken off, 3 kept out."""
+    kept_out = counts.departing - counts.taken_off
+    if not counts.departing:
+        return "nothing changes for them: it is so here already"
+    some = count(counts.taken_off or kept_out, "person", "people")
+    will = "will be" if not done else "was" if (counts.taken_off or kept_out) == 1 else "were"
+    said = f"{some} {will} {'taken off' if counts.taken_off else 'kept out'}"
+    return f"{said}, {number(kept_out)} kept out" if counts.taken_off and kept_out else said
 
 
 class Wish(NamedTuple):
@@ -183,7 +208,7 @@ def _needs_yes(file: Path, list_keys: tuple[str, ...]) -> Problem:
     return Problem(
         "needs-yes",
         "There is no terminal to ask on, so nothing was imported",
-        hint=f"Look first: {words} --dry-run. Then put --yes in its place.",
+        hint=f'Look first: {words} --dry-run. Then put --yes --consent "…" in its place.',
     )
 
 
@@ -212,15 +237,16 @@ def _show(output: Output, plan: Plan) -> None:
 
 
 _STATES = {  # of people of another service, who are not taken as subscribers
-    "left": ("kept out", "who unsubscribed there: they have left these lists here, too"),
+    "left": ("kept out", "who unsubscribed there: off these lists here, too"),
     "everything": ("kept out", "who left everything there: no mailings from here"),
     "complaint": ("kept out", "who called mail from there spam: no mailings from here"),
     "blocked": ("kept out", "blocked there: no mailings from here"),
     "gone": ("kept out", "whose address bounced there: never mailed from here"),
+    "stayed": ("kept", "who left there, but joined here later: they still get what they joined"),
 }
 
 
-def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
+def _facts(counts: Counts, stay_off: int = 0, *, done: bool = False) -> list[tuple[str, object]]:
     from newsletter.audience.selecting import WORDS
 
     facts: list[tuple[str, object]] = [
@@ -235,7 +261,7 @@ def _facts(counts: Counts, stay_off: int = 0) -> list[tuple[str, object]]:
     for state, people in counts.departed.items():
         facts.append((_STATES[state][0], f"{number(people)} {_STATES[state][1]}"))
     if counts.departed:
-        facts.append(("", f"{number(counts.departing)} of them new here"))
+        facts.append(("so", _taken_off(counts, done)))
     if counts.repeated:
         facts.append(("repeated", counts.repeated))
     if counts.refused:
@@ -251,19 +277,24 @@ def _said(output: Output, plan: Plan, counts: Counts, seconds: float) -> None:
     before = plan.counts
     output.say()
     if (counts.new, counts.updated) != (before.new, before.updated):
-        output.facts(_facts(counts))  # somebody else changed the people between preview and import
+        output.facts(_facts(counts, done=True))  # somebody else changed the people between preview and import
     took = output.style(f"({took})", dim=True)
     did = f"{number(counts.new)} new, {number(counts.updated)} updated"
-    did += f", {number(counts.departing)} kept out" if counts.departed else ""
+    if counts.departed:
+        off = _taken_off(counts, done=True)
+        did = f"{did}; {off}" if counts.new + counts.updated else off
     output.done(f"Imported {visible(plan.name)}: {did}  {took}")
 
 
-def _next(output: Output, counts: Counts, refused: Path | None, wish: Wish) -> None:
+def _next(output: Output, done: Imported, wish: Wish) -> None:
+    counts, refused = done.counts, done.refused_file
     if not refused:
         output.next("newsletter recipients count")
         return
     near = min(str(refused), os.path.relpath(refused, output.folder), key=len)
     output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {near}")
+    if done.spared:
+        output.say(f"{visible(done.spared.name)} was changed since it was written and is left as it is, not imported.")
     output.next(f"newsletter recipients import {shlex.join([near, *wish.words()])}", "after mending it")
 
 

@@ -12,7 +12,7 @@ from newsletter.problems import Exit, NewsletterError, Problem
 
 @click.group()
 def suppress() -> None:
-    """Addresses that must never be mailed; no import and no list can bring them back."""
+    """Addresses that get no mailings; no import and no list can bring them back."""
 
 
 @suppress.command()
@@ -97,15 +97,18 @@ def list_suppressed(output: Output, limit: int, as_json: bool) -> int:
     type=click.Choice(["unsubscribed", "complaint", "gone", "staff"]),
     default="unsubscribed",
     show_default=True,
-    help="For rows that do not say it in a column ‘reason’. gone: nothing at all is sent there.",
+    help="For rows that do not say it in a column ‘reason’. unsubscribed: until they sign up themselves. "
+    "complaint, staff: until you lift it. gone: the same, and nothing at all is sent there.",
 )
 @click.option("--dry-run", is_flag=True, help="Only read the file; writes nothing.")
 @json_option
 @click.pass_obj
 def import_list(output: Output, file: Path, reason: str, dry_run: bool, as_json: bool) -> int:
-    """Never mail the addresses of FILE: a CSV with a column ‘email’, or one address a line.
+    """Send no mailing to the addresses of FILE: a CSV with a column ‘email’, or one address a line.
 
     Columns ‘reason’ and ‘date’ are read where they are there. Importing the same file again changes nothing.
+    An address without a reason counts as ‘unsubscribed’: no import brings it back, but the people themselves can, by
+    signing up again. With --reason staff nobody but you can: newsletter recipients suppress remove.
     """
     from newsletter.audience import database
 
@@ -129,7 +132,12 @@ def import_list(output: Output, file: Path, reason: str, dry_run: bool, as_json:
             output.say(f"{count(good, 'address', 'addresses')} in {count(counts.rows, 'row')}. Nothing was written.")
         else:
             output.facts((what, getattr(counts, what)) for what in ("suppressed", "already", "repeated", "refused"))
-            output.done(f"{count(counts.suppressed, 'address', 'addresses')} more will never be mailed")
+            output.done(f"{count(counts.suppressed, 'address', 'addresses')} more will get no mailings")
+            if counts.suppressed and done.own:
+                output.say(
+                    "Those taken as ‘unsubscribed’ can undo it by signing up themselves; no import brings them back."
+                )
+                output.say("If only you may lift it, import them with --reason staff.")
         if kept:
             output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {kept}")
     return Exit.FAILURES if counts.refused else Exit.FINE

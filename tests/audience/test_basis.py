@@ -26,7 +26,10 @@ def test_an_import_without_a_reason_says_what_to_write_and_imports_nobody(worksp
     ran = workspace.run(*IMPORT)
     assert (ran.exit, Subscriber.objects.count()) == (4, 0)
     assert "--consent" in ran.err and "--basis" in ran.err
-    assert workspace.run(*IMPORT[:-1], "--dry-run").exit == 0, "looking needs no reason"
+    looked = workspace.run(*IMPORT[:-1], "--dry-run")
+    assert looked.exit == 0, "looking needs no reason"
+    assert "--consent" in looked.out and "--basis" in looked.out, "but it says that one will be needed"
+    assert "--basis" not in workspace.run(*IMPORT[:-1], "--dry-run", "--consent", WORDS).out
 
 
 def test_the_words_may_come_from_a_file(workspace: Workspace) -> None:

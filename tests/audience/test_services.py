@@ -8,6 +8,7 @@ import pytest
 
 from newsletter.audience import importing, services, subscribing
 from newsletter.audience.models import ConsentEvent, Subscriber, Subscription, Suppression
+from newsletter.cli import recipients_import
 from newsletter.problems import NewsletterError
 from tests.workspace import Workspace
 
@@ -192,3 +193,58 @@ def test_a_file_of_somebody_else_and_an_unknown_service_are_refused(workspace: W
 @pytest.mark.parametrize("text", ["", "yesterday", "2999-01-01 00:00:00", "0001-01-01 00:00:00", "2022-13-01 00:00:00"])
 def test_what_is_no_time_is_none(text: str) -> None:
     assert services.when(text) is None
+
+
+def test_who_left_there_after_joining_there_leaves_in_the_natural_order_of_files(workspace: Workspace) -> None:
+    joined = f"{MAILCHIMP}\nsam@example.org,Sam,Lee,4,2020-01-01 10:00:00,,2021-05-01 10:00:00,192.0.2.1,7\n"
+    joined += "ada@example.org,Ada,B,2,2019-01-01 10:00:00,,,,8\nbob@example.org,Bob,C,2,,,,,9\n"
+    left = f"{MAILCHIMP},UNSUB_TIME\nsam@example.org,Sam,Lee,4,2020-01-01 10:00:00,,,,7,2022-02-03 04:05:06\n"
+    left += "ada@example.org,Ada,B,2,,,,,8,2020-02-03 04:05:06\nbob@example.org,Bob,C,2,,,,,9,2018-01-01 00:00:00\n"
+    assert imported(workspace, "mailchimp", joined).new == 3
+    counts = imported(workspace, "mailchimp", left)
+    assert (counts.departed, counts.departing, counts.taken_off) == ({"left": 3}, 3, 3)
+    assert {state for _, state in states()} == {"left"}, "also of whom no date of joining is known: bob"
+    again = imported(workspace, "mailchimp", left)
+    assert (again.departed, again.departing, again.taken_off) == ({"left": 3}, 0, 0)
+
+
+def test_who_joined_one_list_later_leaves_the_other_and_is_counted_as_staying(workspace: Workspace) -> None:
+    workspace.people("sam@example.org", "ada@example.org", lists=("monthly", "all-residents"))
+    ConsentEvent.objects.create(canonical="sam@example.org", list_key="monthly", event="joined", channel="page")
+    row = "sam@example.org,Sam,{},disabled,,2020-01-01 10:00:00\n"
+    path = workspace.write("recipients/export.csv", LISTMONK + f"1,{row}2,{row.replace('sam', 'ada')}")
+    plan = importing.plan(path, workspace.config, ["monthly", "all-residents"], service="listmonk")
+    assert (plan.counts.departed, plan.counts.taken_off) == ({"left": 1, "stayed": 1}, 2)
+    counts = importing.run(plan).counts
+    assert counts == plan.counts and counts.adds_up
+    rows = Subscription.objects.exclude(state="left").values_list("subscriber__canonical", "list__key")
+    assert list(rows) == [("sam@example.org", "monthly")]
+
+
+def test_who_joined_here_after_being_deleted_there_stays(workspace: Workspace) -> None:
+    workspace.people("b@example.org", lists=("monthly",))
+    ConsentEvent.objects.create(canonical="b@example.org", list_key="monthly", event="joined", channel="page")
+    deleted = "Date Deleted,Destination,Deletion Reason\n2022-05-01,b@example.org,By Subscriber\n"
+    counts = imported(workspace, "govdelivery", deleted, lists="")
+    assert (counts.departed, counts.changes) == ({"stayed": 1}, 0)
+    assert states() == [("b@example.org", "confirmed")] and not Suppression.objects.exists()
+
+
+def test_a_file_in_which_people_only_leave_asks_for_no_reason_and_says_who_is_taken_off(workspace: Workspace) -> None:
+    workspace.people("sam@example.org", lists=("monthly",))
+    rows = f"{LISTMONK}1,sam@example.org,Sam,{{}},disabled,,\n2,ada@example.org,Ada,{{}},disabled,,\n"
+    workspace.write("recipients/left.csv", rows)
+    words = ("recipients", "import", "recipients/left.csv", "--list", "monthly", "--from", "listmonk")
+    looked = workspace.run(*words, "--dry-run").out
+    assert "1 person will be taken off, 1 kept out" in looked and "--consent" not in looked
+    done = workspace.run(*words, "--yes")
+    assert done.exit == 0 and "1 person was taken off, 1 kept out" in done.out and states()[1][1] == "left"
+    assert "nothing changes for them" in workspace.run(*words, "--yes").out
+
+
+def test_the_question_names_what_is_done_to_whom() -> None:
+    asked = recipients_import._question
+    assert asked(importing.Counts(departing=2, taken_off=2)) == "Take 2 people off"
+    assert asked(importing.Counts(new=1, departing=3, taken_off=1)) == (
+        "Import 1 person, take 1 person off and keep 2 people out"
+    )

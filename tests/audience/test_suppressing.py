@@ -89,3 +89,13 @@ def test_many_are_taken_in_steps(workspace: Workspace) -> None:
     seen: list[int] = []
     done = suppressing.take(file, workspace.config, on_progress=lambda _, at, of: seen.append(at * 100 // of))
     assert done.counts.suppressed == 2_500 and len(seen) == 3
+
+
+def test_the_import_says_who_can_undo_it(workspace: Workspace) -> None:
+    workspace.write("never.txt", "sam@example.org\n")
+    words = ("recipients", "suppress", "import", "never.txt")
+    said = workspace.run(*words, "--reason", "staff").out
+    assert "1 address more will get no mailings" in said and "signing up" not in said
+    workspace.write("never.txt", "ann@example.org\n")
+    said = workspace.run(*words).out
+    assert "can undo it by signing up themselves" in said and "--reason staff" in said

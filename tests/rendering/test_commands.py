@@ -42,7 +42,7 @@ def test_check_of_a_good_issue_ends_with_0_and_names_the_next_step(desk: Desk) -
     desk.write(GOOD)
     done = run(desk, "check")
     assert done.return_value == 0 and "The text is ready, and nobody is on the list yet" in done.output
-    assert "newsletter recipients import FILE.csv --list all" in done.output
+    assert 'newsletter recipients import FILE.csv --list all --consent "…"' in done.output
     assert not (desk.root / "var").exists(), "looking makes no database"
 
 
