@@ -51,6 +51,11 @@ def held(canonical: str) -> Suppression | None:
     return found(canonical)
 
 
+def is_erased(name: str) -> bool:
+    """True where a table knows only the hash: its person was forgotten."""
+    return name.startswith(MARK)
+
+
 class Erased:
     """All erased people at once, for whoever asks about a million addresses: without any, asking costs nothing."""
 

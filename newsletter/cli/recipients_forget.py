@@ -56,10 +56,12 @@ def forget(output: Output, address: str, dry_run: bool, files: bool, yes: bool, 
     with database.problems_of():
         plan = forgetting.plan(canonical)
         if plan.empty or dry_run:
-            _say(output, canonical, plan, "would be erased")
+            _say(output, canonical, plan, "is here" if plan.held else "would be erased")
             problems = [] if dry_run else erasing.compact()
+            if plan.held:
+                problems = [forgetting.on_hold(plan.held, "nothing would be erased")]
             return _end(output, as_json, plan, problems, erased=False, files=files)
-        _say(output, canonical, plan, "will be erased")
+        _say(output, canonical, plan, "is here" if plan.held else "will be erased")
         if not yes and not plan.held:
             ask(f"It touches {_touched(plan)}. This cannot be undone. Type {canonical} to go on", canonical)
         problems = forgetting.forget(plan, by, files=files)
@@ -107,5 +109,5 @@ def _end(output: Output, as_json: bool, plan: Plan, problems: list[Problem], *, 
         found = [{"file": one.shown(root), "fate": str(one.fate)} for one in plan.traces]
         print_json(problems, erased=erased, held=plan.held, **{"found_in": found}, **plan.counts)
     else:
-        output.problems(problems)
-    return Exit.FINE
+        output.problems(problems, err=bool(plan.held))
+    return Exit.REFUSED if plan.held else Exit.FINE

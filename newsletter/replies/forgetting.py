@@ -6,8 +6,10 @@ It stands here, right of the people, the ledger and the replies, because it need
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.db import transaction
+from django.utils import timezone
 
 from newsletter import settings
 from newsletter.audience import erasing as people
@@ -15,10 +17,20 @@ from newsletter.audience import traces
 from newsletter.audience.models import Subscriber
 from newsletter.audience.traces import Fate, Trace
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
-from newsletter.replies import erasing, intake
+from newsletter.replies import clock, desk, erasing, intake, journal
+from newsletter.replies.listing import RESTING
+from newsletter.replies.models import Conversation, Message, Tag
+from newsletter.replies.states import Event
 from newsletter.sending import erasing as ledger
 from newsletter.sending import keys
 from newsletter.sending.models import Delivery
+
+A_MONTH = timedelta(days=28)  # "within one month of receipt" (GDPR article 12 (3)); February's is the shortest
+TAG = "asks to be forgotten"
+NOTE = """\
+This person asked, by the link that only their mailbox got, to be forgotten. Nothing was erased: a legal hold keeps it.
+Write to them within a month what is kept and why. When the hold is lifted, `newsletter recipients forget` erases them.
+"""
 
 
 @dataclass
@@ -51,6 +63,10 @@ def plan(canonical: str) -> Plan:
         for what, rows in theirs.counts().items():
             if what != "held":
                 counts[what] = counts.get(what, 0) + rows
+    if held:  # they stop it, and whoever decides wants to know what there is
+        for what, rows in erasing.plan_conversations(held).counts().items():
+            if what != "held":
+                counts[what] = counts.get(what, 0) + rows
     return Plan(names, counts, traces.find(settings.current(), people.spellings(names)), sorted(held))
 
 
@@ -62,7 +78,7 @@ def forget(plan: Plan, by: str, *, files: bool = False) -> list[Problem]:
     """
     keys.keyring(settings.current())  # without it nothing could be left that says "never": before anything is touched
     if plan.held:
-        raise NewsletterError(_held(plan.held), exit=Exit.REFUSED)
+        raise NewsletterError(on_hold(plan.held), exit=Exit.REFUSED)
     problems: list[Problem] = []
     for name in plan.names:
         erasing.erase_person(name, by)
@@ -75,6 +91,30 @@ def forget(plan: Plan, by: str, *, files: bool = False) -> list[Problem]:
     return [*problems, *(_still_named(trace) for trace in left)]
 
 
+def asked(held: list[int]) -> Conversation | None:
+    """They asked to be forgotten, and a legal hold keeps them: the first of these conversations waits for an answer.
+
+    Nothing of what they said is written down but that they asked; in one transaction. None where all are gone.
+    """
+    first = Conversation.objects.filter(pk__in=held).order_by("pk").values_list("pk", flat=True).first()
+    if first is None:
+        return None
+    config, now = settings.current(), timezone.now()
+    with desk.changing(desk.root(first), None) as found:
+        if found.state in RESTING:
+            desk.step(found, Event.REOPEN)
+            found.waiting_since, found.due = now, None  # since they asked, not since a message that was long closed
+        promised = clock.Calendar.of(config).add(now, config.replies.hours)
+        found.waiting_since = found.waiting_since or now
+        found.due = min(one for one in (found.due, promised, now + A_MONTH) if one)
+        Tag.objects.get_or_create(conversation=found, word=TAG)
+        Message.objects.create(
+            conversation=found, kind=Message.Kind.NOTE, by=journal.OURSELVES, new_words=NOTE, full_text=NOTE
+        )
+        journal.note(found, "asked", "to be forgotten; a legal hold keeps it")
+    return found
+
+
 def _names(canonical: str) -> tuple[str, ...]:
     """All their addresses: also one that an old delivery was frozen with."""
     names = people.names_of(canonical)
@@ -83,9 +123,12 @@ def _names(canonical: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*names, *frozen]))
 
 
-def _held(numbers: list[int]) -> Problem:
+def on_hold(numbers: list[int], said: str = "nothing was erased") -> Problem:
+    """What stops an erasure; `said` is what that means for this one."""
     hint = "`newsletter replies hold NUMBER --release` lifts it, when the reason has gone; then run this again."
-    message = f"Nothing was erased: on legal hold is {', '.join(map(str, numbers[:20]))}"
+    named = ", ".join(map(str, numbers[:20])) + (" …" if len(numbers) > 20 else "")
+    which = f"Conversation {named} is" if len(numbers) == 1 else f"Conversations {named} are"
+    message = f"{which} on legal hold: {said}"
     return Problem("on-legal-hold", message, hint, affected=len(numbers))
 
 

@@ -23,8 +23,9 @@ from newsletter.audience.models import Wording
 from newsletter.files import unwritable
 from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
 from newsletter.replies import enclosures, erasing
+from newsletter.replies.models import Message
 from newsletter.sending import copies
-from newsletter.sending.models import Delivery
+from newsletter.sending.models import Delivery, Notice
 
 README = """\
 What {site} holds about {address}, as of {at}.
@@ -34,8 +35,13 @@ mails/        mails that we sent (sent-…), our single mails (ours-…) and wha
               went over the wire: a mail program opens them
 files/        files that this person sent
 
-Who hands this out reads it first: colleagues' names and what other people wrote may stand in it.
+{last}
 """
+READ_FIRST = "Who hands this out reads it first: colleagues' names and what other people wrote may stand in it."
+# Behind a link nobody reads it first: what is said is what is not in it, and how to ask for that.
+BY_LINK = """\
+This was made by itself, for you. What our staff noted for each other, and what they asked somebody else, is not in it:
+a person reads that first, for it may hold what others said. Write to {contact} to ask for it."""
 
 
 @dataclass
@@ -58,6 +64,7 @@ class Collected:
     contents: dict[str, Callable[[], bytes]] = field(default_factory=dict)
     found_in: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    internal: bool = True  # with what colleagues wrote for each other
 
     @property
     def empty(self) -> bool:
@@ -99,6 +106,19 @@ PERSONAL: Mapping[str, Chosen] = {
 }
 # What colleagues noted for each other: in the answer of a colleague who has read it, not behind a link in a mail.
 INTERNAL = frozenset({"replies.Tag", "replies.DeskEntry", "replies.Look"})
+# The rows of other tables that are theirs too, and columns that hold their names, decisions and reasons.
+INTERNAL_ROWS: Mapping[str, Q] = {
+    "replies.Message": Q(kind__in=(Message.Kind.NOTE, Message.Kind.FORWARD)),
+    "sending.Notice": Q(kind__in=(Notice.Kind.FORWARD, Notice.Kind.STAFF)),
+}
+INTERNAL_COLUMNS: Mapping[str, frozenset[str]] = {
+    "audience.ConsentEvent": frozenset({"by", "why"}),
+    "replies.Raw": frozenset({"reason"}),
+    "replies.Message": frozenset({"by", "trouble"}),
+    "replies.Conversation": frozenset(
+        {"team", "assignee", "held", "sensitive", "look_first", "looked_at", "climbed", "climb_at", "snoozed_until"}
+    ),
+}
 
 # Tables that hold nothing of anybody on our lists, and why.
 NOT_PERSONAL: Mapping[str, str] = {
@@ -129,16 +149,21 @@ NOT_PERSONAL: Mapping[str, str] = {
 
 
 def collect(canonical: str, *, internal: bool = True) -> Collected:
-    """Everything about this address. `internal`: also notes of colleagues and files that name the person, which belong
-    into an answer that somebody has read, not into a download behind a link. Raises nothing of its own."""
+    """Everything about this address. `internal`: also what colleagues wrote for each other or forwarded, their names
+    and reasons, and files that name the person. Those belong into an answer that somebody has read (they may hold what
+    others said), not into a download behind a link. Raises nothing of its own."""
     about = _about(canonical)
-    found = Collected(about, {})
+    found = Collected(about, {}, internal=internal)
     for label, chosen in PERSONAL.items():
         if label in INTERNAL and not internal:
             continue
         model = apps.get_model(label)
         rows: QuerySet[Any] = model._default_manager.filter(chosen(about)).order_by("pk")
-        found.data[model._meta.db_table] = [_row(row) for row in rows]
+        hidden: frozenset[str] = frozenset()
+        if not internal:
+            rows = rows.exclude(INTERNAL_ROWS[label]) if label in INTERNAL_ROWS else rows
+            hidden = INTERNAL_COLUMNS.get(label, hidden)
+        found.data[model._meta.db_table] = [_row(row, hidden) for row in rows]
         for row in rows:
             _contents(found, label, row)
     if internal:
@@ -186,8 +211,14 @@ def _write(found: Collected, address: str, out: Any) -> None:
         facts["missing"] = [problem.message for problem in found.problems]
         whole = {**facts, "found_in": found.found_in, "tables": found.data}
         archive.writestr("data.json", json.dumps(whole, ensure_ascii=False, indent=2, default=_plain))
-        site = settings.current().site.name
-        archive.writestr("README.txt", README.format(site=site, address=address, at=f"{timezone.now():%d %B %Y}"))
+        archive.writestr("README.txt", _readme(found, address))
+
+
+def _readme(found: Collected, address: str) -> str:
+    config = settings.current()
+    contact = next((one.address for one in config.senders.values()), config.site.name)
+    last = READ_FIRST if found.internal else BY_LINK.format(contact=contact)
+    return README.format(site=config.site.name, address=address, at=f"{timezone.now():%d %B %Y}", last=last)
 
 
 def _about(canonical: str) -> About:
@@ -204,11 +235,11 @@ def _about(canonical: str) -> About:
     return about
 
 
-def _row(row: Model) -> dict[str, Any]:
-    """Every column, by name; the bytes of a mail are a file instead, and words that were shown stand in full."""
+def _row(row: Model, hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Columns by name, without the hidden ones; the bytes of a mail are a file instead, words shown stand in full."""
     values: dict[str, Any] = {}
     for column in row._meta.concrete_fields:
-        if column.name == "data":
+        if column.name == "data" or column.name in hidden:
             continue
         value = getattr(row, column.attname)
         values[column.attname] = bytes(value).hex() if isinstance(value, bytes | memoryview) else value

@@ -28,6 +28,11 @@ def unknown_link(request: HttpRequest) -> HttpResponse:
     return page(request, "unknown.html", "unknown_title", contact=contact(), status=404)
 
 
+def nobody(request: HttpRequest, name: str) -> HttpResponse:
+    """The link is ours, and its person is not here any more: `name` is "forgotten", or "removed" from the list."""
+    return page(request, "ended.html", "nobody_title", sentence=f"nobody_{name}", contact=contact(), tone="good")
+
+
 def contact() -> str:
     """The address of the first sender, for people whose link is broken."""
     senders = settings.current().senders

@@ -18,7 +18,7 @@ from newsletter.audience.models import Request, Subscriber
 from newsletter.mail import addresses
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import own_mails
-from newsletter.web import links, own_data, signup_cookie
+from newsletter.web import links, own_data, preferences, signup_cookie
 from newsletter.web.answers import contact, page, unknown_link
 from newsletter.web.methods import refused
 from newsletter.web.words import Words, words_for
@@ -122,7 +122,7 @@ def change(request: HttpRequest, said: Words, row: Request) -> HttpResponse:
             return message(request, said, "used")
         facts = {"from": row.canonical, "language": said.language}
         requests.make(Kind.CHANGE, address.canonical, address.typed, facts, said.plain("change_title"))
-    return page(request, "asked.html", "asked_title", words=said, address=address.typed, tone="good", private="private")
+    return preferences.sent(request, said, address.typed)
 
 
 def move(request: HttpRequest, said: Words, row: Request) -> HttpResponse:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from django.db import transaction
+
 from newsletter import settings
 from newsletter.problems import NewsletterError
 from newsletter.replies import forgetting, personal, telling
-from newsletter.replies.models import Conversation
 
 BY = "themselves"
 
@@ -34,16 +35,18 @@ def forget(canonical: str) -> bool:
     except NewsletterError as error:
         if not any(problem.code == "on-legal-hold" for problem in error.problems):
             raise
-        tell_staff(plan.held)
+        with transaction.atomic():
+            tell_staff(plan.held)
         return False
     return True
 
 
 def tell_staff(held: list[int]) -> None:
-    """A colleague must write to them: the law gives a month (GDPR article 12 (3))."""
+    """A colleague must write to them: the law gives a month (GDPR article 12 (3)). It waits at the desk, by the clock,
+    and a mail says so."""
     config = settings.current()
     addresses = [one.address for one in config.staff.values()] or [one.address for one in config.senders.values()][:1]
-    conversation = Conversation.objects.filter(pk__in=held).order_by("pk").first()
+    conversation = forgetting.asked(held)
     if conversation:
         lines = (
             "This person asked us to forget them. Nothing was erased: a legal hold keeps it.",

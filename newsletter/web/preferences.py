@@ -16,12 +16,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from newsletter import settings
-from newsletter.audience import quickly, requests, subscribing
-from newsletter.audience.models import Request, Subscriber
+from newsletter.audience import never, quickly, requests, subscribing
+from newsletter.audience.models import Request, Subscriber, Subscription
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import finding
 from newsletter.web import links, places
-from newsletter.web.answers import page, unknown_link
+from newsletter.web.answers import nobody, page, unknown_link
 from newsletter.web.methods import refused
 from newsletter.web.words import Words, words_for
 
@@ -47,9 +47,11 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
     if found and found[0] is Purpose.TEST:
         return test_copy(request)
     key = finding.unsubscribe_key(found[1]) if found else None
-    person = person_of(key.canonical) if key else None
-    if person is None:
+    if key is None:
         return unknown_link(request)
+    person = person_of(key.canonical)
+    if person is None:
+        return nobody(request, "forgotten" if never.is_erased(key.canonical) else "removed")
     said = words_for(request, person.language)
     action = request.POST.get("action", "") if request.method == "POST" else ""
     if action == "save":
@@ -118,8 +120,6 @@ def shown(request: HttpRequest, said: Words, person: Subscriber, *, saved: bool 
 
 def subscribing_open(person: Subscriber) -> bool:
     """False when a suppression keeps every mailing from them."""
-    from newsletter.audience import never
-
     return never.found(person.canonical) is None
 
 
@@ -136,9 +136,8 @@ def day(moment: datetime) -> str:
 
 def sent(request: HttpRequest, said: Words, address: str) -> HttpResponse:
     """Always the same: a link is on its way, or three of today are."""
-    return page(
-        request, "asked.html", "asked_title", words=said, address=address, tone="good", private="private", link=True
-    )
+    more = {"address": address, "tone": "good", "private": "private", "several": True}
+    return page(request, "asked.html", "asked_title", words=said, **more)
 
 
 def test_copy(request: HttpRequest) -> HttpResponse:

@@ -11,12 +11,12 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from newsletter import settings
-from newsletter.audience import subscribing
+from newsletter.audience import never, subscribing
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import finding
 from newsletter.sending.models import UnsubscribeKey
 from newsletter.web import leaving, links
-from newsletter.web.answers import page, unknown_link
+from newsletter.web.answers import nobody, page, unknown_link
 from newsletter.web.methods import refused
 from newsletter.web.preferences import person_of
 from newsletter.web.words import Words, words_for
@@ -39,6 +39,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     if one_click:
         subscribing.leave(key.canonical, key.lists, "one-click", ONE_CLICK)
         return HttpResponse("Unsubscribed.\n", PLAIN)
+    if never.is_erased(key.canonical):
+        return nobody(request, "forgotten")
     person = person_of(key.canonical)
     said = words_for(request, person.language if person else "")
     action = request.POST.get("action", "") if request.method == "POST" else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,14 @@ def test_a_legal_hold_stops_everything_and_says_which(post: Post) -> None:
     desk.hold(found.pk, own.jo, True, "Asked for by the coroner")
     text = dump()
     ran = post.workspace.run("recipients", "forget", HERS, "--yes", "--as", "jo")
-    assert ran.exit == 4 and "legal hold" in ran.err and str(found.pk) in ran.err
+    said = f"Conversation {found.pk} is on legal hold"
+    assert ran.exit == 4 and f"{said}: nothing was erased" in ran.err and "will be erased" not in ran.out
+    rehearsed = post.workspace.run("recipients", "forget", HERS, "--dry-run", "--as", "jo")
+    assert rehearsed.exit == 4 and f"{said}: nothing would be erased" in rehearsed.err
+    assert re.search(r"  conversations  +1$", rehearsed.out, re.M) and "would be erased" not in rehearsed.out
+    machine = post.workspace.run("recipients", "forget", HERS, "--dry-run", "--as", "jo", "--json")
+    told = json.loads(machine.out)
+    assert (machine.exit, told["held"], told["conversations"], told["ok"]) == (4, [found.pk], 1, False)
     assert Conversation.objects.filter(pk=found.pk).exists() and Subscriber.objects.filter(canonical=HERS).exists()
     assert dump() == text
 

@@ -9,7 +9,10 @@ from pathlib import Path
 from django.apps import apps
 from django.db import connection
 
-from newsletter.replies import forgetting, personal
+from newsletter.replies import desk, forgetting, personal
+from newsletter.replies.models import Message
+from newsletter.sending import notices
+from newsletter.sending.models import Notice
 from tests.replies.conftest import Post
 from tests.replies.everything import HERS, NAME, everything, files
 
@@ -51,6 +54,34 @@ def test_what_colleagues_noted_is_not_behind_a_link_in_a_mail(post: Post) -> Non
     everything(post)
     data = personal.collect(HERS, internal=False).data
     assert "replies_deskentry" not in data and data["audience_subscriber"]
+
+
+def test_words_between_colleagues_are_only_in_the_answer_that_a_colleague_has_read(post: Post, tmp_path: Path) -> None:
+    own, found = everything(post)
+    desk.note(found.pk, own.jo, "Her neighbour says that she shouts at night.")
+    desk.tag(found.pk, own.jo, ["difficult"], [])
+    desk.hold(found.pk, own.jo, True, "The coroner asked for it")
+    mail = notices.queue(
+        Notice.Kind.FORWARD, "officer@police.example", b"Subject: x\r\n\r\nIs this yours? Burglary.\r\n"
+    )
+    Message.objects.create(
+        conversation=found, kind=Message.Kind.FORWARD, notice=mail, new_words="Is this yours? Burglary."
+    )
+    ours, theirs = tmp_path / "ours.zip", tmp_path / "theirs.zip"
+    personal.to_file(personal.collect(HERS), HERS, ours)
+    personal.to_file(personal.collect(HERS, internal=False), HERS, theirs)
+    within, behind = whole(ours), whole(theirs)
+    for words in ("shouts at night", "difficult", "The coroner asked", "Burglary", "police.example", "reads it first"):
+        assert words in within, words
+        assert words not in behind, words
+    assert "Dear Ameera" in behind and "This is him, on the 12th" in behind
+    assert '"assignee"' not in behind and '"held"' not in behind and "What our staff noted for each other" in behind
+
+
+def whole(path: Path) -> str:
+    """Every byte of the archive, as text."""
+    with zipfile.ZipFile(path) as archive:
+        return "\n".join(archive.read(name).decode("utf-8", "replace") for name in archive.namelist())
 
 
 def test_somebody_elses_is_not_in_it(post: Post, tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def test_what_could_do_harm_only_sends_a_link_to_the_owner(site: Site, action: s
     link = own_page(site)
     answer = site.post(link, action=action, email="thief@example.org", new="thief@example.org")
     assert "Look into your mailbox" in answer.text and "a•••@e•••.net" in answer.text and "ameera" not in answer.text
+    assert "up to three such mails go out in a day" in answer.text and "not send such a mail again" not in answer.text
     assert "/c/" not in answer.text
     [(to, _, path)] = work(site)
     assert to == ME and path.startswith("/c/") and Subscriber.objects.count() == 1
@@ -115,7 +116,50 @@ def test_a_person_is_forgotten_after_a_press(site: Site) -> None:
     assert "You are forgotten" in site.post(path, action="yes").text
     assert not Subscriber.objects.exists() and not Request.objects.exists() and never.found(ME)
     assert site.post(path, action="yes").status == 404
-    assert site.post(link, action="forget").status == 404
+    for page in (link, link.replace("/p/", "/u/")):
+        for answer in (site.get(page), site.post(page, action="undo"), site.post(page, action="forget")):
+            assert answer.status == 200 and "You asked us to forget you, and we did" in answer.text
+            assert "<form" not in answer.text and "subscribe me again" not in answer.text
+    one_click = site.ask("POST", link.replace("/p/", "/u/"), "List-Unsubscribe=One-Click")
+    assert (one_click.status, one_click.text) == (200, "Unsubscribed.\n")
+    assert not Subscriber.objects.exists() and never.found(ME)
+
+
+def test_a_person_who_was_taken_out_of_the_list_is_told_so(site: Site) -> None:
+    from newsletter.audience.models import Subscriber
+
+    link = own_page(site)
+    Subscriber.objects.all().delete()
+    answer = site.get(link)
+    assert answer.status == 200 and "You are not in our list any more" in answer.text and "<form" not in answer.text
+
+
+def test_a_person_who_asks_to_be_forgotten_under_a_legal_hold_waits_at_the_desk(site: Site) -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from newsletter.audience.models import Subscriber
+    from newsletter.replies import listing
+    from newsletter.replies.models import Conversation
+
+    link = own_page(site)
+    long_ago = timezone.now() - timedelta(days=200)
+    kept = Conversation.objects.create(writer=ME, from_address=ME, subject="The lamp", state="closed", held=True)
+    kept.messages.create(kind="person", at=long_ago, new_words="The lamp is out", full_text="The lamp is out")
+    assert not listing.page(site.workspace.config, listing.Filter()).rows
+    site.post(link, action="forget")
+    [(_, _, path)] = work(site)
+    assert "A person will write to you" in site.post(path, action="yes").text
+    assert Subscriber.objects.exists()
+    [row] = listing.page(site.workspace.config, listing.Filter()).rows
+    assert (row["id"], row["state"], row["stage"], row["tags"]) == (kept.pk, "open", "calm", ["asks to be forgotten"])
+    assert row["waiting_since"] > timezone.now() - timedelta(minutes=5)
+    assert row["due"] < timezone.now() + timedelta(days=28)
+    shown = site.workspace.run("replies", "show", str(kept.pk), "--log")
+    assert "asked to be forgotten; a legal hold keeps it" in shown.out
+    assert "Write to them within a month what is kept and why" in shown.out
+    assert "asks to be forgotten" in site.workspace.run("replies", "list").out
 
 
 def test_a_change_of_address_is_confirmed_at_both_ends(site: Site) -> None:
