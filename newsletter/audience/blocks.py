@@ -104,10 +104,18 @@ def _unknown_values(issue: Issue, node: Only, known: dict[str, list[str]]) -> It
         for value in values if key not in ("list", "segment") else ():
             wide = area_blocks.meant((value,), areas.known()) if key == "area" else (value,)
             if not any(_meant(one, known[key]) for one in wide):
-                hint = did_you_mean(value, known[key]) or "Look at what people have: newsletter recipients list"
+                hint = _nearest(key, value, known[key]) or "Look at what people have: newsletter recipients list"
                 where = finding_places.where(issue, value, node.line, node.file)
                 message = f"No person has ‘{value}’ as their {key}"
                 yield Problem("unknown-value", message, hint, where, Severity.WARNING, affected=0)
+
+
+def _nearest(key: str, value: str, known: list[str]) -> str:
+    from newsletter.audience.segments import unheard
+
+    # Names and addresses are no traits: of those the nearest spelling must do, however few people have it.
+    counted = key == "language" or key not in _COLUMNS
+    return unheard.nearest(_LISTS.get(key, key), value) if counted else did_you_mean(value, known)
 
 
 def _meant(value: str, known: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from newsletter.audience import naming
 from newsletter.audience.models import Subscriber
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem, did_you_mean
@@ -16,7 +17,13 @@ SEVERAL = ("areas", "tags")
 
 
 def put(person: Subscriber, facts: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Set these on the record, unsaved; an empty value removes. Gives back key → (before, after) of what changed."""
+    """Set these on the record, unsaved; an empty value removes. Gives back key → (before, after) of what changed.
+
+    A full name without a first name gives one (audience.naming) where there is none, or one that was given by the old
+    full name.
+    """
+    if "name" in facts and "first_name" not in facts and person.first_name in ("", naming.first_of(person.name)):
+        facts = {**facts, "first_name": naming.first_of(str(facts["name"] or ""))}
     changes: dict[str, tuple[str, str]] = {}
     attributes = dict(person.attributes)
     before: Any

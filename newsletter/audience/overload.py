@@ -93,12 +93,16 @@ def warnings(config: Config, audience: Sequence[str], people: int) -> list[Probl
                     affected=number,
                 )
             )
-    if 0 < people < SMALL and any(key not in config.lists for key in audience):
+    if people < SMALL and any(key not in config.lists for key in audience):
         found.append(
             Problem(
                 "few-people",
-                f"Only {people} {'person' if people == 1 else 'people'} would get this",
-                hint="So small a group may know who is meant. Is the segment right?",
+                f"Only {people} {'person' if people == 1 else 'people'} would get this"
+                if people
+                else "Nobody would get this",
+                hint="So small a group may know who is meant. Is the segment right?"
+                if people
+                else "Look at what the segment asks for: newsletter recipients segments show KEY",
                 severity=Severity.WARNING,
                 affected=people,
             )

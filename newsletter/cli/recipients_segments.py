@@ -19,8 +19,8 @@ def segments() -> None:
     """Named choices of people, for `audience:` of an issue and for `only` blocks.
 
     \b
-    newsletter recipients segments add north --include list=all-residents --must ward="North,South"
-    newsletter recipients segments add quiet --include list=monthly --exclude tag=staff --exclude got=2026-11-24
+    newsletter recipients segments add north --must ward="North,South"
+    newsletter recipients segments add quiet --include list=monthly --exclude tag=staff
     """
 
 
@@ -78,7 +78,7 @@ def show(output: Output, key: str, as_json: bool) -> int:
         found = segments.get(config, key)
         row = Segment.objects.get(key=key)
     if as_json:
-        print_json(key=key, title=row.title, definition=row.definition, changed=row.changed, by=row.by)
+        print_json(_unheard(found), key=key, title=row.title, definition=row.definition, changed=row.changed, by=row.by)
         return Exit.FINE
     _said(output, config, key, row.title, found)
     return Exit.FINE
@@ -160,7 +160,7 @@ def _save(output: Output, key: str, words: dict[str, Any], as_json: bool, *, new
             raise NewsletterError(Problem("bad-segment", "It asks for nothing", hint=hint), exit=Exit.USAGE)
         found = segments.save(config, key, title, definition, by=logbook.user(), new=new)
     if as_json:
-        print_json(key=key, title=title or key, definition=definition)
+        print_json(_unheard(found), key=key, title=title or key, definition=definition)
         return Exit.FINE
     output.done(f"The segment {key} is {'kept' if new else 'changed'}")
     _said(output, config, key, title or key, found)
@@ -177,6 +177,15 @@ def _said(output: Output, config: Config, key: str, title: str, found: Any) -> N
     output.facts([(what, visible(words)) for what, words in telling.told(found, Known.of(config), titles)])
     people = selecting.explain(config, [key]).will_get
     output.say(f"\n  {count(people, 'person', 'people')} would get a mailing to it now.")
+    output.problems(_unheard(found))
+
+
+def _unheard(found: Any) -> list[Problem]:
+    from newsletter.audience import database
+    from newsletter.audience.segments import unheard
+
+    with database.problems_of():
+        return unheard.warnings(found)
 
 
 def _ready(output: Output) -> Config:

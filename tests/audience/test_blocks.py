@@ -69,6 +69,12 @@ def test_a_block_for_everybody_says_how_many_they_are(people: Workspace) -> None
     assert codes(people, ":::except{list=monthly}\nWords.\n:::\n", "all-residents", "monthly") == []
 
 
+def test_of_near_spellings_the_one_that_most_people_have_is_offered(people: Workspace) -> None:
+    people.people("slip@example.org", attributes={"ward": "Staford Norht"})
+    [problem] = found(people, ':::only{ward="Staford North"}\nWords.\n:::\n')
+    assert problem.hint == "did you mean Stafford North?", "two people have it, the slip only one"
+
+
 def test_a_value_that_nobody_has_is_named_with_the_nearest_that_somebody_has(people: Workspace) -> None:
     [problem] = found(people, ':::only{ward="Staford North"}\nWords.\n:::\n')
     assert (problem.code, problem.hint) == ("unknown-value", "did you mean Stafford North?")

@@ -79,3 +79,20 @@ def test_removing_one_leaves_the_people_as_they_are(town: Workspace) -> None:
     assert town.run("recipients", "segments", "remove", "north").exit == 0
     assert town.run("recipients", "segments", "count", "north").exit != 0
     assert json.loads(town.run("recipients", "count", "--json").out)["will_get"] == 4
+
+
+def test_a_value_that_nobody_has_is_said_with_the_spelling_that_most_people_have(town: Workspace) -> None:
+    town.people("f@example.org", attributes={"ward": "Northe"})  # a slip in one row of an import
+    ran = town.run(*NORTH, "--must", "ward=Nort", "--exclude", "tag=stafff")
+    assert ran.exit == 0, "it may be right tomorrow"
+    assert "No person has ‘Nort’ as their ward" in ran.out and "did you mean North?" in ran.out
+    assert "No person has ‘stafff’ as their tag" in ran.out and "did you mean staff?" in ran.out
+    said = json.loads(town.run("recipients", "segments", "show", "north", "--json").out)
+    assert [one["code"] for one in said["problems"]] == ["unknown-value", "unknown-value"]
+    assert "unknown-value" not in town.run(*NORTH[:3], "right", "--must", "ward= north ", "--must", "ward!=South").out
+
+
+def test_a_segment_of_nobody_says_so_when_it_is_counted(town: Workspace) -> None:
+    town.run(*NORTH, "--must", "ward=Nort")
+    ran = town.run("recipients", "count", "--segment", "north", "--explain")
+    assert "Nobody would get this" in ran.out and "[few-people]" in ran.out

@@ -77,7 +77,8 @@ def test_who_signs_up_gets_one_mail_and_is_on_the_list_after_a_press(site: Site)
     assert "You are signed up" in site.post(link, action="yes").text
     assert state() == {"all-residents": "confirmed"}
     person = Subscriber.objects.get()
-    assert (person.name, person.attributes) == ("Sam Okafor", {"postcode": "ST16 3AA"})
+    assert (person.name, person.first_name) == ("Sam Okafor", "Sam"), "so that a letter greets them by it"
+    assert person.attributes == {"postcode": "ST16 3AA"}
     events = ConsentEvent.objects.order_by("pk")
     assert [(one.event, one.channel) for one in events] == [("asked", "page"), ("joined", "page")]
     assert events[1].wording and "for nothing else" in events[1].wording.text and "[Sign up]" in events[1].wording.text
