@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from newsletter import settings
 from newsletter.audience import never, quickly, requests, subscribing
-from newsletter.audience.models import Request, Subscriber, Subscription
+from newsletter.audience.models import Request, Subscriber
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import finding
 from newsletter.web import links, places
