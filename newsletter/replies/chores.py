@@ -28,11 +28,8 @@ def deliver(config: Config) -> str:
 
 def unread(config: Config) -> str:
     """Sort what came in and could not be sorted then: the key was away, or whoever took it in was killed."""
-    return (
-        f"{left} message{'s' * (left != 1)} came in and cannot be sorted yet"
-        if (left := intake.finish_unread())
-        else ""
-    )
+    left = intake.finish_unread()
+    return f"{left} message{'s' * (left != 1)} came in and cannot be sorted yet" if left else ""
 
 
 def desk_in_order(config: Config) -> str:
@@ -40,9 +37,8 @@ def desk_in_order(config: Config) -> str:
     back = returns.look()
     woken = desk.wake()
     clock.catch_up()
-    words = [f"{back} answer{'s' * (back != 1)} did not arrive: back at the desk"] * bool(back) + [
-        f"{woken} woken"
-    ] * bool(woken)
+    words = [f"{back} answer{'s' * (back != 1)} did not arrive: back at the desk"] * bool(back)
+    words += [f"{woken} woken"] * bool(woken)
     return "; ".join(words)
 
 
