@@ -188,8 +188,13 @@ def worker(config: Config) -> Iterator[Finding]:
         return  # `database` has said what is wrong with it
     if not why:
         yield Finding("Worker", f"{count(alive, 'worker')} running")
+    elif mails := _mails_that_wait():
+        text = f"{count(mails, 'mail')} that somebody asked for on the pages, or that answers them, wait for a worker"
+        hint = "Start newsletter worker and keep it running: docs/how-to/run-the-worker.md."
+        yield worth_a_look("Worker", "no-worker", text.replace("wait", "waits") if mails == 1 else text, hint)
     elif not waits:
-        yield Finding("Worker", f"{why}; it is needed for sending at a later time and for trying again by itself")
+        needed = "for every confirmation, for sending at a later time and for trying again by itself"
+        yield Finding("Worker", f"{why}; it is needed {needed}")
     for mailing in waits:
         hint = "Start newsletter worker and keep it running: docs/how-to/run-the-worker.md."
         if mailing.send_at and mailing.state == mailing.State.APPROVED:
@@ -200,6 +205,15 @@ def worker(config: Config) -> Iterator[Finding]:
             text = f"{mailing.slug} has people who wait, and no worker goes on with it by itself ({why})"
             hint = f"{hint} Or run newsletter send {mailing.slug} yourself."
             yield worth_a_look("Worker", "no-worker", text, hint)
+
+
+def _mails_that_wait() -> int:
+    """Single mails that only a worker sends: asked for on a page and not yet queued, or in the queue."""
+    from newsletter.audience.models import Request
+    from newsletter.sending.models import Notice
+
+    queued = Notice.objects.filter(state__in=(Notice.State.PENDING, Notice.State.DEFERRED)).count()
+    return Request.objects.filter(told=None).count() + queued
 
 
 def _people(config: Config, key: str) -> int | dict[str, int]:

@@ -8,7 +8,21 @@ from typing import Any
 import click
 
 from newsletter.cli.output import Output
-from newsletter.problems import Exit
+from newsletter.problems import Exit, Problem, Severity
+
+ADDRESSES = (  # docs/reference/web-addresses.md has all of them
+    ("/subscribe", "sign up; /subscribe/form has the lines for another website"),
+    ("/archive", "what was sent; /feed.xml is the same for feed readers"),
+    ("/preview/…", "what `newsletter preview --link` shows before sending"),
+    ("/c/…", "the link of a mail that somebody asked for: confirm, change of address, data, forget"),
+    ("/p/…", "a person’s own page: which messages, pause, language, area"),
+    ("/r/…", "reply on a page: one box, one button, files on the page after"),
+    ("/u/…", "leave, with a button and an undo; also the mail services’ one-click"),
+    ("/v/…", "view in browser: a person’s own copy, or the public one"),
+    ("/i/…", "pictures and linked files"),
+    ("/rate/…", "was this useful? with two answers"),
+    ("/healthz", "says ok while the database answers"),
+)
 
 
 @click.command()
@@ -35,20 +49,10 @@ def command(output: Output, listen: str, form: bool) -> int:
         return Exit.FINE
     server = Server(config, listen)
     output.done(f"Serving the public pages of {config.site.name} on {server.url}")
-    output.facts(
-        [
-            ("/subscribe", "sign up; /subscribe/form has the lines for another website"),
-            ("/c/…", "the link of a mail that somebody asked for: confirm, change of address, data, forget"),
-            ("/p/…", "a person’s own page: which messages, pause, language, area"),
-            ("/r/…", "reply on a page: one box, one button, files on the page after"),
-            ("/u/…", "leave, with a button and an undo; also the mail services’ one-click"),
-            ("/v/…", "view in browser: a person’s own copy, or the public one"),
-            ("/i/…", "pictures and linked files"),
-            ("/healthz", "says ok while the database answers"),
-        ]
-    )
+    output.facts(ADDRESSES)
     if config.base_url != server.url:
         output.say(f"  The mails point to {config.base_url}: that address must lead here.")
+    output.problems(_nobody_mails())
     output.say("  Ctrl-C ends it.")
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -57,6 +61,17 @@ def command(output: Output, listen: str, form: bool) -> int:
         server.stop()
     output.say("\nStopped.")
     return Exit.FINE
+
+
+def _nobody_mails() -> list[Problem]:
+    """Whoever signs up waits for a mail, which the worker sends: the pages themselves send none."""
+    from newsletter.sending import heartbeats
+
+    if not (why := heartbeats.absent()):
+        return []
+    message = f"Confirmations and answers wait until a worker runs ({why})"
+    hint = "Start newsletter worker beside this and keep it running: docs/how-to/run-the-worker.md"
+    return [Problem("no-worker", message, hint, severity=Severity.WARNING)]
 
 
 def _stop(*_: Any) -> None:

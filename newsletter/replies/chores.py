@@ -23,12 +23,13 @@ class Chore:
 def deliver(config: Config) -> str:
     """Carry queued answers, acknowledgements and notices."""
     sent = notices.deliver(config)
-    return f"{sent} single mails sent" if sent else ""
+    return f"{sent} single mail{'s' * (sent != 1)} sent" if sent else ""
 
 
 def unread(config: Config) -> str:
     """Sort what came in and could not be sorted then: the key was away, or whoever took it in was killed."""
-    return f"{left} messages came in and cannot be sorted yet" if (left := intake.finish_unread()) else ""
+    left = intake.finish_unread()
+    return f"{left} message{'s' * (left != 1)} came in and cannot be sorted yet" if left else ""
 
 
 def desk_in_order(config: Config) -> str:
@@ -36,7 +37,8 @@ def desk_in_order(config: Config) -> str:
     back = returns.look()
     woken = desk.wake()
     clock.catch_up()
-    words = [f"{back} answers did not arrive: back at the desk"] * bool(back) + [f"{woken} woken"] * bool(woken)
+    words = [f"{back} answer{'s' * (back != 1)} did not arrive: back at the desk"] * bool(back)
+    words += [f"{woken} woken"] * bool(woken)
     return "; ".join(words)
 
 
@@ -53,7 +55,7 @@ def tidy(config: Config) -> str:
 
 def tidy_requests(config: Config) -> str:
     """Empty what strangers typed on our pages and never confirmed."""
-    return f"{done} old requests of the pages were emptied" if (done := requests.tidy()) else ""
+    return f"{done} old request{'s' * (done != 1)} of the pages emptied" if (done := requests.tidy()) else ""
 
 
 CHORES: tuple[Chore, ...] = (

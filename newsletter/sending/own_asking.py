@@ -25,7 +25,8 @@ def work(config: Config) -> str:
             queued += _tell(config, row)
             row.told = timezone.now()
             row.save(update_fields=["told"])
-    return f"{queued} mails asked for on the pages were queued" if queued else ""
+    said = "1 mail asked for on the pages was" if queued == 1 else f"{queued} mails asked for on the pages were"
+    return f"{said} queued" if queued else ""
 
 
 def _tell(config: Config, row: Request) -> int:

@@ -37,11 +37,9 @@ def read(text: str) -> dict[str, Any]:
 def _area(typed: str) -> str:
     """The key of the one area that is called so; "" where there is none, or several are."""
     keys = Area.objects.filter(title__iexact=typed).values_list("key", flat=True)[:2]
-    return (
-        keys[0]
-        if len(keys) == 1
-        else Area.objects.filter(key=typed.casefold()).values_list("key", flat=True).first() or ""
-    )
+    if len(keys) == 1:
+        return str(keys[0])
+    return str(Area.objects.filter(key=typed.casefold()).values_list("key", flat=True).first() or "")
 
 
 def _lives_in(key: str) -> dict[str, Any]:

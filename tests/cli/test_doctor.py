@@ -354,3 +354,16 @@ def test_a_password_that_everybody_on_the_computer_can_read(workspace: Workspace
         assert ("password-readable-by-others" in codes(done)) is told and "hunter2" not in done.out
     path.chmod(0o644)
     assert "chmod o= " in workspace.run("doctor").out
+
+
+def test_a_confirmation_that_waits_for_a_worker_is_worth_a_look(workspace: Workspace) -> None:
+    workspace.ready()
+    from newsletter.audience import requests
+    from newsletter.audience.models import Request
+
+    ran = workspace.run("doctor")
+    assert "it is needed for every confirmation" in " ".join(ran.out.split())
+    requests.make(Request.Kind.SUBSCRIBE, "a@example.org", "a@example.org", {"lists": ["all-residents"]}, "Words")
+    done = workspace.run("doctor", "--json")
+    assert "no-worker" in codes(done)
+    assert "1 mail that somebody asked for on the pages" in done.out and "waits for a worker" in done.out

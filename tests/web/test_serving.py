@@ -13,6 +13,7 @@ import urllib.request
 
 import pytest
 
+from newsletter.cli import web
 from newsletter.problems import NewsletterError
 from newsletter.web.server import place
 from tests.web.conftest import Site
@@ -42,6 +43,13 @@ def test_it_says_where_it_serves_and_ends_cleanly(folder: Workspace, end: signal
         process.wait()
     assert process.returncode == 0 and out.rstrip().endswith("Stopped.")
     assert err == ""
+    assert "[no-worker]" in out and "Confirmations and answers wait until a worker runs (none is running)" in out
+
+
+def test_what_visitors_can_open_is_listed() -> None:
+    said = " ".join(f"{address} {words}" for address, words in web.ADDRESSES)
+    for address in ("/subscribe", "/p/…", "/archive", "/feed.xml", "/preview/…", "/rate/…"):
+        assert address in said
 
 
 def test_a_port_that_is_taken_is_a_problem_with_a_way_out(workspace: Workspace) -> None:
