@@ -27,7 +27,7 @@ _TABLES = f"""
     CREATE TEMP TABLE import_read ({_TYPED});
     CREATE TEMP TABLE import_person (place {{counted}}, verdict TEXT NOT NULL DEFAULT '', {_TYPED});
     CREATE TEMP TABLE import_list (list_id {{key}}, key TEXT NOT NULL, bit BIGINT NOT NULL);
-    CREATE TEMP TABLE import_refused (row INTEGER, problem TEXT, cells TEXT);
+    CREATE TEMP TABLE import_refused (row BIGINT, problem TEXT, cells TEXT);
     CREATE TEMP TABLE import_erased (canonical TEXT PRIMARY KEY, hash TEXT NOT NULL);
     CREATE TEMP TABLE import_state (canonical TEXT PRIMARY KEY, state TEXT NOT NULL, rank INTEGER, at {{time}});
     CREATE TEMP TABLE import_fact (subscriber_id BIGINT, key TEXT, value TEXT)

@@ -136,7 +136,7 @@ def day(moment: datetime) -> str:
 
 def sent(request: HttpRequest, said: Words, address: str) -> HttpResponse:
     """Always the same: a link is on its way, or three of today are."""
-    more = {"address": address, "tone": "good", "private": "private", "several": True}
+    more: dict[str, Any] = {"address": address, "tone": "good", "private": "private", "several": True}
     return page(request, "asked.html", "asked_title", words=said, **more)
 
 
