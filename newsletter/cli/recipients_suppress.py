@@ -84,10 +84,17 @@ def list_suppressed(output: Output, limit: int, as_json: bool) -> int:
     if rows:
         output.table(
             ("EMAIL", "SCOPE", "WHY", "SINCE"),
-            [(visible(row["canonical"]), row["scope"], row["reason"], str(row["at"])[:16]) for row in rows],
+            [(_shown(row["canonical"]), row["scope"], row["reason"], str(row["at"])[:16]) for row in rows],
         )
     output.say(f"{'' if not rows else chr(10)}{number(len(rows))} of {count(total, 'address', 'addresses')}")
     return Exit.FINE
+
+
+def _shown(canonical: str) -> str:
+    """The address; of an erased person there is only a hash of 64 digits, which tells nobody anything."""
+    from newsletter.audience.never import MARK
+
+    return "(an erased person)" if canonical.startswith(MARK) else visible(canonical)
 
 
 @suppress.command("import")
