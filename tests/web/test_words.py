@@ -28,7 +28,12 @@ def test_no_sentence_is_left_over() -> None:
     ended = ("used", "expired", "refused", "moved", "forgotten", "held")  # ended.html
     built |= {f"{name}_{part}" for name in ended for part in ("title", "text")}
     built |= {f"{name}_title" for name in ("data", "forget")} | {f"preferences_{name}" for name in ("change", "data")}
-    built |= {"preferences_forget", *(f"reason_{name}" for name in ("many", "topic", "asked", "other"))}
+    built |= {
+        "preferences_forget",
+        "nobody_forgotten",
+        "nobody_removed",
+        *(f"reason_{name}" for name in ("many", "topic", "asked", "other")),
+    }
     for key in all_words()["en"]:
         assert f'"{key}"' in code or key in built, key
 
