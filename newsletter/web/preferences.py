@@ -18,6 +18,7 @@ from django.utils import timezone
 from newsletter import settings
 from newsletter.audience import never, quickly, requests, subscribing
 from newsletter.audience.models import Request, Subscriber
+from newsletter.content import finding as finding_issues
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import finding
 from newsletter.web import links, places
@@ -75,7 +76,7 @@ def save(request: HttpRequest, person: Subscriber, said: Words) -> HttpResponse:
     subscribing.choose(person.canonical, lists, CHANNEL, wording(said, lists))
     facts: dict[str, Any] = dict(places.read(request.POST.get("area", "")))
     language = request.POST.get("language", "")
-    if language in LANGUAGES and language != said.language:
+    if language in spoken(person.language) and language != said.language:
         facts["language"] = language
     if facts:
         subscribing.edit(person.canonical, facts, CHANNEL, why="their own page")
@@ -114,8 +115,20 @@ def shown(request: HttpRequest, said: Words, person: Subscriber, *, saved: bool 
         chosen=() if stopped else now.lists,
         paused=day(now.paused) if now.paused and not stopped else "",
         saved=saved,
+        languages=spoken(person.language),
         tone="good" if saved else "",
     )
+
+
+def spoken(theirs: str = "") -> dict[str, str]:
+    """The languages that may be chosen: the site's, those of the issues' translations, and the person's own."""
+    config = settings.current()
+    found = {config.site.language, theirs}
+    for path in (config.root / "issues").glob("[!.]*/issue.*.md"):
+        if match := finding_issues.TRANSLATION.fullmatch(path.name):
+            found.add(match[1])
+    tags = {tag.partition("-")[0].lower() for tag in found}
+    return {tag: name for tag, name in LANGUAGES.items() if tag in tags}
 
 
 def subscribing_open(person: Subscriber) -> bool:
@@ -125,7 +138,7 @@ def subscribing_open(person: Subscriber) -> bool:
 
 def rendered(request: HttpRequest, said: Words, **facts: Any) -> HttpResponse:
     """The form with these facts."""
-    values: dict[str, Any] = {"lists": settings.current().lists, "languages": LANGUAGES, "test": False, **facts}
+    values: dict[str, Any] = {"lists": settings.current().lists, "languages": spoken(), "test": False, **facts}
     return page(request, "preferences.html", "preferences_title", words=said, **values)
 
 

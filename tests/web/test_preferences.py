@@ -32,6 +32,9 @@ def test_choosing_lists_language_and_area_leaves_proof(site: Site) -> None:
     from newsletter.audience.models import ConsentEvent
 
     link = own_page(site)
+    site.workspace.write("issues/2026-11-24-lamps/issue.md", "# Lamps\n")
+    site.workspace.write("issues/2026-11-24-lamps/issue.cy.md", "# Lampau\n")
+    assert "Cymraeg" in site.get(link).text and "اردو" not in site.get(link).text
     answer = site.post(link, action="save", list="monthly", language="cy", area="ST16 3AA", pause="none")
     assert answer.status == 200 and "Mae’ch dewisiadau wedi’u cadw." in answer.text and 'lang="cy"' in answer.text
     assert state(ME) == {"all-residents": "left", "monthly": "confirmed"}
@@ -40,6 +43,14 @@ def test_choosing_lists_language_and_area_leaves_proof(site: Site) -> None:
     assert joined.channel == "page" and joined.wording and "The monthly letter [Save]" in joined.wording.text
     assert site.post(link, action="save", language="cy").status == 200
     assert state(ME) == {"all-residents": "left", "monthly": "left"}
+
+
+def test_a_language_in_which_nobody_writes_is_not_offered(site: Site) -> None:
+    link = own_page(site)
+    page = site.get(link).text
+    assert 'id="language"' not in page and "Cymraeg" not in page
+    assert site.post(link, action="save", list="all-residents", language="ur").status == 200
+    assert facts()["language"] == ""
 
 
 def test_a_pause_ends_by_itself_or_by_hand(site: Site) -> None:
