@@ -81,7 +81,7 @@ def answer(output: Output, names: tuple[str, ...], text: str | None, file: IO[st
     agree(output, f"Send it to {plan.letter.to}?", yes, command)
     notice = answering.send(config, plan, by, close=closing)
     [sent] = answering.deliver(config, [notice])
-    return _ended(output, [sent], plan.letter.to, as_json)
+    return _ended(output, [sent], plan.letter.to, as_json, closing=closing)
 
 
 def _preview(output: Output, config: Config, plan: Plan) -> None:
@@ -101,13 +101,15 @@ def _letter(output: Output, letter: Letter) -> None:
     output.say()
 
 
-def _ended(output: Output, sent: list[Sent], to: str, as_json: bool, **more: Any) -> int:
+def _ended(output: Output, sent: list[Sent], to: str, as_json: bool, *, closing: bool = False, **more: Any) -> int:
     failed = [one for one in sent if one.state in ("failed", "suppressed", "uncertain")]
     if as_json:
         facts = [{"conversation": one.conversation, "state": one.state, "words": one.words} for one in sent]
-        print_json((), sent=facts, **more)
+        print_json((), sent=facts, closed=closing and not failed, **more)
     elif len(sent) == 1 and not more:
         (output.failed if failed else output.done)(f"To {line(to)}: {line(sent[0].words)}")
+        if closing and not failed:
+            output.say(f"  Conversation {sent[0].conversation} is closed; when they write again it opens again.")
         if not failed:
             output.next("newsletter replies list", "who waits now")
     else:
@@ -115,6 +117,8 @@ def _ended(output: Output, sent: list[Sent], to: str, as_json: bool, **more: Any
         output.done(f"Sent to {count(gone, 'person', 'people')}.")
         if waiting := len(sent) - gone - len(failed):
             output.say(f"  {count(waiting, 'mail')} queued: `newsletter worker` sends them.")
+        if closing:
+            output.say("  They are closed; who writes again is back on the list.")
         for one in failed:
             output.failed(f"{one.conversation}: {line(one.words)}")
     return Exit.FAILURES if failed else Exit.FINE
@@ -145,7 +149,7 @@ def _many(output: Output, config: Config, by: Colleague, numbers: list[int], wor
     for number, why in left:
         output.say(f"  Not to {number}: {line(why)}")
     everyone = [{"conversation": pk, "why": why} for pk, why in (*many.left, *left)]
-    return _ended(output, sent, "", as_json, left=everyone)
+    return _ended(output, sent, "", as_json, closing=closing, left=everyone)
 
 
 def _agree_to_many(output: Output, many: Many, expect: int | None, yes: bool) -> None:

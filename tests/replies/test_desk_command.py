@@ -70,6 +70,16 @@ def test_an_answer_over_a_colleagues_is_refused(desk: Desk) -> None:
     assert ran.exit == 4 and "conversation-moved" in ran.err
 
 
+def test_an_answer_that_closes_says_so(desk: Desk) -> None:
+    desk.asks()
+    run(desk, "show", "1")
+    ran = run(desk, "answer", "1", "--text", "It is mended.", "--yes", "--close")
+    assert ran.exit == 0 and "Conversation 1 is closed; when they write again it opens again." in ran.out
+    desk.asks("ben@example.net", "Ben")
+    run(desk, "show", "2")
+    assert "is closed" not in run(desk, "answer", "2", "--text", "It is mended.", "--yes").out
+
+
 def test_many_are_answered_at_once_after_their_number_was_said(desk: Desk) -> None:
     for number in (1, 2, 3):
         desk.asks(f"p{number}@example.net", f"P{number}")
