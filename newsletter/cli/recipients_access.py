@@ -17,7 +17,7 @@ from newsletter.problems import Exit, NewsletterError, Problem
 @json_option
 @click.pass_obj
 def access(output: Output, address: str, target: Path, as_json: bool) -> int:
-    """Write everything about one person into a ZIP: records as JSON, mails as .eml, their files.
+    """Write everything about one person into a ZIP: a page to read, records as JSON, mails as .eml, their files.
 
     For an answer to “what do you hold about me?”. Read it before you hand it out: names of colleagues, and what other
     people wrote, may stand in it.
@@ -26,7 +26,7 @@ def access(output: Output, address: str, target: Path, as_json: bool) -> int:
     from newsletter.audience import database
 
     database.ready(output.config())
-    from newsletter.replies import erasing, personal
+    from newsletter.replies import erasing, my_data, personal
 
     canonical = erasing.canonical_of(address)
     with database.problems_of():
@@ -39,11 +39,15 @@ def access(output: Output, address: str, target: Path, as_json: bool) -> int:
     if as_json:
         print_json(problems, file=str(target), tables=rows, contents=sorted(found.contents), found_in=found.found_in)
         return Exit.FINE
-    output.facts(sorted(rows.items()))
+    output.facts((my_data.title(table), number) for table, number in rows.items())
     for place in found.found_in:
-        output.say(f"  {visible(place)} names them, too: add what it says")
+        output.say(f"  {visible(place)}")
+        output.say("    names them, too: add what it says")
     output.problems(problems)
     files = count(len(found.contents), "mail or file", "mails and files")
-    output.done(f"Wrote {count(sum(rows.values()), 'record')} and {files} to {target}")
-    output.say("  Read it before you hand it out: colleagues’ names and other people’s words may stand in it.")
+    output.done(f"Wrote {count(sum(rows.values()), 'record')} and {files} to")
+    output.say(f"  {target}")
+    output.say("  my-data.html in it says it in words, for reading in a browser.")
+    output.say("  Read it before you hand it out: colleagues’ names and other people’s")
+    output.say("  words may stand in it.")
     return Exit.FINE

@@ -65,9 +65,8 @@ def forget(output: Output, address: str, dry_run: bool, files: bool, yes: bool, 
         if not yes and not plan.held:
             ask(f"It touches {_touched(plan)}. This cannot be undone. Type {canonical} to go on", canonical)
         problems = forgetting.forget(plan, by, files=files)
-    output.done(
-        "Forgotten. What is left is a hash that says “never”; backups keep the rest until they are rotated away."
-    )
+    output.done("Forgotten. What is left is a hash that says “never”;")
+    output.say("  backups keep the rest until they are rotated away.")
     return _end(output, as_json, plan, problems, erased=True, files=files)
 
 
@@ -100,7 +99,8 @@ def _say(output: Output, canonical: str, plan: Plan, what: str) -> None:
     root = output.config().root
     for trace in plan.traces:
         fates = {"delete": "deleted", "rewrite": "their rows taken out", "ask": "with --files: their rows taken out"}
-        output.say(f"  {visible(trace.shown(root))}  {fates.get(trace.fate, 'stays: look at it yourself')}")
+        output.say(f"  {visible(trace.shown(root))}")
+        output.say(f"    {fates.get(trace.fate, 'stays: look at it yourself')}")
 
 
 def _end(output: Output, as_json: bool, plan: Plan, problems: list[Problem], *, erased: bool, files: bool) -> int:

@@ -22,7 +22,7 @@ from newsletter.audience.erasing import names_of, spellings
 from newsletter.audience.models import Wording
 from newsletter.files import unwritable
 from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
-from newsletter.replies import enclosures, erasing
+from newsletter.replies import enclosures, erasing, my_data
 from newsletter.replies.models import Message
 from newsletter.sending import copies
 from newsletter.sending.models import Delivery, Notice
@@ -30,6 +30,7 @@ from newsletter.sending.models import Delivery, Notice
 README = """\
 What {site} holds about {address}, as of {at}.
 
+my-data.html  the most of it in words; open it in a browser
 data.json     every record, by table; times are UTC
 mails/        mails that we sent (sent-…), our single mails (ours-…) and what came from this person (came-…), as they
               went over the wire: a mail program opens them
@@ -205,12 +206,13 @@ def _write(found: Collected, address: str, out: Any) -> None:
                 archive.writestr(name, make())
             except (NewsletterError, LookupError, ValueError, OSError) as error:
                 message = f"{name} could not be made: {error or type(error).__name__}"
-                hint = "The records in data.json are whole; only this mail or file itself is missing."
+                hint = "The records in data.json are whole; only this mail or file is missing."
                 found.problems.append(Problem("not-in-access", message, hint, severity=Severity.WARNING))
         facts = {"address": address, "at": timezone.now().isoformat(), "names": found.about.names}
         facts["missing"] = [problem.message for problem in found.problems]
         whole = {**facts, "found_in": found.found_in, "tables": found.data}
         archive.writestr("data.json", json.dumps(whole, ensure_ascii=False, indent=2, default=_plain))
+        archive.writestr("my-data.html", my_data.page(settings.current(), address, found.data))
         archive.writestr("README.txt", _readme(found, address))
 
 

@@ -128,6 +128,7 @@ def test_it_says_what_it_touches_and_asks_and_a_dry_run_changes_nothing(post: Po
     ran = post.workspace.run("recipients", "forget", HERS, "--dry-run", "--as", "jo")
     assert ran.exit == 0 and "would be erased" in ran.out
     assert "recipients/people.csv:3" in ran.out and "recipients/others.csv" not in ran.out
+    assert all(len(line) <= 80 for line in ran.out.splitlines()), ran.out
     ran = post.workspace.run("recipients", "forget", HERS, "--as", "jo")
     assert ran.exit != 0 and "cannot be undone" in ran.err
     assert dump() == text and (post.workspace.root / "var/mail/1.eml").exists()

@@ -9,7 +9,8 @@ from pathlib import Path
 from django.apps import apps
 from django.db import connection
 
-from newsletter.replies import desk, forgetting, personal
+from newsletter.audience.models import Subscriber
+from newsletter.replies import desk, forgetting, my_data, personal
 from newsletter.replies.models import Message
 from newsletter.sending import notices
 from newsletter.sending.models import Notice
@@ -48,6 +49,21 @@ def test_everything_of_hers_is_in_it_from_every_table(post: Post, tmp_path: Path
     assert any(b"Dear Ameera" in mail for mail in mails)
     assert [name for name in names if name.startswith("files/")] and "README.txt" in names
     assert to.stat().st_mode & 0o077 == 0
+
+
+def test_it_speaks_in_words_and_a_page_in_it_is_for_reading(post: Post, tmp_path: Path) -> None:
+    everything(post)
+    Subscriber.objects.filter(canonical=HERS).update(name="Ameera <b>K</b>")
+    assert set(my_data.TITLES) == {table(label) for label in personal.PERSONAL}
+    ran = post.workspace.run("recipients", "access", HERS, "--to", str(tmp_path / "h.zip"))
+    assert "Choices, with the words that were shown" in ran.out and "audience_" not in ran.out
+    assert all(len(line) <= 80 for line in ran.out.splitlines() if "h.zip" not in line), ran.out
+    with zipfile.ZipFile(tmp_path / "h.zip") as archive:
+        page = archive.read("my-data.html").decode()
+    assert '<html lang="en">' in page and '<th scope="col">' in page and "<script" not in page
+    for words in ("Stafford North", "Yes, please.", "This is him, on the 12th", "&lt;b&gt;K", "asked for it"):
+        assert words in page, words
+    assert "_" not in page.replace(HERS, "").partition("<body>")[2].partition("Newsletters for you")[0]
 
 
 def test_what_colleagues_noted_is_not_behind_a_link_in_a_mail(post: Post) -> None:
