@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from bench import both
 
 ROOT = Path(__file__).resolve().parents[1]
 AIM = 200.0  # ms, for every list
@@ -87,17 +85,8 @@ OTHER_AIMS = {"report over all": 5000.0}  # ms; nobody waits for it daily
 
 def measured(url: str, many: int) -> dict[str, float]:
     """p95 in ms of each list, by name; `url` is the database, "" = a file."""
-    with tempfile.TemporaryDirectory(prefix="newsletter-bench-") as name:
-        root = Path(name)
-        more = f'\n[database]\nurl = "{url}"\n' if url else ""
-        text = (ROOT / "newsletter.toml").read_text(encoding="utf-8")
-        (root / "newsletter.toml").write_text(text + more, encoding="utf-8")
-        command = [sys.executable, "-c", _CHILD, str(root), str(many)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT, check=False)
-        if done.returncode:
-            raise RuntimeError(done.stderr.strip()[-400:])
-        answer: dict[str, float] = json.loads(done.stdout)
-        return answer
+    answer: dict[str, float] = both.child(_CHILD, url, many)
+    return answer
 
 
 def rows(database: str, found: dict[str, float]) -> list[dict[str, Any]]:
@@ -116,15 +105,5 @@ def rows(database: str, found: dict[str, float]) -> list[dict[str, Any]]:
 
 def run(many: int = 100_000, *, quick: bool = False) -> list[dict[str, Any]]:
     """Rows for `python -m bench desk`."""
-    from tests import postgres
-
     many = 20_000 if quick else many
-    table = rows("SQLite", measured("", many))
-    binaries = postgres.find_binaries()
-    if binaries is None:
-        skipped = {"ours": "–", "other": "–", "ratio": "–", "aim": "`make system` installs PostgreSQL", "ok": True}
-        return [*table, {"what": "PostgreSQL: not on this machine", "skipped": True, **skipped}]
-    with postgres.running(binaries) as server:
-        server.execute("CREATE DATABASE desk")
-        table += rows("PostgreSQL", measured(server.url("desk"), many))
-    return table
+    return both.databases("desk", lambda database, url: rows(database, measured(url, many)))

@@ -6,8 +6,11 @@ PostgreSQL; raw SQL reads both as text. Pieces only hold names of ours: every va
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+_ASKED = 0x61736B  # "ask": the family of PostgreSQL's advisory locks of one_at_a_time
 
 
 def is_sqlite() -> bool:
@@ -15,6 +18,15 @@ def is_sqlite() -> bool:
     from django.db import connection
 
     return connection.vendor == "sqlite"
+
+
+def one_at_a_time(what: str) -> None:
+    """Until the caller's transaction ends nobody else does `what`. SQLite has one writer anyway (BEGIN IMMEDIATE)."""
+    from django.db import connection
+
+    if not is_sqlite():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_ASKED, zlib.crc32(what.encode()) - (1 << 31)])
 
 
 def live(subscription: str) -> str:

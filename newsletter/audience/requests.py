@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from newsletter.audience import never
+from newsletter.audience import dialect, never
 from newsletter.audience.models import Attempts, Request, Wording
 from newsletter.mail.tokens import Keyring, Purpose, new_id
 
@@ -59,6 +59,7 @@ def make(
 ) -> Request | None:
     """Keep what was asked for; its mail goes out by the worker. None where this address had enough of them."""
     with transaction.atomic():
+        dialect.one_at_a_time(f"{kind} {canonical}")  # two forms sent at the same moment are one
         if not allowed(kind, canonical):
             return None
         now = timezone.now()

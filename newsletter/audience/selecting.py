@@ -80,6 +80,7 @@ WORDS = {
     "duplicates": "on more than one list",
     "erased": "erased",
     "staff": "never to be mailed",
+    "moved": "moved to another address",
 }
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from newsletter.audience import never, subscribing
 from newsletter.audience.models import ConsentEvent, FormerAddress, Holding, Subscriber, Subscription, Suppression
 from newsletter.audience.subscribing import Change
+from tests.together import together
 from tests.workspace import Workspace
 
 SAM, NEW = "sam@example.org", "sam@new.example"
@@ -233,22 +232,5 @@ PAIRS: dict[str, tuple[Callable[[], Any], int]] = {
 def test_two_at_once_end_as_one(workspace: Workspace, verb: str) -> None:
     workspace.people(SAM)
     act, proofs = PAIRS[verb]
-    start = threading.Barrier(2)
-    wrong: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            start.wait(10)
-            act()
-        except BaseException as error:
-            wrong.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join(30)
-    assert not wrong
+    together(act)
     assert ConsentEvent.objects.count() == proofs

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
 
-from newsletter.audience.models import Subscriber, Subscription
+from newsletter.audience.models import Subscription
 from newsletter.audience.subscribing import proof
 from newsletter.audience.subscribing.proof import CONFIRMED, Change
 
@@ -26,39 +25,37 @@ def pause(
     """Nothing through these lists (empty: all that they are on) before `until`, a moment with a time zone."""
     if until.tzinfo is None:
         raise ValueError("until has no time zone")
-    with transaction.atomic():
-        person = proof.held(canonical)
-        if person is None:
-            return Change(False, why="unknown")
-        changed = []
-        for row in _rows(person, lists).exclude(paused_until=until):
-            row.paused_until = until
-            row.save()
-            changed.append(row.list.key)
-            said = f"until {until:%Y-%m-%d %H:%M %Z}"
-            proof.write(
-                person.canonical, row.list.key, "paused", channel, wording, f"{why}, {said}" if why else said, by
-            )
-        return Change(bool(changed), tuple(changed))
+    said = f"until {until:%Y-%m-%d %H:%M %Z}"
+    return _until(canonical, lists, until, "paused", channel, wording, f"{why}, {said}" if why else said, by)
 
 
 def resume(
     canonical: str, lists: Sequence[str], channel: str, wording: str = "", *, why: str = "", by: str = ""
 ) -> Change:
     """The pause ends now, for these lists (empty: all)."""
+    return _until(canonical, lists, None, "resumed", channel, wording, why, by)
+
+
+def _until(
+    canonical: str,
+    lists: Sequence[str],
+    until: datetime | None,
+    event: str,
+    channel: str,
+    wording: str,
+    why: str,
+    by: str,
+) -> Change:
     with transaction.atomic():
         person = proof.held(canonical)
         if person is None:
             return Change(False, why="unknown")
+        rows = Subscription.objects.filter(subscriber=person, state=CONFIRMED).select_related("list")
+        rows = rows.filter(list__key__in=lists) if lists else rows
         changed = []
-        for row in _rows(person, lists).exclude(paused_until=None):
-            row.paused_until = None
+        for row in rows.exclude(paused_until=until).order_by("list__key"):
+            row.paused_until = until
             row.save()
             changed.append(row.list.key)
-            proof.write(person.canonical, row.list.key, "resumed", channel, wording, why, by)
+            proof.write(person.canonical, row.list.key, event, channel, wording, why, by)
         return Change(bool(changed), tuple(changed))
-
-
-def _rows(person: Subscriber, lists: Sequence[str]) -> QuerySet[Subscription]:
-    rows = Subscription.objects.filter(subscriber=person, state=CONFIRMED).select_related("list").order_by("list__key")
-    return rows.filter(list__key__in=lists) if lists else rows
