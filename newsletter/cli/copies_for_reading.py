@@ -233,8 +233,13 @@ def _people(config: Config, issue: Issue) -> tuple[int | None, list[Problem]]:
 
     database.ready(config)
     from newsletter.audience import blocks, checking, selecting  # they need the database's settings
+    from newsletter.sending import correcting
 
-    explained = selecting.explain(config, lists)
+    try:
+        first = correcting.first(issue)  # a correction goes to whoever got the first, whatever `audience:` says
+    except NewsletterError as error:
+        return None, list(error.problems)
+    explained = correcting.explain(first) if first else selecting.explain(config, lists)
     people = explained.will_get
     if not people:
         return (0 if explained.entries else None), _without_fallback(issue)

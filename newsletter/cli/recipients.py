@@ -65,7 +65,7 @@ def list_people(output: Output, list_key: str, limit: int, after: int, as_json: 
         return Exit.FINE
     if not people:
         output.say("Nobody yet." if not everybody else "Nobody on this page.")
-        output.next("newsletter recipients import FILE.csv")
+        output.next('newsletter recipients import FILE --list KEY --consent "…"')
         return Exit.FINE
     output.table(
         ("EMAIL", "NAME", "LISTS", ""),

@@ -214,7 +214,7 @@ def find(output: Output, postcode: str, as_json: bool) -> int:
 
 
 @areas.command()
-@click.option("--by", default="", metavar="NAME", help="Who does it; kept as proof.")
+@click.option("--as", "by", default="", metavar="NAME", help="Who does it; kept as proof.")
 @dry_option
 @yes_option
 @json_option

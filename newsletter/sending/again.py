@@ -7,7 +7,7 @@ from __future__ import annotations
 from django.db import connection
 from django.db.models import Count
 
-from newsletter.problems import Exit, NewsletterError, Problem
+from newsletter.problems import Exit, NewsletterError, Problem, Severity
 from newsletter.sending import logbook, mailings, tally
 from newsletter.sending.models import OF_MAILING, Delivery, Mailing
 from newsletter.sending.settling import adapted
@@ -73,7 +73,10 @@ def must_be_agreed(people: int, expect: range | None) -> None:
     """Raises NewsletterError: nobody-to-send-to, count-changed."""
     if not people:
         problem = Problem(
-            "nobody-to-send-to", "Nobody is missing: nobody failed, was given up or was cancelled", hint="All is well."
+            "nobody-to-send-to",
+            "Nobody is missing: nobody failed, was given up or was cancelled",
+            hint="There is nothing to do. Who joined since is not meant: they get the next issue.",
+            severity=Severity.NOTE,
         )
         raise NewsletterError(problem, exit=Exit.REFUSED)
     mailings.must_be_expected(people, expect)

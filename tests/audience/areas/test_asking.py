@@ -124,7 +124,7 @@ def test_who_told_a_postcode_is_placed_once_with_a_proof(county: Workspace) -> N
     dry = json.loads(county.run(*WHERE, "place", "--dry-run", "--json").out)
     assert (dry["written"], dry["placed"], dry["unknown"]) == (False, {"stafford-north": 1}, 1)
     assert county.run(*WHERE, "place").exit == 4, "there is nobody to ask"
-    assert "Placed 1 person in 1 area" in county.run(*WHERE, "place", "--yes", "--by", "Jo").out
+    assert "Placed 1 person in 1 area" in county.run(*WHERE, "place", "--yes", "--as", "Jo").out
     assert [person.attributes.get("areas") for person in Subscriber.objects.order_by("pk")] == [
         ["stafford-north"], ["leek-west"], None,
     ]  # fmt: skip
