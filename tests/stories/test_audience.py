@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page
 from newsletter.mail.tokens import Purpose
 from tests.conftest import ROOT
 from tests.web.conftest import Site, everything, site  # noqa: F401 (a fixture)
-from tests.web.test_browser import opened
+from tests.web.test_browser import opened, pressed
 from tests.web.test_whole_mail import addresses, free_port, part
 
 pytestmark = pytest.mark.browser
@@ -76,11 +76,11 @@ def signed_up(town: Site, page: Page, mailbox: Mailbox) -> None:
     page.fill("#area", "ST16 3AA")
     page.get_by_label("The monthly letter").check()
     with mock.patch.object(filling, "QUICKEST", 0.0):
-        page.get_by_role("button", name="Sign up").click()
+        pressed(page, page.get_by_role("button", name="Sign up"))
     page.get_by_role("heading", name="Look into your mailbox").wait_for()
     page.context.clear_cookies()
     page.goto(link(town, mailbox.only(), "c"))
-    page.get_by_role("button", name="Yes, send them to me").click()
+    pressed(page, page.get_by_role("button", name="Yes, send them to me"))
     page.get_by_role("heading", name="You are signed up").wait_for()
     mailbox.new()
 
@@ -105,13 +105,13 @@ def test_from_signing_up_to_leaving_and_back(town: Site, browser: Browser) -> No
     assert page.get_by_label("The monthly letter").is_checked()
     assert "ameera" not in page.content().lower() and "st16" not in page.content().lower()
     page.get_by_label("Community messages").check()
-    page.get_by_role("button", name="Save").click()
+    pressed(page, page.get_by_role("button", name="Save"))
     page.get_by_text("Your choices are saved.").wait_for()
     page.goto(link(town, mail, "u"))
-    page.get_by_role("button", name="Unsubscribe").click()
+    pressed(page, page.get_by_role("button", name="Unsubscribe"))
     page.get_by_role("heading", name="You are unsubscribed").wait_for()
     assert not gets_mail()
-    page.get_by_role("button", name="Undo").click()
+    pressed(page, page.get_by_role("button", name="Undo"))
     page.get_by_role("heading", name="You are subscribed again").wait_for()
     assert gets_mail()
     page.context.close()
@@ -150,7 +150,7 @@ def test_a_forwarded_mail_cannot_erase_or_read_its_owner(town: Site, browser: Br
     thief = opened(browser)
     for name in ("Change my address", "Download my data", "Forget me"):
         thief.goto(link(town, mail, "p"))
-        thief.get_by_role("button", name=name).click()
+        pressed(thief, thief.get_by_role("button", name=name))
         shown = thief.content().lower()
         assert "look into your mailbox" in shown and "/c/" not in shown
         assert not [secret for secret in ("ameera", "khan", "st16") if secret in shown]
@@ -179,25 +179,25 @@ def test_a_wish_to_be_forgotten_under_a_legal_hold_reaches_staff(town: Site, bro
     page.goto(link(town, mail, "r"))
     page.fill("#message", "The lamp in Mill Lane is out again.")
     page.get_by_label("Yes, to the address this message was sent to").check()
-    page.get_by_role("button", name="Send message").click()
+    pressed(page, page.get_by_role("button", name="Send message"))
     page.get_by_text("Your reference number").wait_for()
     held = Conversation.objects.get()
     desk.hold(held.pk, Colleague("jo", "Jo Malik"), True, "Asked for by the coroner")
     page.goto(link(town, mail, "p"))
-    page.get_by_role("button", name="Forget me").click()
+    pressed(page, page.get_by_role("button", name="Forget me"))
     [wish] = [one for subject, one in mailbox.new().items() if "forget me" in subject]
     page.goto(link(town, wish, "c"))
-    page.get_by_role("button", name="Delete everything").click()
+    pressed(page, page.get_by_role("button", name="Delete everything"))
     page.get_by_role("heading", name="A person will write to you").wait_for()
     assert Subscriber.objects.exists()
     told = [subject for subject in mailbox.new("jo.malik@staffordshire.example") if "legal hold" in subject]
     assert told == [f"Asked to be forgotten, on legal hold: {held.reference}"]
     desk.hold(held.pk, Colleague("jo", "Jo Malik"), False, "The inquest is over")
     page.goto(link(town, mail, "p"))
-    page.get_by_role("button", name="Forget me").click()
+    pressed(page, page.get_by_role("button", name="Forget me"))
     [wish] = [one for subject, one in mailbox.new().items() if "forget me" in subject]
     page.goto(link(town, wish, "c"))
-    page.get_by_role("button", name="Delete everything").click()
+    pressed(page, page.get_by_role("button", name="Delete everything"))
     page.get_by_role("heading", name="You are forgotten").wait_for()
     assert not Subscriber.objects.exists()
     page.context.close()

@@ -14,7 +14,7 @@ from newsletter.sending.models import Delivery
 from tests.sending.steps import put
 from tests.web.archived import SLUG, approved, sent
 from tests.web.conftest import Site
-from tests.web.test_browser import SIZES, faults, opened
+from tests.web.test_browser import SIZES, faults, opened, pressed
 
 pytestmark = pytest.mark.browser
 URDU = "---\nsubject: کیا یہ آپ ہیں؟\npreheader: آپ کی گلی\n---\n\n# کیا یہ آپ ہیں؟\n\nسلام۔\n\n::reply[جواب دیں]\n"
@@ -81,14 +81,14 @@ def test_one_can_read_answer_and_go_back_by_keyboard_without_scripts(site: Site,
     sent(site.workspace)
     page = opened(browser, java_script_enabled=False)
     page.goto(f"{site.url}/archive")
-    page.get_by_role("link", name="Is it you?").click()
+    pressed(page, page.get_by_role("link", name="Is it you?"))
     page.keyboard.press("Tab")
     assert page.locator(".nl-skip:focus").inner_text() == "Skip to the message"
     page.keyboard.press("Enter")
     assert page.url.endswith("#nl-message")
-    page.get_by_role("link", name="Write to us about this").click()
+    pressed(page, page.get_by_role("link", name="Write to us about this"))
     page.get_by_role("heading", name="Reply to this message").wait_for()
     page.go_back()
-    page.get_by_role("link", name="All messages").first.click()
+    pressed(page, page.get_by_role("link", name="All messages").first)
     page.get_by_role("heading", name="Messages we have sent").wait_for()
     page.context.close()

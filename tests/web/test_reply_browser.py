@@ -7,7 +7,7 @@ from playwright.sync_api import Browser
 
 from newsletter.replies.models import Conversation
 from tests.web.conftest import Site
-from tests.web.test_browser import faults, opened, reply_link
+from tests.web.test_browser import faults, opened, pressed, reply_link
 
 pytestmark = pytest.mark.browser
 HARMLESS = "/robots.txt"  # stands for the page that “Exit this page” leads to
@@ -34,9 +34,9 @@ def test_a_picture_from_the_phone_is_added_on_the_page_after(site: Site, browser
     page = opened(browser, 320)
     page.goto(site.url + reply_link(site, "en"))
     page.fill("#message", "A picture follows.")
-    page.click("button[type=submit]")
+    pressed(page, page.locator("button[type=submit]"))
     page.set_input_files("#files", {"name": "IMG_1.heic", "mimeType": "image/heic", "buffer": b"heic" * 5000})
-    page.click("button[type=submit]")
+    pressed(page, page.locator("button[type=submit]"))
     page.get_by_text("IMG_1.heic").wait_for()
     assert faults(page) == []
     assert Conversation.objects.get().messages.count() == 2

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.web.conftest import Site
-from tests.web.test_browser import SIZES, faults, opened
+from tests.web.test_browser import SIZES, faults, opened, pressed
 from tests.web.test_signup import work
 
 pytestmark = pytest.mark.browser
@@ -29,7 +29,7 @@ class Visitor:
         self.page.goto(self.site.url + path)
 
     def press(self, value: str) -> None:
-        self.page.locator(f"button[value='{value}']").first.click()
+        pressed(self.page, self.page.locator(f"button[value='{value}']").first)
 
     def seen(self, what: str) -> None:
         page = self.page
@@ -49,11 +49,11 @@ def everything_seen(visitor: Visitor) -> None:
     site = visitor.site
     visitor.open("/subscribe")
     visitor.seen("subscribe")
-    visitor.page.locator("button").click()
+    pressed(visitor.page, visitor.page.locator("button"))
     visitor.seen("subscribe-error")
     visitor.page.fill("#email", "new@example.net")
     visitor.page.check("#list-all-residents")
-    visitor.page.locator("button").click()
+    pressed(visitor.page, visitor.page.locator("button"))
     visitor.seen("asked")
     visitor.open("/subscribe/form")
     visitor.seen("form")
@@ -63,7 +63,7 @@ def everything_seen(visitor: Visitor) -> None:
     visitor.seen("confirm")
     visitor.press("yes")
     visitor.seen("confirmed")
-    visitor.page.locator("main a").click()
+    pressed(visitor.page, visitor.page.locator("main a"))
     visitor.seen("preferences")
     visitor.press("save")
     visitor.seen("saved")
@@ -75,7 +75,6 @@ def everything_seen(visitor: Visitor) -> None:
         visitor.open(link)
         visitor.seen(action)
         if action == "change":
-            visitor.press("yes")
             visitor.page.fill("#new", "no address")
             visitor.page.evaluate("document.querySelector('form').noValidate = true")
             visitor.press("yes")
