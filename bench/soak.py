@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sqlite3
 import subprocess
 import tempfile
@@ -25,12 +26,13 @@ SLOWEST = 0.9  # rate of the last tenth ÷ rate of the first
 
 @dataclass
 class Sample:
-    """One look, a second after the one before: which sender, how many mails the sink has, MiB of the sender."""
+    """One look, a second after the one before: which sender, how many mails the sink has, MiB and CPU of the sender."""
 
     life: int
     at: float
     mails: int
     rss: float
+    cpu: float
 
 
 @dataclass
@@ -46,13 +48,19 @@ class Soak:
     arrived_in_doubt: int = 0
     laws: str = ""
 
-    def rate(self, low: float, high: float) -> float:
-        """Mails a second while the sink had between `low` and `high` of all, the restarts left out."""
+    def rate(self, low: float, high: float, clock: str = "at") -> float:
+        """Mails a second while the sink had between `low` and `high` of all, the restarts left out.
+
+        By the `cpu` clock it is what the sender itself does, whatever else the machine has to do.
+        """
         mails = seconds = 0.0
         for before, after in zip(self.samples, self.samples[1:], strict=False):
             same = before.life == after.life and before.mails < after.mails
             if same and low <= before.mails / self.people and after.mails / self.people <= high:
-                mails, seconds = mails + after.mails - before.mails, seconds + after.at - before.at
+                mails, seconds = (
+                    mails + after.mails - before.mails,
+                    seconds + getattr(after, clock) - getattr(before, clock),
+                )
         return mails / seconds if seconds else 0.0
 
     def growth(self) -> float:
@@ -90,6 +98,8 @@ class Soak:
             ratio = last / first
             words = f"{ratio:.2f} ({first:,.0f} and {last:,.0f} a second)"
             rows.append(("rate of the last tenth ÷ first", words, f"≥ {SLOWEST}", ratio >= SLOWEST))
+            own = self.rate(0.9, 1.0, "cpu") / self.rate(0, 0.1, "cpu")
+            rows.append(("the same by the sender's own processor time", f"{own:.2f}", "–", True))
         rows.append(("the ledger's laws (status --verify)", self.laws or "hold", "hold", not self.laws))
         return rows
 
@@ -151,7 +161,9 @@ def watch(soak: Soak, sender: subprocess.Popen[bytes], sink: servers.NullSink, e
         try:
             return sender.wait(min(1.0, left))
         except subprocess.TimeoutExpired:
-            soak.samples.append(Sample(soak.kills, time.monotonic(), sink.mails()[0], memory(sender.pid)))
+            soak.samples.append(
+                Sample(soak.kills, time.monotonic(), sink.mails()[0], memory(sender.pid), spent(sender.pid))
+            )
     return None
 
 
@@ -162,6 +174,15 @@ def memory(pid: int) -> float:
     except OSError:
         return 0.0
     return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS")), 0.0)
+
+
+def spent(pid: int) -> float:
+    """Seconds of processor that a process has used, as /proc says; 0 where it has just ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime: proc(5), fields 14 and 15
 
 
 def judge(soak: Soak, ledger: Path, counts: Path) -> None:
