@@ -225,6 +225,8 @@ class Worker:
         words = f"{mailing.slug}: sent to {ended.sent} now, {ended.counts['accepted']} of {mailing.frozen} in all"
         if again:
             words += f"; {again} to be tried again"
+        if ended.dead:
+            words += f"; {ended.dead} refused for good, no more mail goes there"
         if ended.words:
             words += f". {ended.words}"
         logbook.ended(mailing, ended)

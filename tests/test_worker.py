@@ -13,6 +13,7 @@ from django.utils import timezone
 from newsletter.sending import heartbeats, laws, lock, mailings, schedules
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.worker import Event, Worker
+from tests.balanced import balanced  # noqa: F401 (a fixture for every test)
 from tests.sending.made import a_rendered, an_issue
 from tests.sending.servers import Sink
 from tests.workspace import TOML, Workspace

@@ -101,6 +101,8 @@ def tell(output: Output, mailing: Mailing, ended: Ended) -> None:
     if counts["accepted"] != mailing.frozen:
         output.say(f"  {words.numbers(counts)}   of {number(mailing.frozen)}")
     reasons(output, mailing)
+    if ended.dead:
+        output.say(f"  {count(ended.dead, 'address', 'addresses')} refused for good: no more mail goes there")
     if ended.words:
         output.failed(visible(ended.words))
     if ended.how is How.INTERRUPTED:

@@ -117,10 +117,12 @@ def by_message_id(message_ids: Iterable[str], config: Config, keyring: Keyring) 
 
 _SIGNED = re.compile(rb"(?<![A-Za-z2-7])([A-Za-z2-7]{32})(?=@)")
 _NAMES_A_MAIL = (Purpose.MESSAGE_ID, Purpose.BOUNCE, Purpose.REPLY)
+_MESSAGE_ID = re.compile(rb"^(?:X-Original-)?Message-ID:\s{0,20}<([^<>@\s]{1,200})@", re.IGNORECASE | re.MULTILINE)
 
 
-def returned(raw: bytes, keyring: Keyring) -> Copy:
-    """The mail of ours that a bounce or complaint carries back: the first signed name in its returned headers.
+def returned(raw: bytes, config: Config, keyring: Keyring) -> Copy:
+    """The mail of ours that a bounce or complaint carries back: the first signed name in its returned headers, or the
+    Message-ID that a relay gave it.
 
     It proves that whoever sent this holds a copy of that mail, as every recipient does; so it never suppresses by
     itself, where a bounce address of our own would.
@@ -130,6 +132,10 @@ def returned(raw: bytes, keyring: Keyring) -> Copy:
         read = keyring.read(token.decode("ascii"))
         if read and read[0] in _NAMES_A_MAIL:
             return Copy(*read, how=Identified.MESSAGE_ID)
+    for name in islice(_MESSAGE_ID.finditer(raw[:MOST_RETURNED]), 10):
+        delivery = finding.by_remote_id(config, name[1].decode("latin-1"))
+        if delivery:
+            return Copy(Purpose.MESSAGE_ID, bytes(delivery.token), how=Identified.MESSAGE_ID)
     return Copy()
 
 

@@ -86,7 +86,7 @@ def settled(
 ) -> tuple[Kind, str, int | None]:
     """Act on a verdict: (kind as kept, why, conversation). A wish that our records cannot follow is a person's."""
     if found.kind in (rules.Kind.BOUNCE, rules.Kind.COMPLAINT) and raw.delivery is None and raw.answers is None:
-        about = returned(bytes(raw.data), keyring)
+        about = returned(bytes(raw.data), config, keyring)
         raw.delivery, raw.answers = mail_of(about)
     done = ""
     match found.kind:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from newsletter.config import Config
 from newsletter.mail.tokens import Keyring
-from newsletter.sending import epoch, lock, mailings, providers, settling
+from newsletter.sending import dead_addresses, epoch, lock, mailings, providers, settling
 from newsletter.sending.breaker import Breaker
 from newsletter.sending.crew import PATIENCE, Crew
 from newsletter.sending.helpers import Helpers, number
@@ -77,6 +77,7 @@ def drain(
             ended.counts = {state: mailings.status(mailing)[state] for state in ended.counts}
         if ended.how is How.DONE:
             mailings.finish(mailing)
+            ended.dead = dead_addresses.give_up(mailing)
         mailing.refresh_from_db()
         if ended.how is How.PAUSED:
             ended.words = ended.words or mailing.paused_why  # where a helper has paused it

@@ -64,6 +64,7 @@ class Ended:
     words: str = ""
     next_due: datetime | None = None
     recovered: tuple[int, int] = field(default=(0, 0))
+    dead: int = 0  # addresses that get no more mail from now on: see dead_addresses
 
 
 class Lines:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.balanced import balanced  # noqa: F401 (a fixture for every test)
 from tests.workspace import TOML, Workspace
 
 ROOT = Path(__file__).resolve().parents[2]

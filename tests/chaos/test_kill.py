@@ -110,6 +110,31 @@ def test_killed_at_random_moments(workspace: Workspace, senders: Senders, catche
     everybody_is_accounted_for(mailing, catcher.copies(), killed, at_the_end=True)
 
 
+@pytest.mark.parametrize("start", range(3))
+def test_an_urgent_mailing_reaches_everybody_though_its_sender_is_killed(
+    workspace: Workspace, senders: Senders, catcher: CatcherElsewhere, start: int
+) -> None:
+    """At least once: whoever was in doubt is sent it again, by itself, and nobody else is."""
+    chance = random.Random(start)
+    mailing = approved(workspace)
+    mailing.settings["lists"]["all-residents"]["urgent"] = True
+    mailing.save(update_fields=["settings"])
+    connection.close()
+    killed = 0
+    for _ in range(2):
+        pid = senders.start(workspace, catcher.port, connections=CONNECTIONS)
+        wait_for(catcher, catcher.number() + chance.randint(1, len(PEOPLE) // 3))
+        killed += senders.kill(pid) == -9
+    senders.start(workspace, catcher.port, connections=CONNECTIONS)
+    senders.wait()
+    assert Counter(states().values()) == {"accepted": len(PEOPLE)}
+    copies = catcher.copies()
+    assert sorted(copies) == sorted(PEOPLE), "somebody has nothing"
+    assert sum(copies.values()) - len(PEOPLE) <= killed * CONNECTIONS
+    assert laws.check(mailing) == [] and Mailing.objects.get().state == "finished"
+    connection.close()
+
+
 def wait_for(catcher: CatcherElsewhere, number: int, seconds: float = 5.0) -> None:
     """Until so many mails are caught, everybody is, or the sender has died early."""
     end = time.monotonic() + seconds

@@ -12,9 +12,10 @@ from collections.abc import Callable
 import pytest
 from django import db
 
-from newsletter.audience import subscribing
+from newsletter.audience import erasing, subscribing
 from newsletter.audience.models import Subscriber
 from newsletter.rendering.model import Context, Hole
+from newsletter.sending import erasing as ledger
 from newsletter.sending import laws, mailings
 from newsletter.sending.drain import Ended, How, drain
 from newsletter.sending.models import Delivery, Mailing
@@ -75,7 +76,15 @@ def test_an_issue_deleted_and_a_template_changed_in_mid_send_change_nothing(work
     assert len({without_person(body) for _, body in server.mails}) == 1
 
 
-@pytest.mark.parametrize("how", ["left", "suppressed", "erased"])
+def forget(person: str) -> None:
+    """What `newsletter recipients forget` does to them here: only keyed hashes stay."""
+    with db.transaction.atomic():
+        names = erasing.names_of(person)
+        ledger.erase(names)
+        erasing.erase(names)
+
+
+@pytest.mark.parametrize("how", ["left", "complained", "bounced", "erased", "vanished"])
 def test_who_goes_in_mid_send_gets_nothing_beyond_what_was_in_flight(workspace: Workspace, how: str) -> None:
     """L4: at most one body for each connection may be under way."""
     mailing = started(workspace, PEOPLE)
@@ -87,10 +96,14 @@ def test_who_goes_in_mid_send_gets_nothing_beyond_what_was_in_flight(workspace: 
         for person in gone[-30:]:
             if how == "left":
                 subscribing.leave(person, ["all-residents"], "one-click")
-            elif how == "suppressed":
-                subscribing.suppress(person, "bulk", "complaint", "staff")
-        if how == "erased":
-            Subscriber.objects.filter(canonical__in=gone[-30:]).delete()
+            elif how == "complained":
+                subscribing.suppress(person, "bulk", "complaint", "mail")
+            elif how == "bounced":  # an earlier issue's came back only now
+                subscribing.suppress(person, "all", "gone", "mail")
+            elif how == "erased":
+                forget(person)
+            else:
+                Subscriber.objects.filter(canonical=person).delete()
 
     with FaultyServer(at_mail(30, go)) as server:
         ended = send(workspace, mailing, server)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.balanced import balanced  # noqa: F401 (a fixture for every test)
 from tests.sending.transports.conftest import certificates  # noqa: F401 (a fixture)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -1,29 +1,5 @@
-"""After every test that sends, the books of every mailing must balance."""
+"""What every test of sending shares: the books must balance after it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
-from newsletter.sending import laws
-from newsletter.sending.models import Mailing
-
-
-@pytest.fixture(autouse=True)
-def balanced(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The laws L1 to L4, checked when the test is over and its database still there.
-
-    A test that breaks the books on purpose says so: @pytest.mark.broken_books("why").
-    """
-    if "workspace" not in request.fixturenames:
-        yield
-        return
-    request.getfixturevalue("workspace")  # so that it ends after us
-    yield
-    mark = request.node.get_closest_marker("broken_books")
-    if mark:
-        assert mark.args and mark.args[0], "a mark without a reason"
-        return
-    wrong = {mailing.slug: found for mailing in Mailing.objects.all() if (found := laws.check(mailing))}
-    assert not wrong, wrong
+from tests.balanced import balanced  # noqa: F401 (a fixture for every test)

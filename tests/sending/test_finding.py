@@ -11,7 +11,7 @@ import pytest
 from newsletter.config import Relay
 from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.replies import intake
-from newsletter.replies.models import Kind, Raw
+from newsletter.replies.models import Bounce, Kind, Raw
 from newsletter.sending import finding, laws, mailings, settling
 from newsletter.sending.drain import drain
 from newsletter.sending.mail_log import Evidence, Reader
@@ -109,6 +109,35 @@ def test_a_bounce_finds_it_by_the_envelope_sender(sent: tuple[Mailing, dict[str,
     verdict = intake.accept(bounce.as_bytes(), str(mails[PEOPLE[0]]["X-Envelope-From"]), "")
     assert verdict.kind == Kind.BOUNCE
     assert (row(PEOPLE[0]).state, row(PEOPLE[0]).proof) == ("accepted", "bounce")
+    assert laws.check(mailing) == []
+
+
+@pytest.mark.parametrize("headers", [("Message-ID", "Subject", "Reply-To"), ("Message-ID", "Subject")])
+@pytest.mark.parametrize("state", ["accepted", "uncertain"])
+def test_where_the_envelope_sender_is_replaced_too_a_bounce_is_found_by_the_mail_in_it(
+    workspace: Workspace, sent: tuple[Mailing, dict[str, EmailMessage]], state: str, headers: tuple[str, ...]
+) -> None:
+    """As at Amazon SES with keeps = []: the report goes to a mailbox of ours and tells the relay's own Message-ID."""
+    mailing, mails = sent
+    workspace.toml(
+        SES.replace('"envelope_sender"', ""), TOML.replace("[site]\n", '[site]\nurl = "https://x.example"\n')
+    )
+    if state == "uncertain":
+        Mailing.objects.update(state="sending", finished_at=None)
+        put("uncertain", PEOPLE[0])
+    bounce, returned = EmailMessage(), EmailMessage()
+    bounce["From"], bounce["To"] = "MAILER-DAEMON@amazonses.com", "office@council.example"
+    bounce["Subject"] = "Delivery Status Notification (Failure)"
+    bounce.set_content("The following message could not be delivered: 552 5.2.2 the mailbox is full.")
+    for name in headers:
+        returned[name] = str(mails[PEOPLE[0]][name])
+    bounce.add_attachment(returned)
+    raw = bounce.as_bytes(policy=policy.SMTP.clone(max_line_length=998))
+    verdict = intake.accept(raw, "office@reply.council.example", "")
+    assert verdict.kind == Kind.BOUNCE
+    assert Raw.objects.get(pk=verdict.raw_id).delivery == row(PEOPLE[0])
+    assert Bounce.objects.get().delivery == row(PEOPLE[0])
+    assert (row(PEOPLE[0]).state, row(PEOPLE[0]).proof) == ("accepted", "answer" if state == "accepted" else "bounce")
     assert laws.check(mailing) == []
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.balanced import balanced  # noqa: F401 (a fixture for every test)
 from tests.postgres import Cluster
 from tests.sending.transports.conftest import certificates  # noqa: F401 (a fixture)
 

@@ -48,14 +48,14 @@ class Connection:
     def send(self, sender: str, recipient: str, data: bytes, before_body: Callable[[], None] = lambda: None) -> Outcome:
         """Carry one mail to one person and say what became of it. Never raises for what servers and networks do.
 
-        `sender` may be empty (`<>`). `data` is CRLF throughout and ends in CRLF. `before_body` runs after the
+        `sender` may be empty (`<>`); another one gives way to the relay's own_sender. `data` is CRLF throughout and ends in CRLF. `before_body` runs after the
         server's 354 and before the first byte of the text leaves; it must have made "in flight" durable. When it
         raises, the connection is dropped before any text was sent and the exception goes on to the caller.
         """
         if why := unfit(data):
             return Refused(Phase.BUILD, None, why, ours=True)
         try:
-            sender = parse(sender).wire if sender else ""
+            sender = parse(self._relay.own_sender or sender).wire if sender else ""
             recipient = parse(recipient).wire
         except ValueError as error:
             return Refused(Phase.BUILD, None, f"not an address: {error}")
@@ -105,7 +105,14 @@ class Connection:
         smtp, self._smtp, self._socket = self._smtp, None, None
         # Nothing unannounced is ever grouped: some servers break (RFC 2920 asks for the announcement, too).
         grouped = self._relay.pipelining == "auto" and smtp.has_extn("pipelining")
-        return Wire(smtp, self._extensions, self._timeouts, pipelining=grouped, messages=self._relay.messages)
+        return Wire(
+            smtp,
+            self._extensions,
+            self._timeouts,
+            pipelining=grouped,
+            messages=self._relay.messages,
+            sender=self._relay.own_sender,
+        )
 
     def close(self) -> None:
         """Say QUIT and hang up; silent whatever the server does."""

@@ -60,6 +60,7 @@ class Wire(Generic[Job]):
         *,
         pipelining: bool,
         messages: int = 0,
+        sender: str = "",
     ) -> None:
         assert smtp.sock is not None
         self._smtp = smtp  # keeps what the opening made alive
@@ -67,6 +68,7 @@ class Wire(Generic[Job]):
         self.socket.setblocking(False)
         self.extensions = extensions
         self.pipelining = pipelining
+        self._sender = sender  # instead of each mail's own, where the relay takes no other
         self.left = messages or -1  # mails that may still be offered; -1 = any number
         self._carried: Counter[str] = Counter()  # provider group → mails, where the group has a limit
         self.alive = True
@@ -182,7 +184,12 @@ class Wire(Generic[Job]):
 
     def _name(self, job: Job, sender: str, recipient: str, data: bytes) -> bytes:
         talk = Transaction(
-            sender, recipient, len(data), self.extensions, reset_first=self._reset_first, grouped=self.pipelining
+            self._sender or sender,
+            recipient,
+            len(data),
+            self.extensions,
+            reset_first=self._reset_first,
+            grouped=self.pipelining,
         )
         self._reset_first = False
         self.left -= self.left > 0
