@@ -32,7 +32,7 @@ def carry(output: Output, config: Config, mailing: Mailing, carrier: Carrier) ->
     from newsletter.sending import logbook
     from newsletter.sending.drain import drain
 
-    show, events = _Screen(output) if output.fancy else _Lines(output), Events()
+    show, events = _Screen(output, mailing) if output.fancy else _Lines(output, mailing), Events()
 
     def look(progress: Progress) -> None:
         show.progress(progress)
@@ -158,11 +158,15 @@ def _remember_rate(mailing: Mailing, ended: Ended) -> None:
 class _Lines:
     """For pipes and logs: a line now and then."""
 
-    def __init__(self, output: Output) -> None:
-        self.output, self.last, self.note = output, time.monotonic(), ""
+    def __init__(self, output: Output, mailing: Mailing) -> None:
+        self.output, self.mailing = output, mailing
+        self.last, self.note, self.held = time.monotonic(), "", False
         self.slowed: dict[str, str] = {}  # provider → the words that were last said of it
 
     def progress(self, progress: Progress) -> None:
+        if progress.held and not self.held:
+            self.output.say(f"  {visible(self.why_held())}. newsletter resume carries on; we wait for it.")
+        self.held = progress.held
         if progress.note and progress.note != self.note:
             self.output.say(f"  {visible(progress.note)}")
         self.note = progress.note
@@ -173,6 +177,11 @@ class _Lines:
         if time.monotonic() - self.last >= PLAIN_EVERY:
             self.last = time.monotonic()
             self.output.say(f"  {words.numbers(progress.counts)}   {progress.rate:.0f}/s")
+
+    def why_held(self) -> str:
+        """Somebody, or a wave of complaints or bounces that came in meanwhile, has paused it."""
+        self.mailing.refresh_from_db(fields=["paused_why"])
+        return f"Paused: {self.mailing.paused_why}".removesuffix(": ").rstrip(".")
 
     def interrupt(self) -> None:
         self.output.say("Finishing what is in flight …")
@@ -185,15 +194,19 @@ class _Screen(_Lines):
     """For a terminal: a bar, the numbers and a line for each provider, drawn anew ten times a second."""
 
     stopping = False
+    paused = "Paused"
 
-    def __init__(self, output: Output) -> None:
-        super().__init__(output)
+    def __init__(self, output: Output, mailing: Mailing) -> None:
+        super().__init__(output, mailing)
         self.drawn, self.lines = Redrawn(output), [""]
 
     def progress(self, progress: Progress) -> None:
         now = time.monotonic()
         if self.output.quiet or (now - self.last < 0.1 and self.drawn.lines):
             return
+        if progress.held and not self.held:
+            self.paused = self.why_held()
+        self.held = progress.held
         self.last = now
         total, done = sum(progress.counts.values()), words.settled(progress.counts)
         left = words.duration((total - done) / progress.rate) if progress.rate and done < total else ""
@@ -208,7 +221,7 @@ class _Screen(_Lines):
         if self.stopping:
             return "Finishing what is in flight … Ctrl-C again gives that up; it would be listed as uncertain."
         if progress.held:
-            return "Paused. newsletter resume (in another window) carries on; Ctrl-C leaves it paused."
+            return f"{visible(self.paused)}. newsletter resume (in another window) carries on; Ctrl-C leaves it paused."
         return visible(progress.note) or "Ctrl-C finishes what is in flight and stops; newsletter send goes on later."
 
     def interrupt(self) -> None:

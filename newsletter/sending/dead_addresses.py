@@ -55,7 +55,7 @@ def _refused(mailing: Mailing) -> Iterator[Delivery]:
     rows: QuerySet[Delivery] = mailing.rows().filter(
         ~Exists(allowed), state=Delivery.State.FAILED, reply_code__gte=500, subscriber__isnull=False
     )
-    return rows.only("canonical", "reply_text", "subscriber").iterator(BATCH)
+    return rows.select_related("subscriber").only("canonical", "reply_text", "subscriber").iterator(BATCH)
 
 
 def _meant(said: str) -> Outcome:
@@ -65,7 +65,7 @@ def _meant(said: str) -> Outcome:
 
 def _again_and_again(row: Delivery) -> bool:
     """True when this person's last mailings were all refused, over so many days."""
-    mine = Delivery.objects.filter(subscriber_id=row.subscriber_id, canonical=row.canonical)
+    mine = Delivery.objects.filter(subscriber=row.subscriber, canonical=row.canonical)
     alive = mine.filter(state=Delivery.State.ACCEPTED).aggregate(last=Max("changed"))["last"]
     since = Q(changed__gt=alive) if alive else Q()
     refused = list(

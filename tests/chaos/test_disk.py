@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from newsletter.problems import Exit, NewsletterError
 from newsletter.sending import laws, mailings
@@ -107,7 +107,9 @@ def everybody_is_accounted_for(mailing: Mailing, copies: Counter[str], doubts: i
 
 
 EIO = 5
-POINTS = ("posix/io/rw/pwrite", "posix/io/sync/fdatasync", "posix/io/sync/fsync")
+# How often each fails: SQLite writes by pwrite and syncs by fdatasync, once a commit; var/ledger.journal by fsync, twice
+# a run. So that three runs surely meet it, and still get on.
+POINTS = {"posix/io/rw/pwrite": 0.03, "posix/io/sync/fdatasync": 0.3, "posix/io/sync/fsync": 0.9}
 
 
 @pytest.mark.integration
@@ -115,23 +117,27 @@ POINTS = ("posix/io/rw/pwrite", "posix/io/sync/fdatasync", "posix/io/sync/fsync"
 def test_a_disk_that_answers_with_errors_stops_and_loses_nobody(
     workspace: Workspace, tmp_path: Path, point: str
 ) -> None:
-    """libfiu lets writes or syncs of a real sender fail with EIO, one in thirty; then the disk is well again."""
+    """libfiu lets writes or syncs of a real sender fail with EIO; then the disk is well again."""
+    if connection.vendor != "sqlite" and point != "posix/io/sync/fsync":
+        pytest.skip("there it is the server that writes; see test_database")
     program = shutil.which("fiu-run")
     if not program:
         pytest.skip("no fiu-run on this machine: it comes with the system's packages fiu-utils and libfiu0")
     mailing = started(workspace)
     connections.close_all()
-    ills = ["-x", "-c", f"enable_random name={point},probability=0.03,failinfo={EIO}"]
+    ills = ["-x", "-c", f"enable_random name={point},probability={POINTS[point]},failinfo={EIO}"]
     with FaultyServer() as server:
         words = json.dumps({"root": str(workspace.root), "environment": dict(workspace.environment)})
         once = [sys.executable, "-m", "tests.chaos.once", words, str(server.port)]
-        said = ""
+        said, met = "", 0
         for _ in range(3):
             done = subprocess.run(
                 [program, *ills, *once], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
             )
             said += done.stdout + done.stderr
+            met += done.returncode == 3  # it met the fault, and said so as a Problem
         subprocess.run(once, cwd=ROOT, check=True, timeout=60, capture_output=True)
     workspace.ready()
     assert "Traceback" not in said, said
+    assert met, f"nothing ever failed: {said}"
     everybody_is_accounted_for(mailing, server.copies(), doubts=3 * 2)

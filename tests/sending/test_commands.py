@@ -8,6 +8,7 @@ import shutil
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -413,6 +414,34 @@ def test_no_test_copy_of_what_must_be_fixed(workspace: Workspace, issue: Path) -
     issue.write_text(ISSUE.replace("from: council", "from: nobody-we-know"), encoding="utf-8")
     ran = workspace.run("test", "--to", "me@home.example")
     assert ran.exit == 1 and "nobody-we-know" in ran.out and not caught(workspace)
+
+
+def test_a_pause_from_elsewhere_is_said_with_its_reason_where_there_is_no_terminal(
+    workspace: Workspace, issue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In cron, too: otherwise the command would wait for ever without a word."""
+    from newsletter.cli import sending_run
+
+    why = "3 people called this mail spam, 0.8 % of 400"
+    progress = sending_run._Lines.progress
+
+    def resumed(self: sending_run._Lines, now: Any) -> None:
+        progress(self, now)
+        if now.held:
+            mailings.resume(only())
+
+    def paused(phase: str, recipient: str) -> str:
+        if phase == "mail" and only().state == "sending" and not only().paused_why:
+            mailings.pause(only(), why)
+        return ""
+
+    monkeypatch.setattr(sending_run._Lines, "progress", resumed)
+    with Sink(paused) as sink:
+        monkeypatch.setattr("newsletter.sending.carrier.is_ours", lambda host, port, folder: True)
+        workspace.toml(f'[catch]\nsmtp = "127.0.0.1:{sink.port}"\n')
+        ran = workspace.run("send", "--yes", "--expect", "3")
+    assert ran.exit == 0, ran.out + ran.err
+    assert f"  Paused: {why}. newsletter resume carries on; we wait for it." in ran.out
 
 
 def test_a_display_that_nobody_reads_any_more_stops_nothing(

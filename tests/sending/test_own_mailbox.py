@@ -1,4 +1,4 @@
-"""A relay that takes mail only from the mailbox that logs in, as Microsoft 365 does: everything leaves from that one."""
+"""A relay that takes mail only from the mailbox that logs in, as Microsoft 365 does."""
 
 from __future__ import annotations
 
