@@ -107,8 +107,8 @@ def everybody_is_accounted_for(mailing: Mailing, copies: Counter[str], doubts: i
 
 
 EIO = 5
-# How often each fails: SQLite writes by pwrite and syncs by fdatasync, once a commit; var/ledger.journal by fsync, twice
-# a run. So that three runs surely meet it, and still get on.
+# How often each fails, so that three runs surely meet it and still get on: SQLite writes by pwrite and syncs by
+# fdatasync, once a commit; var/ledger.journal by fsync, twice a run.
 POINTS = {"posix/io/rw/pwrite": 0.03, "posix/io/sync/fdatasync": 0.3, "posix/io/sync/fsync": 0.9}
 
 

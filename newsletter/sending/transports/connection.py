@@ -48,9 +48,10 @@ class Connection:
     def send(self, sender: str, recipient: str, data: bytes, before_body: Callable[[], None] = lambda: None) -> Outcome:
         """Carry one mail to one person and say what became of it. Never raises for what servers and networks do.
 
-        `sender` may be empty (`<>`); else the relay's own_sender takes its place. `data` is CRLF throughout and ends in CRLF. `before_body` runs after the
-        server's 354 and before the first byte of the text leaves; it must have made "in flight" durable. When it
-        raises, the connection is dropped before any text was sent and the exception goes on to the caller.
+        `sender` may be empty (`<>`); else the relay's own_sender, where there is one, takes its place. `data` is CRLF
+        throughout and ends in CRLF. `before_body` runs after the server's 354 and before the first byte of the text
+        leaves; it must have made "in flight" durable. When it raises, the connection is dropped before any text was
+        sent and the exception goes on to the caller.
         """
         if why := unfit(data):
             return Refused(Phase.BUILD, None, why, ours=True)
