@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, connection
 
 from newsletter.config import Config
 from newsletter.problems import NewsletterError
@@ -75,16 +75,31 @@ class Worker:
         try:
             with self.beating:
                 self.tell(Event("started", "The worker is ready", facts={"worker": self.beating.worker}))
-                while not self.ending.is_set():
-                    self._listen(listening, watching)
-                    did = self._one_round()
-                    self._chores()
-                    if not did:
-                        self.ending.wait(LOOK)
+                house = threading.Thread(target=self._keep_house, args=(listening, watching), name="chores")
+                house.start()
+                try:
+                    while not self.ending.is_set():
+                        if not self._one_round():
+                            self.ending.wait(LOOK)
+                finally:
+                    self.ending.set()
+                    house.join()
         finally:
             listening.close()
             watching.close()
         self.tell(Event("stopped", "The worker has ended; whoever waits goes on waiting"))
+
+    def _keep_house(self, listening: Listening, watching: Watching) -> None:
+        """The regular work, in a thread of its own: a relay that takes 30 mails a minute makes a mailing last for
+        hours, and an answer to somebody in need must not wait for its end."""
+        try:
+            while not self.ending.is_set():
+                close_old_connections()
+                self._listen(listening, watching)
+                self._chores()
+                self.ending.wait(LOOK)
+        finally:
+            connection.close()
 
     def once(self) -> bool:
         """Carry all that is due now, each mailing once; True when nothing was in the way. For cron."""
@@ -162,7 +177,8 @@ class Worker:
         except Exception as error:  # a fault of ours in one mailing must not keep the others from being sent
             self._in_trouble(mailing.pk, mailing.slug, f"{type(error).__name__}: {error}")
             return False
-        if ended.how is How.UNREACHABLE:
+        no_way = ended.how is How.LATER and bool(ended.words) and not ended.sent  # such as a day that is used up
+        if ended.how is How.UNREACHABLE or no_way:
             self._in_trouble(mailing.pk, mailing.slug, ended.words)
             return False
         self.troubles.pop(mailing.pk, None)

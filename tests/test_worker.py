@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from newsletter.replies.chores import Chore
 from newsletter.sending import heartbeats, laws, lock, mailings, schedules
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.worker import Event, Worker
@@ -119,6 +120,54 @@ def test_a_mailing_whose_time_to_try_again_has_come_is_gone_on_with(workspace: W
         assert a_worker(workspace, lambda: due)[0].once()
     assert again.copies() == {PEOPLE[0]: 1}
     assert fresh(mailing).state == "finished"
+
+
+def test_the_regular_work_goes_on_while_a_mailing_is_sent(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mailing may last for hours; an answer to somebody in need must not wait for its end."""
+    done, waited = threading.Event(), threading.Event()
+    mailing = approved(workspace)
+
+    def until_the_chore_is_done(phase: str, recipient: str) -> str:
+        if phase == "dot" and not waited.is_set():
+            done.clear()
+            assert done.wait(20)
+            waited.set()
+        return ""
+
+    monkeypatch.setattr("newsletter.worker.CHORES", (Chore("answers", 0.1, lambda config: done.set() or ""),))
+    with Sink(until_the_chore_is_done) as sink:
+        relayed(workspace, sink.port)
+        worker, _ = a_worker(workspace)
+        thread = threading.Thread(target=running, args=(worker,))
+        thread.start()
+        assert waited.wait(30)
+        until(lambda: fresh(mailing).state == "finished")
+        worker.ending.set()
+        thread.join(30)
+    assert sink.copies() == dict.fromkeys(PEOPLE, 1)
+
+
+def test_when_the_relays_day_is_used_up_it_comes_back_later_and_says_so(workspace: Workspace) -> None:
+    mailing = approved(workspace)
+    with Sink() as sink:
+        relayed(workspace, sink.port)
+        settings = workspace.root / "newsletter.toml"
+        settings.write_text(settings.read_text().replace("connections = 2\n", "connections = 2\nday = 2\n"))
+        worker, events = a_worker(workspace)
+        assert not worker.once()
+    assert fresh(mailing).state == "sending" and mailings.status(mailing)["pending"] == 1
+    said = [event.words for event in events if event.what == "trouble"]
+    assert len(said) == 1 and "its day is used up" in said[0] and "Tried again in 5 s" in said[0]
+
+
+def until(ready: Callable[[], bool], seconds: float = 30) -> None:
+    for _ in range(int(seconds / 0.05)):
+        if ready():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("it never came")
 
 
 def test_while_another_sender_is_at_work_it_waits_without_a_word(workspace: Workspace) -> None:

@@ -217,7 +217,9 @@ class Crew:
             self.note = self.relays.used_up(key, self.ways[key].day_ends()) or self.note
         if words := self.relays.hopeless(now):
             self._halt(How.UNREACHABLE, words)
-        elif (wait := self.relays.wait(now)) > self.patience.total_seconds() > 0 or wait == float("inf"):
+        elif self._busy():
+            self.not_before = now + SHOW  # the last mails of the day are on their way: they are part of it
+        elif (wait := self.relays.wait(now)) > (self.patience or PATIENCE).total_seconds():
             words = "; ".join(f"{one.key}: {one.words}" for one in self.relays.state(now))
             self._halt(How.LATER, words)
         else:
