@@ -142,11 +142,13 @@ def test_the_regular_work_goes_on_while_a_mailing_is_sent(
         worker, _ = a_worker(workspace)
         thread = threading.Thread(target=running, args=(worker,))
         thread.start()
-        assert waited.wait(30)
-        until(lambda: fresh(mailing).state == "finished")
-        worker.ending.set()
-        thread.join(30)
-    assert sink.copies() == dict.fromkeys(PEOPLE, 1)
+        try:
+            assert waited.wait(30)
+            until(lambda: Mailing.objects.get().state == "finished")
+        finally:
+            worker.ending.set()
+            thread.join(30)
+    assert sink.copies() == dict.fromkeys(PEOPLE, 1) and fresh(mailing)
 
 
 def test_when_the_relays_day_is_used_up_it_comes_back_later_and_says_so(workspace: Workspace) -> None:

@@ -85,7 +85,7 @@ def test_a_helper_that_pauses_the_mailing_ends_it_for_all(
     """Only the helper's breaker speaks here: the first process must learn it, not wait to be resumed."""
     monkeypatch.setattr("newsletter.sending.drain.Breaker.saw", lambda *_: "")
     monkeypatch.setattr("newsletter.sending.holding.BATCH", 20)  # so that there are people left for the helper
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
 
     def wait_for_the_helper(_: Progress) -> None:
         while len(workers() - {""}) < 2 and time.monotonic() < end:
