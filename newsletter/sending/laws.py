@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from django.db import connection
@@ -16,14 +18,34 @@ PROVES = ("person", "auto", "bounce", "complaint")
 LONGEST_BODY = timedelta(minutes=30)  # a body that had begun when its person left may take so long to be answered
 
 
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """All questions of the block see the same moment: while mail is sent, rows move between two of them."""
+    if connection.in_atomic_block:
+        yield
+        return
+    sqlite = connection.vendor == "sqlite"
+    with connection.cursor() as cursor:  # by hand: Django's own transactions take SQLite's lock for writing
+        cursor.execute("BEGIN" if sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        finally:
+            cursor.execute("ROLLBACK")
+
+
 def check(mailing: Mailing) -> list[str]:
     """What is wrong with the books of this mailing, in words; an empty list when they balance.
 
     L1: frozen = the sum over all states, no row is in any other, and the tallies say the same. Finished: nobody waits,
     is in flight, is to be tried again or is uncertain. L2 to L4 as far as they are seen from here: nobody stands in it
     twice; nobody has answered a mail that never left; nobody was mailed who had left. (Copies are counted at the
-    server: the books cannot vouch for themselves.)
+    server: the books cannot vouch for themselves.) Also while it is being sent.
     """
+    with _one_moment():
+        return _check(mailing)
+
+
+def _check(mailing: Mailing) -> list[str]:
     found = mailings.status(mailing)
     wrong: list[str] = []
     counted = dict(Delivery.objects.filter(mailing=mailing).order_by().values_list("state").annotate(n=Count("pk")))
