@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef
 
+from newsletter.audience.models import Suppression
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
 from newsletter.sending import logbook, mailings, tally
 from newsletter.sending.models import OF_MAILING, Delivery, Mailing
@@ -19,10 +20,11 @@ ENDED = (Mailing.State.FINISHED, Mailing.State.STOPPED)
 
 def explain_missing(mailing: Mailing) -> dict[str, int]:
     """Why people did not get it → how many, the commonest first. Accepted, uncertain and people who left are not in
-    it, nor is anybody who joined after approval."""
+    it, nor is anybody who joined after approval or is never mailed, such as an address that turned out to be dead."""
+    never = Suppression.objects.filter(canonical=OuterRef("canonical"))
     rows = (
         mailing.rows()
-        .filter(state__in=MISSING)
+        .filter(~Exists(never), state__in=MISSING)
         .order_by()
         .values_list("state", "reason")
         .annotate(people=Count("pk"))
@@ -56,7 +58,8 @@ def missing(mailing: Mailing, expect: range | None = None, by: str = "") -> int:
         for state in MISSING:
             cursor.execute(
                 "UPDATE sending_delivery SET state = 'pending', tries = 0, due = NULL, reason = '', changed = %s"
-                f" WHERE {OF_MAILING} AND state = %s",
+                f" WHERE {OF_MAILING} AND state = %s AND NOT EXISTS (SELECT 1 FROM audience_suppression s"
+                " WHERE s.canonical = sending_delivery.canonical)",
                 [adapted(timezone.now()), *mailing.ids, state.value],
             )
             tally.moved(cursor, mailing.pk, "", {state.value: -cursor.rowcount, "pending": cursor.rowcount})
@@ -74,7 +77,7 @@ def must_be_agreed(people: int, expect: range | None) -> None:
     if not people:
         problem = Problem(
             "nobody-to-send-to",
-            "Nobody is missing: nobody failed, was given up or was cancelled",
+            "Nobody is missing: nobody who may be mailed failed, was given up or was cancelled",
             hint="There is nothing to do. Who joined since is not meant: they get the next issue.",
             severity=Severity.NOTE,
         )
