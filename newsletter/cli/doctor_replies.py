@@ -38,13 +38,12 @@ def mailboxes(config: Config) -> Iterator[Finding]:
                 text = f"Mailbox {key} has no folder {wanted}"
                 where = config.where(f"mailboxes.{key}.folders")
                 yield worth_a_look(AREA, "mailbox-trouble", text, "Correct folders, or make the folder.", where)
-    if config.mailboxes or config.replies.canary:
-        from newsletter.audience import database
-        from newsletter.cli.replies_silence import silence
+    from newsletter.audience import database
+    from newsletter.cli.replies_silence import circles, silence
 
-        with contextlib.suppress(NewsletterError), database.problems_of():  # the line of the database says it better
-            for problem in silence():
-                yield Finding(AREA, problem.message, problem)
+    with contextlib.suppress(NewsletterError), database.problems_of():  # the line of the database says it better
+        for problem in silence() if config.mailboxes or config.replies.canary else circles():
+            yield Finding(AREA, problem.message, problem)
 
 
 def plus(config: Config, address: str, wait: Callable[[float], None] = time.sleep) -> Iterator[Finding]:

@@ -128,13 +128,20 @@ def enough(writer: str) -> str:
     return ""
 
 
+NEWEST = 10_000  # lines of the log that are looked through
 STOPPED = "too many automatic answers in ten minutes: they have stopped"
 
 
 def stopped() -> bool:
-    """True when the breaker kept somebody from being thanked within the last hour: for the red line that staff see."""
+    """True when the breaker kept somebody from being thanked within the last hour: for the red line that staff see.
+
+    Only the newest lines of the log are read, for the list of replies asks this each time: in the storm that stops the
+    thanks, every message adds two or three.
+    """
+    newest = DeskEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     since = timezone.now() - timedelta(hours=1)
-    return DeskEntry.objects.filter(what="not-thanked", words=STOPPED, at__gt=since).exists()
+    recent = DeskEntry.objects.filter(pk__gt=newest - NEWEST, at__gt=since)
+    return recent.filter(what="not-thanked", words=STOPPED).exists()
 
 
 def send(

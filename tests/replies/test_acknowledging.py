@@ -177,6 +177,11 @@ def test_a_storm_stops_it_for_everybody_and_staff_can_see_why(thankful: Post, mo
         comes(thankful.sent_to(address), f"Words {number}", number, sender=address)
     assert len(thanks()) == 3 and acknowledging.stopped()
     assert Conversation.objects.count() == 6  # everybody is heard
+    for command in (("replies", "list"), ("doctor",)):
+        assert "thanks-stopped" in thankful.workspace.run(*command).out
+    later = timezone.now() + timedelta(minutes=61)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert "thanks-stopped" not in thankful.workspace.run("replies", "list").out
 
 
 def test_one_domain_cannot_use_it_up(thankful: Post, monkeypatch: pytest.MonkeyPatch) -> None:
