@@ -22,6 +22,7 @@ from newsletter.config import Config
 from newsletter.mail import addresses, outgoing
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose, new_id
+from newsletter.mail.vouching import Vouched
 from newsletter.problems import NewsletterError
 from newsletter.replies import emergency, page, telling
 from newsletter.replies.identifying import token_in
@@ -76,6 +77,8 @@ def refused(conversation: Conversation, message: Message, incoming: Incoming, co
     returned = (raw.sender if raw else "") or incoming.header("return-path").strip().strip("<>")
     if not conversation.verified:
         return "the sender is not verified"
+    if message.vouched == Vouched.FAILED:  # a thank-you would go to whoever's address was used
+        return "the check of the sender failed"
     if not returned:
         return "it has no return address (RFC 3834, 2)"
     if addresses.comparable(addresses.unwrapped(returned)) != addresses.comparable(writer):
