@@ -73,7 +73,7 @@ def _due(config: Config, now: datetime) -> list[tuple[Conversation, Stage]]:
     early = now - timedelta(hours=config.replies.hours) * HALF
     found = Conversation.objects.filter(WAITS, waiting_since__lte=early, climb_at=None, merged_into=None)
     found = found.exclude(_told(Stage.SOON)).exclude(_told(Stage.LATE)).annotate(half_told=_told(Stage.HALF))
-    due = []
+    due: list[tuple[Conversation, Stage]] = []
     for one in found.order_by("waiting_since", "id")[:AT_ONCE]:
         stage = clock.stage(one.waiting_since, one.due, now, config)
         if stage in SAID and not (stage is Stage.HALF and one.half_told):
