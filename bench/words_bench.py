@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CORPUS = ROOT.parent / "shared" / "corpora" / "reply_text.jsonl"
+CORPORA = Path(os.environ.get("NEWSLETTER_CORPORA") or ROOT.parent / "shared" / "corpora")
+CORPUS = CORPORA / "reply_text.jsonl"
 ISSUE = ROOT / "issues" / "2026-11-24-asb-and-mental-health"
 AIM = 2.0  # ms for a typical reply
-NOT_HERE = "the corpus of replies lies beside the project only"
+NOT_HERE = "the corpus of replies is not beside this checkout (NEWSLETTER_CORPORA names it)"
 
 
 def run() -> list[dict[str, object]]:

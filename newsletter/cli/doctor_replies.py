@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from newsletter.cli.doctor_checks import Finding, failed, worth_a_look
-from newsletter.problems import NewsletterError, Problem
+from newsletter.problems import NewsletterError, Problem, Severity
 
 if TYPE_CHECKING:
     from newsletter.config import Config
@@ -38,13 +38,31 @@ def mailboxes(config: Config) -> Iterator[Finding]:
                 text = f"Mailbox {key} has no folder {wanted}"
                 where = config.where(f"mailboxes.{key}.folders")
                 yield worth_a_look(AREA, "mailbox-trouble", text, "Correct folders, or make the folder.", where)
-    if config.mailboxes or config.replies.canary:
-        from newsletter.audience import database
-        from newsletter.cli.replies_silence import silence
+    yield from _probed(config)
+    from newsletter.audience import database
+    from newsletter.cli.replies_silence import circles, silence
 
-        with contextlib.suppress(NewsletterError), database.problems_of():  # the line of the database says it better
-            for problem in silence():
-                yield Finding(AREA, problem.message, problem)
+    with contextlib.suppress(NewsletterError), database.problems_of():  # the line of the database says it better
+        for problem in silence() if config.mailboxes or config.replies.canary else circles():
+            yield Finding(AREA, problem.message, problem)
+
+
+def _probed(config: Config) -> Iterator[Finding]:
+    """Whether every way in is tried every 15 minutes: where it is not, silence looks like calm."""
+    if config.mail.transport != "smtp" or not config.mailboxes:
+        return
+    if not config.replies.canary:
+        text = "Nobody looks whether answers still arrive: [replies] canary is off"
+        hint = "Set canary = true: a mail to ourselves every 15 minutes, and people are told when two do not come back."
+        problem = Problem("canary-off", text, hint, config.where("replies.canary"), severity=Severity.NOTE)
+        yield Finding(AREA, text, problem)
+        return
+    from newsletter.replies import canary
+
+    for key in canary.unprobed(config):
+        text = f"No test mail goes through mailbox {key}: another one without an address is tried already"
+        hint = f'Write its own address under [mailboxes.{key}]: address = "…".'
+        yield worth_a_look(AREA, "canary-skips", text, hint, config.where(f"mailboxes.{key}.kind"))
 
 
 def plus(config: Config, address: str, wait: Callable[[float], None] = time.sleep) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from newsletter.cli.replies_answer import answer, forward
+from newsletter.cli.replies_asked import asked
 from newsletter.cli.replies_balance import balance
 from newsletter.cli.replies_erase import erase, tidy
 from newsletter.cli.replies_export import export
@@ -46,11 +47,13 @@ DESK = (
     away,
     hold,
     report,
+    asked,
 )
 KEEPING = (rules, export, erase, tidy)
 # What the list of commands says of each, in at most 64 letters: a sentence that is cut off helps nobody.
 SUMMARIES = {
     "answer": "Answer a conversation; asks before it sends.",
+    "asked": "“You asked, we did” for the next issue, by tags.",
     "assign": "Give conversations to a colleague or a team.",
     "away": "Say that a colleague is away, and who stands in.",
     "balance": "Check that nothing was lost.",

@@ -110,7 +110,7 @@ def _facts(output: Output, config: Config, found: dict[str, Any]) -> list[tuple[
     sender = found["from"]
     name = f"{sender['name']} <{sender['address']}>" if sender["name"] else sender["address"] or "nobody"
     person = found["person"]
-    rows: list[tuple[str, object]] = [("From", visible(name)), ("Who", visible(found["who"]))]
+    rows: list[tuple[str, object]] = [("From", visible(name)), ("Who", visible(found["who"])), *_proofs(found)]
     if person:
         rows.append(
             ("Person", visible(f"{person['name']} <{person['address']}>" if person["name"] else person["address"]))
@@ -146,6 +146,19 @@ def _facts(output: Output, config: Config, found: dict[str, Any]) -> list[tuple[
         words = f"{one['id']} on {showing.clock(one['created'])}, {one['state']}: {line(one['subject'])[:60]}"
         rows.append(("Earlier", words))
     return [*rows, ("Reference", f"{found['reference']}, version {found['version']}")]
+
+
+def _proofs(found: dict[str, Any]) -> list[tuple[str, object]]:
+    """What is known of the sender of their latest message beside our own token."""
+    theirs = [one for one in found["messages"] if one["kind"] == "person"]
+    latest = theirs[-1] if theirs else {"vouched": "", "signed": False}
+    domain = line(found["from"]["address"].rpartition("@")[2])
+    said = {
+        "proved": f"our mail server found that it comes from {domain}",
+        "failed": f"NOT PROVED: {domain} says that it did not send this (DMARC), so the address may be forged",
+    }
+    rows: list[tuple[str, object]] = [("Sender", said[latest["vouched"]])] if latest["vouched"] in said else []
+    return rows + [("Signature", "there is one, not checked")] * bool(latest["signed"])
 
 
 def _files(output: Output, paths: list[Path], copies: list[Path | None], files: list[Path]) -> None:

@@ -30,6 +30,9 @@ class Replies:
     scanner: str = described(
         "Command that looks at each file, whose path is added at its end; exit 0 = clean, 1 = refused; empty = none."
     )
+    checked_by: str = described(
+        "Name of your own mail server in Authentication-Results; what it says of senders is shown. Empty = it is not."
+    )
     canary: bool = described("Send a mail to ourselves through every intake, every 15 minutes.", False)
 
 

@@ -22,6 +22,7 @@ from newsletter.config import Config
 from newsletter.mail import addresses, outgoing
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose, new_id
+from newsletter.mail.vouching import Vouched
 from newsletter.problems import NewsletterError
 from newsletter.replies import emergency, page, telling
 from newsletter.replies.identifying import token_in
@@ -76,6 +77,8 @@ def refused(conversation: Conversation, message: Message, incoming: Incoming, co
     returned = (raw.sender if raw else "") or incoming.header("return-path").strip().strip("<>")
     if not conversation.verified:
         return "the sender is not verified"
+    if message.vouched == Vouched.FAILED:  # a thank-you would go to whoever's address was used
+        return "the check of the sender failed"
     if not returned:
         return "it has no return address (RFC 3834, 2)"
     if addresses.comparable(addresses.unwrapped(returned)) != addresses.comparable(writer):
@@ -128,13 +131,20 @@ def enough(writer: str) -> str:
     return ""
 
 
+NEWEST = 10_000  # lines of the log that are looked through
 STOPPED = "too many automatic answers in ten minutes: they have stopped"
 
 
 def stopped() -> bool:
-    """True when the breaker kept somebody from being thanked within the last hour: for the red line that staff see."""
+    """True when the breaker kept somebody from being thanked within the last hour: for the red line that staff see.
+
+    Only the newest lines of the log are read, for the list of replies asks this each time: in the storm that stops the
+    thanks, every message adds two or three.
+    """
+    newest = DeskEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     since = timezone.now() - timedelta(hours=1)
-    return DeskEntry.objects.filter(what="not-thanked", words=STOPPED, at__gt=since).exists()
+    recent = DeskEntry.objects.filter(pk__gt=newest - NEWEST, at__gt=since)
+    return recent.filter(what="not-thanked", words=STOPPED).exists()
 
 
 def send(

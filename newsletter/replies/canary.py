@@ -42,6 +42,11 @@ def intakes(config: Config) -> dict[str, str]:
     return found or {"pipe": ""}
 
 
+def unprobed(config: Config) -> list[str]:
+    """Mailboxes that no canary goes through: they say no address of their own, and another one is probed by ours."""
+    return [key for key in config.mailboxes if key not in intakes(config)]
+
+
 def look(config: Config, now: datetime | None = None) -> str:
     """Send what is due and look at what is missing; the words of what is new, for the worker. `now` is the clock."""
     if not config.replies.canary or not config.senders:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from newsletter.audience import requests
 from newsletter.config import Config
-from newsletter.replies import canary, climbing, clock, desk, fetching, intake, returns, tidying
+from newsletter.replies import canary, climbing, clock, desk, fetching, intake, returns, tidying, warning
 from newsletter.sending import notices, own_asking
 
 
@@ -48,6 +48,12 @@ def look_first(config: Config) -> str:
     return f"{told} to be looked at first: colleagues were told" if told else ""
 
 
+def time_runs_out(config: Config) -> str:
+    """Tell colleagues when half and four fifths of the promised time are gone."""
+    told = warning.warn(config)
+    return f"{told} to be answered soon: colleagues were told" if told else ""
+
+
 def tidy(config: Config) -> str:
     """Erase what is older than [replies] keep_months, where that is switched on."""
     return tidying.tidy(config).words if config.replies.tidy else ""
@@ -60,6 +66,7 @@ def tidy_requests(config: Config) -> str:
 
 CHORES: tuple[Chore, ...] = (
     Chore("look first", 5.0, look_first),
+    Chore("time runs out", 600.0, time_runs_out),
     Chore("asked on a page", 1.0, own_asking.work),
     Chore("notices", 2.0, deliver),
     Chore("desk", 5.0, desk_in_order),

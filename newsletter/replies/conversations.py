@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from newsletter import settings
-from newsletter.mail import addresses
+from newsletter.mail import addresses, vouching
 from newsletter.mail.incoming import Incoming
 from newsletter.mail.tokens import Purpose
 from newsletter.replies import arriving, clock, confirming, doubles, enclosures, journal, page, states, teams, telling
@@ -65,6 +65,8 @@ def attach(
         at=now,
         html=words.html,
         html_blocked=words.blocked,
+        vouched=vouching.vouched(incoming, settings.current().replies.checked_by),
+        signed=vouching.signed(incoming),
     )
     if enclosures.may_bring(incoming):
         enclosures.keep(message, bytes(raw.data))

@@ -177,6 +177,10 @@ class Message(models.Model):
     language = models.CharField(max_length=35, blank=True, default="")
     html = models.TextField(blank=True, default="")  # theirs, cleaned for showing; "" = text only
     html_blocked = models.PositiveIntegerField(default=0)  # remote pictures that were taken out
+    # What our own mail server found out about the domain in From ("" = nothing, proved, failed), and whether the writer
+    # signed the mail, which nobody has checked.
+    vouched = models.CharField(max_length=10, blank=True, default="")
+    signed = models.BooleanField(default=False)
     message_id = models.CharField(max_length=998, blank=True, default="", db_index=True)
     from_address = models.CharField(max_length=320, blank=True, default="")
     from_name = models.CharField(max_length=200, blank=True, default="")

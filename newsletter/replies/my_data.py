@@ -82,15 +82,16 @@ def page(config: Config, address: str, data: Mapping[str, Rows]) -> str:
         ("What you get", _lists(config, data)),
         ("What you chose, and when", _choices(config, data)),
         ("Newsletters for you", _mailings(data)),
-        ("What you wrote, and what we answered", _words(data)),
+        *([("What you wrote, and what we answered", _words(data))] if "replies_message" in data else []),
         ("Everything, by number of records (whole in data.json)", _counted(data)),
     ]
+    files = ", files in files/" if "replies_attachment" in data else ""
     body = "".join(f"<h2>{escape(name)}</h2>\n{_table(*table)}" for name, table in parts)
     return (
         '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(heading)}</title><style>{STYLE}</style></head>\n<body><main>\n<h1>{escape(heading)}</h1>\n"
-        f"<p>As of {_at(timezone.now())}. The mails themselves are in the folder mails/, files in files/.</p>\n"
+        f"<p>As of {_at(timezone.now())}. The mails themselves are in the folder mails/{files}.</p>\n"
         f"{body}</main></body>\n</html>\n"
     )
 

@@ -23,7 +23,6 @@ from newsletter.audience.models import Wording
 from newsletter.files import unwritable
 from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
 from newsletter.replies import enclosures, erasing, my_data
-from newsletter.replies.models import Message
 from newsletter.sending import copies
 from newsletter.sending.models import Delivery, Notice
 
@@ -32,17 +31,22 @@ What {site} holds about {address}, as of {at}.
 
 my-data.html  the most of it in words; open it in a browser
 data.json     every record, by table; times are UTC
-mails/        mails that we sent (sent-…), our single mails (ours-…) and what came from this person (came-…), as they
-              went over the wire: a mail program opens them
-files/        files that this person sent
+{mails}
 
 {last}
 """
+MAILS = """\
+mails/        mails that we sent (sent-…), our single mails (ours-…) and what came from this person (came-…), as they
+              went over the wire: a mail program opens them
+files/        files that this person sent"""
+MAILS_BY_LINK = """\
+mails/        mails that we sent (sent-…) and our single mails (ours-…), as they went over the wire: a mail program
+              opens them"""
 READ_FIRST = "Who hands this out reads it first: colleagues' names and what other people wrote may stand in it."
-# Behind a link nobody reads it first: what is said is what is not in it, and how to ask for that.
+# Behind a link nobody reads it first, and a mailbox may be watched: it must not say whether anybody wrote to us.
 BY_LINK = """\
-This was made by itself, for you. What our staff noted for each other, and what they asked somebody else, is not in it:
-a person reads that first, for it may hold what others said. Write to {contact} to ask for it."""
+This was made by itself. Messages to us, our answers and what our staff noted are never in it, whether there are any or
+not: more people than one may read a mailbox. Write to {contact} to ask for them; a person reads that first."""
 
 
 @dataclass
@@ -105,21 +109,29 @@ PERSONAL: Mapping[str, Chosen] = {
     "replies.DeskEntry": lambda who: Q(conversation__in=who.conversations),
     "replies.Look": lambda who: Q(conversation__in=who.conversations),
 }
-# What colleagues noted for each other: in the answer of a colleague who has read it, not behind a link in a mail.
-INTERNAL = frozenset({"replies.Tag", "replies.DeskEntry", "replies.Look"})
-# The rows of other tables that are theirs too, and columns that hold their names, decisions and reasons.
+# In the answer of a colleague who has read it, never behind a link in a mail: what colleagues noted for each other, and
+# all that was written to us. Whoever watches a mailbox can press "download my data", and must not learn from it that
+# somebody asked for help, nor in which words.
+INTERNAL = frozenset(
+    {
+        "replies.Raw",
+        "replies.Conversation",
+        "replies.Message",
+        "replies.Attachment",
+        "replies.Bounce",
+        "replies.Complaint",
+        "replies.Tag",
+        "replies.DeskEntry",
+        "replies.Look",
+    }
+)
+# The rows of other tables that tell of it too, and columns that hold colleagues' names, decisions and reasons.
 INTERNAL_ROWS: Mapping[str, Q] = {
-    "replies.Message": Q(kind__in=(Message.Kind.NOTE, Message.Kind.FORWARD)),
-    "sending.Notice": Q(kind__in=(Notice.Kind.FORWARD, Notice.Kind.STAFF)),
-}
-INTERNAL_COLUMNS: Mapping[str, frozenset[str]] = {
-    "audience.ConsentEvent": frozenset({"by", "why"}),
-    "replies.Raw": frozenset({"reason"}),
-    "replies.Message": frozenset({"by", "trouble"}),
-    "replies.Conversation": frozenset(
-        {"team", "assignee", "held", "sensitive", "look_first", "looked_at", "climbed", "climb_at", "snoozed_until"}
+    "sending.Notice": Q(
+        kind__in=(Notice.Kind.ANSWER, Notice.Kind.ACKNOWLEDGEMENT, Notice.Kind.FORWARD, Notice.Kind.STAFF)
     ),
 }
+INTERNAL_COLUMNS: Mapping[str, frozenset[str]] = {"audience.ConsentEvent": frozenset({"by", "why"})}
 
 # Tables that hold nothing of anybody on our lists, and why.
 NOT_PERSONAL: Mapping[str, str] = {
@@ -150,9 +162,10 @@ NOT_PERSONAL: Mapping[str, str] = {
 
 
 def collect(canonical: str, *, internal: bool = True) -> Collected:
-    """Everything about this address. `internal`: also what colleagues wrote for each other or forwarded, their names
-    and reasons, and files that name the person. Those belong into an answer that somebody has read (they may hold what
-    others said), not into a download behind a link. Raises nothing of its own."""
+    """Everything about this address. `internal`: also what was written to us and answered, what colleagues wrote for
+    each other or forwarded, their names and reasons, and files that name the person. Those belong into an answer that
+    somebody has read (they may hold what others said), not into a download behind a link, which whoever watches the
+    mailbox can ask for. Raises nothing of its own."""
     about = _about(canonical)
     found = Collected(about, {}, internal=internal)
     for label, chosen in PERSONAL.items():
@@ -219,8 +232,9 @@ def _write(found: Collected, address: str, out: Any) -> None:
 def _readme(found: Collected, address: str) -> str:
     config = settings.current()
     contact = next((one.address for one in config.senders.values()), config.site.name)
-    last = READ_FIRST if found.internal else BY_LINK.format(contact=contact)
-    return README.format(site=config.site.name, address=address, at=f"{timezone.now():%d %B %Y}", last=last)
+    mails, last = (MAILS, READ_FIRST) if found.internal else (MAILS_BY_LINK, BY_LINK.format(contact=contact))
+    at = f"{timezone.now():%d %B %Y}"
+    return README.format(site=config.site.name, address=address, at=at, mails=mails, last=last)
 
 
 def _about(canonical: str) -> About:

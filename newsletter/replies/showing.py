@@ -53,6 +53,8 @@ def conversation(number: int) -> dict[str, Any] | None:
             "at": message.at,
             "from": {"name": message.from_name, "address": message.from_address},
             "message_id": message.message_id,
+            "vouched": message.vouched,
+            "signed": message.signed,
             "new_words": message.new_words,
             "full_text": message.full_text,
             "quoted_hidden": message.full_text.split() != message.new_words.split(),

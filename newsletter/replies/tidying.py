@@ -29,7 +29,8 @@ class Tidied:
 
     @property
     def words(self) -> str:
-        return f"{self.conversations} conversations were kept long enough: erased" if self.conversations else ""
+        many = "conversation was" if self.conversations == 1 else "conversations were"
+        return f"{self.conversations} {many} kept long enough: erased" if self.conversations else ""
 
 
 def tidy(config: Config, *, dry_run: bool = False, now: datetime | None = None, by: str = journal.OURSELVES) -> Tidied:

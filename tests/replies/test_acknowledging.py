@@ -170,6 +170,15 @@ def test_a_forged_address_is_kept_and_never_thanked(thankful: Post) -> None:
     assert thanks() == [] and not_thanked() == ["the sender is not verified"]
 
 
+def test_a_forged_from_is_heard_and_never_thanked(thankful: Post) -> None:
+    """Somebody holds her copy and writes under her name: a thank-you would tell her that she wrote."""
+    thankful.workspace.toml(THANKFUL + 'checked_by = "mx.council.example"\n')
+    settings.setup(thankful.workspace.config)
+    comes(thankful.sent_to(), Authentication_Results="mx.council.example; dmarc=fail header.from=example.net")
+    assert Conversation.objects.get().state == "new"
+    assert thanks() == [] and not_thanked() == ["the check of the sender failed"]
+
+
 def test_a_storm_stops_it_for_everybody_and_staff_can_see_why(thankful: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acknowledging, "MOST", 3)
     for number in range(6):
@@ -177,6 +186,11 @@ def test_a_storm_stops_it_for_everybody_and_staff_can_see_why(thankful: Post, mo
         comes(thankful.sent_to(address), f"Words {number}", number, sender=address)
     assert len(thanks()) == 3 and acknowledging.stopped()
     assert Conversation.objects.count() == 6  # everybody is heard
+    for command in (("replies", "list"), ("doctor",)):
+        assert "thanks-stopped" in thankful.workspace.run(*command).out
+    later = timezone.now() + timedelta(minutes=61)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert "thanks-stopped" not in thankful.workspace.run("replies", "list").out
 
 
 def test_one_domain_cannot_use_it_up(thankful: Post, monkeypatch: pytest.MonkeyPatch) -> None:

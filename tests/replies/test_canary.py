@@ -55,6 +55,41 @@ def test_it_goes_out_every_quarter_of_an_hour(desk: Post) -> None:
     assert all(address.startswith("reply+") for address in notices("canary"))
 
 
+TWO = """
+[mailboxes.server]
+kind = "lmtp"
+[mailboxes.old]
+kind = "maildir"
+path = "old"
+{more}
+"""
+REAL = '[mail]\ntransport = "smtp"'
+
+
+def ours(post: Post, more: str) -> str:
+    """What doctor says of the way back, with real mail."""
+    base = (post.workspace.root / "newsletter.toml").read_text(encoding="utf-8")
+    real = base.replace("[mail]", REAL).replace("[site]", '[site]\nurl = "https://n.example"')
+    relay = '\n[relays.main]\nhost = "127.0.0.1"\nport = 1\n'
+    (post.workspace.root / "newsletter.toml").write_text(real + relay + more, encoding="utf-8")
+    return post.workspace.run("doctor").out
+
+
+def test_every_mailbox_gets_a_canary_of_its_own(desk: Post) -> None:
+    desk.workspace.toml(TOML + TWO.format(more='address = "old@council.example"'))
+    look(desk)
+    assert notices("canary")[1:] == ["old@council.example"] and notices("canary")[0].startswith("reply+")
+
+
+def test_a_mailbox_that_cannot_be_tried_is_said(desk: Post) -> None:
+    assert "No test mail goes through mailbox old" in ours(desk, TWO.format(more=""))
+
+
+def test_that_nothing_is_tried_is_said(desk: Post) -> None:
+    desk.workspace.toml(TOML.replace("canary = true", ""))
+    assert "Nobody looks whether answers still arrive" in ours(desk, TWO.format(more=""))
+
+
 def test_off_it_sends_nothing(desk: Post) -> None:
     desk.workspace.toml(TOML.replace("canary = true", ""))
     assert look(desk) == "" and notices("canary") == []

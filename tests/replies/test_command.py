@@ -123,6 +123,23 @@ def test_show_says_who_how_sure_where_and_what(post: Post) -> None:
     assert "> Hello Ameera" in post.workspace.run("replies", "show", "1", "--full").out
 
 
+def test_show_says_what_our_mail_server_found_out_about_the_sender(post: Post) -> None:
+    """Only under the name that newsletter.toml says; and a signature is never called checked."""
+    sent = post.sent_to()
+    check = "mx.council.example; dmarc={} header.from=example.net"
+    post.workspace.toml('[replies]\nchecked_by = "mx.council.example"\n')
+    receive(post, mail(sent.reply, "One", Authentication_Results=check.format("pass")))
+    assert "Sender" in (said := post.workspace.run("replies", "show", "1").out) and "comes from example.net" in said
+    assert "Signature" not in said
+    receive(post, mail(sent.reply, "Two", message_id="<2@x>", Authentication_Results=check.format("fail")))
+    assert "NOT PROVED: example.net says" in post.workspace.run("replies", "show", "1").out
+    signed = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nThree\n"
+    other = check.format("pass").replace("mx.council", "mx.evil")
+    receive(post, mail(sent.reply, signed, message_id="<3@x>", Authentication_Results=other))
+    said = post.workspace.run("replies", "show", "1").out
+    assert "Sender  " not in said and "there is one, not checked" in said and "Three" in said
+
+
 def test_show_says_what_it_does_not_show(post: Post) -> None:
     from email.message import EmailMessage
 

@@ -183,6 +183,22 @@ def test_retention_takes_what_is_closed_old_and_not_held(post: Post) -> None:
     assert (again.conversations, again.raw) == (0, 0)
 
 
+def test_the_command_shows_what_is_old_enough_and_a_dry_run_changes_nothing(post: Post) -> None:
+    own, found = full_desk(post)
+    desk.close(found.pk, own.jo)
+    assert "Nothing is that old." in post.workspace.run("replies", "tidy", "--yes").out
+    long_ago = timezone.now() - timedelta(days=400)
+    Conversation.objects.filter(pk=found.pk).update(changed=long_ago)
+    dry = post.workspace.run("replies", "tidy", "--dry-run", "--json")
+    facts = json.loads(dry.out)
+    assert dry.exit == 0 and not facts["erased"] and facts["conversations"] == 1 and facts["files"] == 1
+    assert Conversation.objects.filter(pk=found.pk).exists() and Raw.objects.filter(erased=None).count() > 2
+    assert post.workspace.run("replies", "tidy").exit == 2, "without a terminal nobody can be asked"
+    done = post.workspace.run("replies", "tidy", "--yes")
+    assert "Erased 1 conversation" in done.out and not Conversation.objects.filter(pk=found.pk).exists()
+    assert replies.balance()["adds_up"]
+
+
 def test_no_months_means_that_nothing_is_erased_by_age(post: Post) -> None:
     own, found = full_desk(post)
     desk.close(found.pk, own.jo)

@@ -258,6 +258,16 @@ def test_our_own_mail_that_comes_back_to_us_disturbs_nobody(post: Post) -> None:
     assert accept(mail(sent.reply, message_id=sent.message_id), sent.reply).kind == "auto"
 
 
+def test_when_our_own_mail_comes_back_again_and_again_staff_see_it(post: Post) -> None:
+    for number in range(5):
+        assert "mail-loop" not in post.workspace.run("replies", "list").out
+        sent = post.sent_to(f"n{number}@example.net")
+        accept(mail(sent.reply, message_id=sent.message_id), sent.reply)
+    for command in (("replies", "list"), ("doctor",)):
+        assert "5 mails of ours came back to us" in post.workspace.run(*command).out
+    assert conversations() == [], "and it disturbs nobody"
+
+
 def test_what_cannot_be_read_is_set_aside_and_shown(post: Post) -> None:
     from newsletter.replies import showing
 

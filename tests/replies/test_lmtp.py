@@ -313,6 +313,33 @@ def test_a_locked_database_leaves_the_message_with_the_mail_server(post: Post, p
     until(all_sorted)
 
 
+def test_a_database_whose_disk_is_full_is_said_as_that_on_either(post: Post, place: str) -> None:
+    """452 and not 451: the mail server's log then says what its own postmaster can see to."""
+    from django.db import connection
+
+    from newsletter.replies import intake
+
+    store = intake.store
+
+    def full(raw: bytes, *where: str) -> object:
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$")
+            cursor.execute("PRAGMA page_count")
+            cursor.execute(f"PRAGMA max_page_count = {cursor.fetchone()[0]}")  # as large as it may become
+            try:
+                return store(raw * 10_000, *where)
+            finally:
+                cursor.execute("PRAGMA max_page_count = 1073741823")
+
+    sent = post.sent_to()
+    with Peer(place) as peer:
+        with mock.patch.object(intake, "store", full):
+            assert peer.send(mail(sent.reply), sent.reply)[0].startswith("452 4.3.1")
+        assert peer.send(mail(sent.reply), sent.reply) == ["250 2.0.0 Kept"]
+    until(all_sorted)
+
+
 @pytest.mark.integration
 @pytest.mark.sqlite
 def test_a_full_disk_leaves_the_message_with_the_mail_server(post: Post, small_disk: Path) -> None:  # noqa: F811

@@ -66,10 +66,21 @@ def test_it_speaks_in_words_and_a_page_in_it_is_for_reading(post: Post, tmp_path
     assert "_" not in page.replace(HERS, "").partition("<body>")[2].partition("Newsletters for you")[0]
 
 
-def test_what_colleagues_noted_is_not_behind_a_link_in_a_mail(post: Post) -> None:
+def test_what_was_written_to_us_is_not_behind_a_link_in_a_mail(post: Post, tmp_path: Path) -> None:
+    """Whoever watches her mailbox presses "download my data": nothing in it says that she wrote, or was answered."""
     everything(post)
-    data = personal.collect(HERS, internal=False).data
-    assert "replies_deskentry" not in data and data["audience_subscriber"]
+    to = tmp_path / "theirs.zip"
+    found = personal.collect(HERS, internal=False)
+    personal.to_file(found, HERS, to)
+    assert found.data["audience_subscriber"] and not [table for table in found.data if table.startswith("replies_")]
+    behind = whole(to)
+    for words in ("on the 12th", "cam 1", "onversation", "What you wrote", "what we answered", "files/"):
+        assert words not in behind, words
+    with zipfile.ZipFile(to) as archive:
+        names = archive.namelist()
+    assert not [name for name in names if "came-" in name or name.startswith("files/")]
+    kinds = {row["kind"] for row in found.data["sending_notice"]}
+    assert kinds == {str(Notice.Kind.CONFIRMATION)}, "only what we sent without having been written to"
 
 
 def test_words_between_colleagues_are_only_in_the_answer_that_a_colleague_has_read(post: Post, tmp_path: Path) -> None:
@@ -90,8 +101,8 @@ def test_words_between_colleagues_are_only_in_the_answer_that_a_colleague_has_re
     for words in ("shouts at night", "difficult", "The coroner asked", "Burglary", "police.example", "reads it first"):
         assert words in within, words
         assert words not in behind, words
-    assert "Dear Ameera" in behind and "This is him, on the 12th" in behind
-    assert '"assignee"' not in behind and '"held"' not in behind and "What our staff noted for each other" in behind
+    assert "This is him, on the 12th" in within and "This is him, on the 12th" not in behind
+    assert '"assignee"' not in behind and '"held"' not in behind and "what our staff noted are never in it" in behind
 
 
 def whole(path: Path) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.message import EmailMessage
@@ -214,6 +217,49 @@ def test_an_erased_person_writes_and_is_heard(post: Post, office: Office) -> Non
     assert "lights" not in json.dumps(office.does("replies", "show", str(found.pk), who="jo"))
     office.post_goes()
     assert office.mails("jo@council.example") or office.mails("duty@council.example")
+
+
+def test_two_answer_at_once_and_the_person_gets_one_answer(post: Post, office: Office) -> None:  # noqa: F811
+    """Jo and Sam have both read it and press at the same moment, each in a window of their own. One answer leaves; the
+    other is told whose it was. Then she writes again while Sam types, and what Sam has not read stops their answer."""
+    sent = post.sent_to()
+    office.comes(mail(sent.reply, "When is the meeting?"), sent.reply, "ameera@example.net")
+    found = office.only()
+    for colleague in ("jo", "sam"):
+        office.does("replies", "show", str(found.pk), who=colleague)
+    looked = office.does("replies", "show", str(found.pk), who="jo")["conversation"]["looking"]
+    assert [one["staff"] for one in looked] == ["sam"], "each sees that the other has it open"
+
+    windows = {name: pressed(office, found.pk, f"It is on Friday. {name}", name) for name in ("jo", "sam")}
+    ended = {name: (window.communicate(timeout=60), window.returncode) for name, window in windows.items()}
+    [won] = [name for name, (_, code) in ended.items() if code == 0]
+    [lost] = [name for name, (_, code) in ended.items() if code == 4]
+    [refusal] = json.loads(ended[lost][0][0])["problems"]
+    assert refusal["code"] == "conversation-moved" and {"jo": "Jo Malik", "sam": "Sam Okafor"}[won] in str(refusal)
+    office.post_goes()
+    [answer] = office.mails("ameera@example.net")
+    assert f"It is on Friday. {won}" in text_of(answer)
+
+    office.does("replies", "show", str(found.pk), who=lost)
+    again = mail(sent.reply, "Friday is too late, he is here.", message_id="<2@mail.example.net>")
+    office.comes(again, sent.reply, "ameera@example.net")
+    said = office.does("replies", "answer", str(found.pk), "--text", "Room 2.", "--yes", who=lost, code=4)
+    assert said["problems"][0]["code"] == "conversation-moved"
+    office.post_goes()
+    assert len(office.mails("ameera@example.net")) == 1
+
+
+def pressed(office: Office, number: int, words: str, who: str) -> subprocess.Popen[str]:
+    """`newsletter replies answer`, running by itself."""
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "newsletter", "-C", str(office.workspace.root), "replies", "answer", str(number)]
+    return subprocess.Popen(
+        [*command, "--text", words, "--yes", "--as", who, "--json"],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def damaged(sent: Sent) -> str:

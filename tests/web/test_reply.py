@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from urllib.parse import urlencode
 
 import pytest
+from django.utils import timezone
 
 from newsletter.mail.tokens import Purpose, new_id
 from newsletter.replies.models import Conversation, Kind, Message, Raw
@@ -111,6 +113,46 @@ def test_the_same_words_by_mail_and_by_page_are_one_message(site: Site, link: st
     verdict = intake.accept(mail.as_bytes(), recipient, "ameera.k@example.net")
     assert verdict.kind == Kind.DUPLICATE
     assert Conversation.objects.get().messages.count() == 1
+
+
+def test_the_same_words_much_later_are_a_reminder_and_are_kept(site: Site, link: str) -> None:
+    from newsletter.replies import doubles, intake
+
+    pressed(site, link, write="this")
+    Message.objects.update(at=timezone.now() - doubles.WINDOW - timedelta(minutes=1))
+    mail = EmailMessage()
+    mail["From"], mail["Subject"], mail["Message-ID"] = "ameera.k@example.net", "Re: news", "<by-mail@example.net>"
+    mail.set_content("There is a man in my garden.\n")
+    recipient = f"reply+{link.rpartition('/')[2]}@{site.workspace.config.mail.reply_domain}"
+    assert intake.accept(mail.as_bytes(), recipient, "ameera.k@example.net").kind == Kind.PERSON
+    assert Conversation.objects.get().messages.count() == 2
+
+
+@pytest.mark.parametrize("acknowledge", ["true", "false"])
+def test_a_copy_by_mail_goes_only_when_it_was_ticked_and_holds_a_reference_only(
+    site: Site, link: str, acknowledge: str
+) -> None:
+    """Whoever else reads the mailbox must not learn that somebody wrote, also where mail is thanked for by itself."""
+    from newsletter import settings
+    from newsletter.sending.models import Notice
+
+    toml = site.workspace.root / "newsletter.toml"
+    toml.write_text(f"{toml.read_text(encoding='utf-8')}\n[replies]\nacknowledge = {acknowledge}\n", encoding="utf-8")
+    settings.setup(site.workspace.config)
+    pressed(site, link, "First.", write="this")
+    pressed(site, link, "Second.", write="no", copy="yes")
+    assert not Notice.objects.exists(), "not ticked; and ticked beside “it is not safe to write to me”"
+    once = ONCE.search(site.get(link).text)
+    assert once
+    for _ in range(2):
+        press(
+            site, link, once=once[1], message="He is in my garden.", write="other", address="safe@x.example", copy="yes"
+        )
+    notice = Notice.objects.get()
+    assert notice.address == "safe@x.example"
+    text = str(message_from_bytes(bytes(notice.data), policy=default).get_content())  # type: ignore[attr-defined]
+    assert Conversation.objects.get(from_address="safe@x.example").reference in text
+    assert "garden" not in text and "ameera" not in bytes(notice.data).decode().lower()
 
 
 def multipart(**fields: str | tuple[str, bytes]) -> tuple[bytes, str]:
