@@ -15,7 +15,7 @@ from newsletter.audience import never, selecting, subscribing
 from newsletter.audience.models import MailingList, Subscriber, Subscription, Suppression
 from newsletter.problems import NewsletterError
 from newsletter.replies import answering
-from newsletter.sending import heartbeats, notices
+from newsletter.sending import heartbeats, laws, notices
 from newsletter.sending.models import Delivery, Heartbeat, Mailing, Notice
 from tests.sending.test_again import ended
 from tests.sending.test_commands import ISSUE, SLUG
@@ -248,3 +248,14 @@ def test_to_a_dead_or_erased_address_nothing_comes_at_all(workspace: Workspace, 
     assert envelopes(workspace) == []
     with pytest.raises(NewsletterError, match="never written to"):
         answering.may_be_written_to(SAM)
+
+
+def test_who_had_left_elsewhere_years_ago_was_not_mailed_against_our_knowledge(workspace: Workspace) -> None:
+    workspace.people(SAM, KIM, first_name="Sam")
+    workspace.write(f"issues/{SLUG}/issue.md", ISSUE)
+    sends(workspace, "2")
+    workspace.write("recipients/cleaned.csv", f"Email Address,LEID,CLEAN_TIME\n{SAM},7,2023-03-04 05:06:07\n")
+    ran = workspace.run("recipients", "import", "recipients/cleaned.csv", "--from", "mailchimp", "--yes")
+    assert ran.exit == 0 and Suppression.objects.get().reason == "gone", ran.err
+    assert laws.check(Mailing.objects.get()) == []
+    sends(workspace, "1")
