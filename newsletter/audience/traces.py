@@ -115,7 +115,7 @@ def _fate(config: Config, path: Path) -> Fate:
     if any(path.is_relative_to(folder) for folder in ours):
         return Fate.DELETE
     table = path.is_relative_to(config.root / "recipients") and path.suffix.lower() in _TABLES
-    if table and os.path.getsize(path) <= LARGE:
+    if table and path.stat().st_size <= LARGE:
         return Fate.REWRITE if path.name.endswith(".refused.csv") else Fate.ASK
     return Fate.SAY
 
