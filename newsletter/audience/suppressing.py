@@ -88,18 +88,19 @@ def take(
     Rows that hold no address are kept with the reason in recipients/NAME.refused.csv, to be mended. Killed half-way,
     run again: the rest is taken. Raises NewsletterError as `recipients import` does for files it cannot use.
     """
-    table = workbook.Book(path, path.name) if workbook.is_workbook(path) else spreadsheet.open_table(path, path.name)
+    name = spreadsheet.readable(path.name)
+    table = workbook.Book(path, name) if workbook.is_workbook(path) else spreadsheet.open_table(path, name)
     taken = Taken(problems=list(table.problems))
     seen: set[str] = set()
     refused: list[tuple[str, list[str]]] = []
     try:
-        places = _places(table, path.name)
+        places = _places(table, name)
         found = _stops(table, places, reason, taken, refused, seen)
         size = max(1, path.stat().st_size)
         while batch := list(islice(found, STEP)):
             if dry_run:
                 continue
-            made, already = subscribing.suppress_all(batch, "import", why=path.name, by=by)
+            made, already = subscribing.suppress_all(batch, "import", why=name, by=by)
             taken.counts.suppressed += made
             taken.counts.already += already
             on_progress("suppressing", table.position(), size)

@@ -22,7 +22,7 @@ DOORS = {
     "newsletter/audience/staging.py": "an import writes person, proof and subscription in one transaction",
     "newsletter/audience/staged_states.py": "the same, for who left at another service",
     "newsletter/audience/erasing.py": "takes the proofs away, and leaves one that says so",
-    "newsletter/audience/never.py": "before a freeze, an erased person who stands in the list is never-mailed by name, too",
+    "newsletter/audience/never.py": "before a freeze: an erased person in the list is never-mailed by name, too",
 }
 
 
