@@ -49,7 +49,7 @@ def test_a_personal_copy_is_shown_to_nobody_else(site: Site) -> None:
         answer = site.get(first.headers["location"])
     assert (first.status, first.body) == (303, b"") and link not in first.headers["location"]
     assert first.headers["cache-control"] == "private, no-store"
-    assert answer.text.startswith("<h1>Hello Ameera</h1>") and made.call_args.args[0] == delivery
+    assert answer.text.startswith("<main><h1>Hello Ameera</h1></main>") and made.call_args.args[0] == delivery
     assert answer.headers["x-robots-tag"] == "noindex, nofollow"
     assert answer.headers["cache-control"] == "private, no-store"
     assert answer.headers["referrer-policy"] == "no-referrer"
@@ -68,7 +68,7 @@ def test_the_public_copy_is_for_everybody_and_listed_only_where_wanted(site: Sit
     made = mailing(archive=archive)
     with mock.patch.object(copies, "public", return_value="<h1>Hello neighbour</h1>"):
         answer = site.get(f"/v/{site.keyring.make(Purpose.VIEW, bytes(made.public_id))}")
-    assert answer.text == "<h1>Hello neighbour</h1>" and answer.headers["x-robots-tag"] == robots
+    assert answer.text == "<main><h1>Hello neighbour</h1></main>" and answer.headers["x-robots-tag"] == robots
 
 
 def test_an_issue_without_an_archive_has_no_public_copy(site: Site) -> None:
