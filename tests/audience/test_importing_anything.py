@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 from django.db import connection
@@ -105,3 +106,24 @@ def test_any_bytes_are_answered(workspace: Workspace, data: bytes, head: bytes) 
     for name in ("people.csv", "people.xlsx"):
         told(workspace, head + data, name, "monthly")
         whole()
+
+
+def test_a_heading_in_another_encoding_is_left_out_and_the_rows_are_taken_or_refused(workspace: Workspace) -> None:
+    rows = "".join(f"p{n}@example.org,1 High Street,Siân\n" for n in range(5)).encode()
+    data = b"email,Stra\xdfe,first_name\n" + rows + b"zoe@example.org,X,Zo\xeb\nsam,X,Sam\n"
+    plan = importing.plan(workspace.write("recipients/people.csv", data), workspace.config, "all-residents")
+    assert (plan.counts.new, [one.code for one in plan.problems]) == (
+        5,
+        ["undeclared-column", "undecodable", "bad-address"],
+    )
+    assert plan.problems[0].message.startswith("The column ‘Stra\ufffde’ is not known here")
+    done = importing.run(plan)
+    assert done.refused_file and "zoe@example.org,X,Zo?" in done.refused_file.read_text(encoding="utf-8-sig")
+
+
+def test_a_file_whose_name_is_not_utf_8_is_imported_and_named_as_well_as_can_be(workspace: Workspace) -> None:
+    path = workspace.root / os.fsdecode(b"Stra\xdfe.csv")
+    path.write_text("email\nsam@example.org\n")
+    plan = importing.plan(path, workspace.config, "all-residents")
+    assert importing.run(plan).counts.new == 1
+    assert ConsentEvent.objects.get().why == "Imported from Stra\ufffde.csv"

@@ -86,25 +86,6 @@ def test_a_letter_in_another_encoding_refuses_its_row_only(workspace: Workspace)
     assert plan.problems[0].message.startswith("Row 7, first_name:")
 
 
-def test_a_heading_in_another_encoding_is_left_out_and_the_rows_are_taken_or_refused(workspace: Workspace) -> None:
-    rows = "".join(f"p{n}@example.org,1 High Street,Siân\n" for n in range(5)).encode()
-    plan = plan_of(workspace, b"email,Stra\xdfe,first_name\n" + rows + b"zoe@example.org,X,Zo\xeb\nsam,X,Sam\n")
-    assert (plan.counts.new, codes(plan)) == (5, ["undeclared-column", "undecodable", "bad-address"])
-    assert plan.problems[0].message.startswith("The column ‘Stra\ufffde’ is not known here")
-    done = importing.run(plan)
-    assert done.refused_file and "zoe@example.org,X,Zo?" in done.refused_file.read_text(encoding="utf-8-sig")
-
-
-def test_a_file_whose_name_is_not_utf_8_is_imported_and_named_as_well_as_can_be(workspace: Workspace) -> None:
-    from newsletter.audience.models import ConsentEvent
-
-    path = workspace.root / os.fsdecode(b"Stra\xdfe.csv")
-    path.write_text(PERSON.replace("sam@", "email,first_name\nsam@"))
-    plan = importing.plan(path, workspace.config, "all-residents")
-    assert importing.run(plan).counts.new == 1
-    assert ConsentEvent.objects.get().why == "Imported from Stra\ufffde.csv"
-
-
 def test_excels_own_sep_line_names_the_delimiter(workspace: Workspace) -> None:
     assert names(workspace, "sep=;\r\nemail;first_name\r\nsam@example.org;Sam\r\n") == [("sam@example.org", "Sam")]
 

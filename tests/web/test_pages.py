@@ -12,6 +12,7 @@ import pytest
 
 from newsletter.mail.tokens import Purpose, new_id
 from tests.web.conftest import Site, everything
+from tests.workspace import TOML
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
 
@@ -157,6 +158,17 @@ def test_the_front_page_tells_a_stranger_nothing(site: Site) -> None:
     site.leave_link()
     answer = site.get("/")
     assert answer.status == 200 and "Example Council" in answer.text and "ameera" not in answer.text
+
+
+def test_the_accessibility_statement_is_there_in_every_language_and_every_page_leads_to_it(site: Site) -> None:
+    for tag, word in (("en", "keyboard"), ("cy", "bysellfwrdd"), ("ur", "کی بورڈ"), ("ar", "لوحة المفاتيح")):
+        answer = site.get("/accessibility", Accept_Language=tag)
+        assert answer.status == 200 and answer.headers["content-language"] == tag and word in answer.text
+        assert "news@council.example" in answer.text and "WCAG" in answer.text and "EHRC" in answer.text
+    for path in ("/", "/subscribe", "/archive", site.leave_link(), "/nothing-here"):
+        assert 'href="/accessibility"' in site.get(path).text, path
+    site.workspace.toml("", base=TOML.replace("[site]", '[site]\ntime_zone = "Europe/Berlin"'))
+    assert "EHRC" not in site.get("/accessibility").text, "whoever enforces it there"
 
 
 def test_the_sign_of_life_says_so_when_the_database_is_gone(site: Site, request: pytest.FixtureRequest) -> None:
