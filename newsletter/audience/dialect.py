@@ -29,6 +29,15 @@ def one_at_a_time(what: str) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_ASKED, zlib.crc32(what.encode()) - (1 << 31)])
 
 
+def hold(lock: int) -> None:
+    """The same under a number that all of a kind share, such as staging.LOCK of all imports."""
+    from django.db import connection
+
+    if not is_sqlite():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
+
+
 def live(subscription: str) -> str:
     """An SQL condition: this subscription is confirmed and not paused now, so that mail goes to it."""
     row = subscription

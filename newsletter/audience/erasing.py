@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import Q
 
-from newsletter.audience import never, traits
+from newsletter.audience import dialect, never, staging, traits
 from newsletter.audience.models import (
     ConsentEvent,
     FormerAddress,
@@ -62,6 +62,8 @@ def erase(names: Sequence[str]) -> None:
     Its proof says when, and nothing else. Other people's proofs that name the address lose their words.
     """
     with transaction.atomic():
+        # An import that has just found this person here would write a proof with their address after we have gone.
+        dialect.hold(staging.LOCK)
         for person in Subscriber.objects.select_for_update().filter(canonical__in=names):
             held = list(Holding.objects.filter(subscriber=person).values_list("trait", flat=True))
             traits.forget(person.pk)

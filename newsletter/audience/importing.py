@@ -277,7 +277,7 @@ def _refused_kept(plan: Plan, stage: Stage) -> Iterator[tuple[Path | None, Path 
 
 def _name(path: Path, config: Config) -> str:
     resolved, root = path.resolve(), config.root.resolve()
-    return str(resolved.relative_to(root)) if resolved.is_relative_to(root) else str(path)
+    return spreadsheet.readable(str(resolved.relative_to(root) if resolved.is_relative_to(root) else path))
 
 
 def _lists(config: Config, keys: Sequence[str]) -> tuple[str, ...]:

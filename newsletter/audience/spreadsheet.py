@@ -213,7 +213,7 @@ def open_table(path: Path, name: str, encoding: str = "") -> Table:
         if not first or lines.overlong:
             raise _fatal("empty-file", f"{name} has no header and no rows", "Save the sheet again as CSV.", name)
         delimiter = told[1] if told and told[1] in DELIMITERS else _delimiter(first)
-        header = next(csv.reader([first], delimiter=delimiter))
+        header = [_UNDECODED.sub("\ufffd", cell) for cell in next(csv.reader([first], delimiter=delimiter))]
     except BaseException as error:
         file.close()
         if isinstance(error, csv.Error):
@@ -226,6 +226,11 @@ def open_table(path: Path, name: str, encoding: str = "") -> Table:
 def close(table: Table) -> None:
     """Close the file; calling it twice does no harm."""
     table.close()
+
+
+def readable(name: str) -> str:
+    """A file's name as text that can be kept: a letter of it that is not UTF-8 becomes �."""
+    return _UNDECODED.sub("\ufffd", name)
 
 
 def _swallowed(cells: list[str], width: int) -> bool:

@@ -39,6 +39,8 @@ _LEAVING = _LISTS.format(known="")
 _ANY = _LISTS.format(known="LEFT")  # those without a record here yet, too
 _REASON = "CASE theirs.state WHEN 'gone' THEN 'gone' WHEN 'complaint' THEN 'complaint' ELSE 'unsubscribed' END"
 _SCOPE = "CASE theirs.state WHEN 'gone' THEN 'all' ELSE 'bulk' END"
+# The proof says when it happened there; the record when we learned it (as subscribing.suppress_all): who was mailed
+# from here until then was not mailed against our knowledge (law L4).
 _APPLY = (
     f"""
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
@@ -46,7 +48,7 @@ _APPLY = (
     """,
     f"""
     INSERT INTO audience_suppression (canonical, scope, reason, at)
-    SELECT wish.canonical, {_SCOPE}, {_REASON}, coalesce(theirs.at, %(now)s) {_NEVER}
+    SELECT wish.canonical, {_SCOPE}, {_REASON}, %(now)s {_NEVER}
     ON CONFLICT DO NOTHING
     """,
     f"""

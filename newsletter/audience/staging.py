@@ -179,8 +179,10 @@ class Stage:
         if rows:
             with self.connection.cursor() as cursor:
                 cursor.execute("BEGIN")
-                dialect.load(cursor, "import_refused", "row, problem, cells", rows)
-                cursor.execute("COMMIT")
+                try:
+                    dialect.load(cursor, "import_refused", "row, problem, cells", rows)
+                finally:
+                    cursor.execute("COMMIT")
 
     def states(self, rows: list[tuple[str, str, int, datetime | None]]) -> None:
         """Note what became of people at another service: address, state, its rank (the highest counts), and when."""

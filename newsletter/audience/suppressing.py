@@ -1,4 +1,4 @@
-"""Reads a list of addresses that must never be mailed: a table with a header, or one address a line."""
+"""Reads a list of addresses that must never be mailed: a table with a header (CSV, TSV, XLSX), or one a line."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from newsletter.audience import columns, refusing, spreadsheet, subscribing
+from newsletter.audience import columns, refusing, spreadsheet, subscribing, workbook
 from newsletter.audience.formulas import neutral, plain
 from newsletter.audience.spreadsheet import Row, Table
 from newsletter.audience.subscribing import ALL, BULK, Stop
+from newsletter.audience.workbook import Book
 from newsletter.config import Config
 from newsletter.mail import addresses
 from newsletter.problems import NewsletterError, Problem, Where
@@ -87,29 +88,30 @@ def take(
     Rows that hold no address are kept with the reason in recipients/NAME.refused.csv, to be mended. Killed half-way,
     run again: the rest is taken. Raises NewsletterError as `recipients import` does for files it cannot use.
     """
-    table = spreadsheet.open_table(path, path.name)
+    name = spreadsheet.readable(path.name)
+    table = workbook.Book(path, name) if workbook.is_workbook(path) else spreadsheet.open_table(path, name)
     taken = Taken(problems=list(table.problems))
     seen: set[str] = set()
     refused: list[tuple[str, list[str]]] = []
     try:
-        places = _places(table, path.name)
+        places = _places(table, name)
         found = _stops(table, places, reason, taken, refused, seen)
         size = max(1, path.stat().st_size)
         while batch := list(islice(found, STEP)):
             if dry_run:
                 continue
-            made, already = subscribing.suppress_all(batch, "import", why=path.name, by=by)
+            made, already = subscribing.suppress_all(batch, "import", why=name, by=by)
             taken.counts.suppressed += made
             taken.counts.already += already
             on_progress("suppressing", table.position(), size)
     finally:
-        spreadsheet.close(table)
+        table.close()
     if refused and not dry_run:
         taken.refused_file = _keep(path, config, table, places, refused)
     return taken
 
 
-def _places(table: Table, name: str) -> _Places:
+def _places(table: Table | Book, name: str) -> _Places:
     titles = [cell.strip().strip("\ufeff").casefold() for cell in table.header]
     if any("@" in title for title in titles):
         return _Places(next(place for place, title in enumerate(titles) if "@" in title), headless=True)
@@ -126,14 +128,19 @@ def _places(table: Table, name: str) -> _Places:
     return _Places(email, place(_WHY), place(_WHEN))
 
 
-def _rows(table: Table, places: _Places) -> Iterator[Row]:
+def _rows(table: Table | Book, places: _Places) -> Iterator[Row]:
     if places.headless:
         yield Row(1, 1, list(table.header))
     yield from table.rows()
 
 
 def _stops(
-    table: Table, places: _Places, reason: str, taken: Taken, refused: list[tuple[str, list[str]]], seen: set[str]
+    table: Table | Book,
+    places: _Places,
+    reason: str,
+    taken: Taken,
+    refused: list[tuple[str, list[str]]],
+    seen: set[str],
 ) -> Iterator[Stop]:
     for row in _rows(table, places):
         taken.counts.rows += 1
@@ -177,7 +184,9 @@ def _moment(text: str) -> datetime | None:
     return min(found, timezone.now())
 
 
-def _keep(path: Path, config: Config, table: Table, places: _Places, refused: list[tuple[str, list[str]]]) -> Path:
+def _keep(
+    path: Path, config: Config, table: Table | Book, places: _Places, refused: list[tuple[str, list[str]]]
+) -> Path:
     target, _ = refusing.place(path, config)
     title = ["email"] if places.headless else table.header
     with refusing.kept(target, config) as out:

@@ -7,15 +7,19 @@ import email.policy
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import IO
 
 from newsletter.config import Config
 from newsletter.files import unwritable, write_atomically
 
-MOST = 256 * 1024 * 1024  # bytes of one file that are looked through; a larger one is named, not read
+LARGE = 64 << 20  # bytes; a larger file is looked through in pieces, and not rewritten: it would fill the memory
+MOST = 4 << 30  # bytes of one archive that are unpacked; the largest workbook that an import takes has 2 GiB
+_PIECE, _OVERLAP = 1 << 20, 4096  # an address has at most 320 letters of at most 4 bytes
 _TABLES = {".csv", ".tsv", ".txt"}
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 
@@ -110,7 +114,8 @@ def _fate(config: Config, path: Path) -> Fate:
     ours = [config.var / "mail", config.var / "raw", config.var / "copies", config.root / "build"]
     if any(path.is_relative_to(folder) for folder in ours):
         return Fate.DELETE
-    if path.is_relative_to(config.root / "recipients") and path.suffix.lower() in _TABLES:
+    table = path.is_relative_to(config.root / "recipients") and path.suffix.lower() in _TABLES
+    if table and path.stat().st_size <= LARGE:
         return Fate.REWRITE if path.name.endswith(".refused.csv") else Fate.ASK
     return Fate.SAY
 
@@ -120,14 +125,15 @@ def _line(path: Path, wanted: re.Pattern[str], names: Sequence[str]) -> int | No
     if _named(path.name, wanted):
         return 0
     try:
-        if path.stat().st_size > MOST:
-            return None
+        if path.suffix.lower() in (".xlsx", ".zip"):
+            return 0 if _in_zip(path, names) else None
+        if path.stat().st_size > LARGE:
+            with path.open("rb") as file:
+                return 0 if _in_pieces(file, names, _ENCODINGS)[0] else None
         data = path.read_bytes()
     except OSError:
         return None
     lower = data.lower()
-    if path.suffix.lower() in (".xlsx", ".zip"):
-        return 0 if _in_zip(path, wanted) else None
     if path.suffix.lower() == ".eml":
         return 0 if _in_mail(data, wanted) else None
     for name in names:
@@ -155,19 +161,44 @@ def _in_mail(data: bytes, wanted: re.Pattern[str]) -> bool:
     return any(_named(body.decode("utf-8", "replace"), wanted) for body in bodies if isinstance(body, bytes))
 
 
-def _in_zip(path: Path, wanted: re.Pattern[str]) -> bool:
+def _in_zip(path: Path, names: Sequence[str]) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             room = MOST
             for member in archive.infolist():
-                if member.file_size > room:
-                    return False  # more than we read; a bomb says nothing about anybody
-                room -= member.file_size
-                if _named(archive.read(member).decode("utf-8", "replace"), wanted):
+                with archive.open(member) as part:
+                    found, size = _in_pieces(part, names, _ENCODINGS[:1], room)
+                if found:
                     return True
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
-        return False
+                room -= size
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError):
+        return False  # a bomb, or what is no archive, says nothing about anybody
     return False
+
+
+def _in_pieces(
+    file: IO[bytes], names: Sequence[str], encodings: Sequence[str], most: int = 1 << 62
+) -> tuple[bool, int]:
+    """Whether a stream names them, and the bytes that were read of it.
+
+    A name that lies across two pieces is whole in the next one; one at the edge may be the end of a longer name, and
+    counts only where the stream begins or ends there.
+    """
+    wanted, size, first, piece = pattern(names), 0, True, b""
+    coming = file.read(_PIECE)
+    while coming and size <= most:
+        piece, size = piece + coming, size + len(coming)
+        coming = file.read(_PIECE)
+        lower = piece.lower()
+        for encoding in encodings:
+            if not any(name.encode(encoding) in lower for name in names):
+                continue  # decoding and looking closely takes ten times as long
+            text = piece.decode(encoding, "replace")
+            for found in wanted.finditer(text):
+                if (first or found.start() > 4) and (not coming or found.end() < len(text)):
+                    return True, size
+        piece, first = piece[-_OVERLAP:], False
+    return False, size
 
 
 def _text(data: bytes) -> tuple[str, str]:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     "basis_text",
     default="",
     metavar="TEXT",
-    help="Where it is not consent: why you may write, such as public task.",
+    help="Where it is not consent: the task that lets you write, and its law.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would happen; writes nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask (needed where there is no terminal).")

@@ -111,7 +111,8 @@ def _shown(canonical: str) -> str:
 @json_option
 @click.pass_obj
 def import_list(output: Output, file: Path, reason: str, dry_run: bool, as_json: bool) -> int:
-    """Send no mailing to the addresses of FILE: a CSV with a column ‘email’, or one address a line.
+    """Send no mailing to the addresses of FILE: a table (CSV, TSV, XLSX) with a column ‘email’, or one
+    address a line.
 
     Columns ‘reason’ and ‘date’ are read where they are there. Importing the same file again changes nothing.
     An address without a reason counts as ‘unsubscribed’: no import brings it back, but the people themselves can, by

@@ -18,12 +18,14 @@ from newsletter.content.model import Issue
 from newsletter.problems import Exit, NewsletterError, Problem
 from newsletter.sending.models import Mailing
 
-GOT = "got.mailing_id = %s AND got.state IN ('accepted', 'uncertain')"
-_FROM = """
-    FROM sending_delivery AS got
-    JOIN audience_subscriber AS subscriber ON subscriber.id = got.subscriber_id
+GOT = "had.mailing_id = %s AND had.state IN ('accepted', 'uncertain')"
+# With the address that they have now: who has moved since hears it there.
+_GOT = f"""
+    FROM (SELECT had.subscriber_id, had.lists, person.canonical, person.address, person.name, person.first_name,
+            person.last_name, person.language, person.attributes
+        FROM sending_delivery AS had JOIN audience_subscriber AS person ON person.id = had.subscriber_id
+        WHERE {GOT}) AS got
 """
-_NEVER = "EXISTS (SELECT 1 FROM audience_suppression AS now WHERE now.canonical = subscriber.canonical)"
 
 
 def first(issue: Issue) -> Mailing | None:
@@ -46,9 +48,8 @@ def people(mailing: Mailing) -> tuple[str, list[Any]]:
     """Those who got it and may be mailed, with the columns of selecting.sql; `lists` are those of the first copy, so
     that List-Id and the sentence why they get it stay the same."""
     sql = (
-        "SELECT subscriber.id AS subscriber_id, subscriber.canonical, subscriber.address, subscriber.name,"
-        " subscriber.first_name, subscriber.last_name, subscriber.language, subscriber.attributes, got.lists AS lists"
-        f" {_FROM} WHERE {GOT} AND NOT {selecting.gone_since('got')} AND NOT {_NEVER}"
+        "SELECT got.subscriber_id, got.canonical, got.address, got.name, got.first_name, got.last_name, got.language,"
+        f" got.attributes, got.lists {_GOT} WHERE NOT {selecting.gone_since('got')}"
     )
     return sql, [mailing.pk]
 
@@ -56,16 +57,14 @@ def people(mailing: Mailing) -> tuple[str, list[Any]]:
 def explain(mailing: Mailing) -> Explanation:
     """How many got it, and why some of them do not get the correction."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM sending_delivery AS got WHERE {GOT}", [mailing.pk])
+        cursor.execute(f"SELECT count(*) FROM sending_delivery AS had WHERE {GOT}", [mailing.pk])
         got = int(cursor.fetchone()[0])
-        cursor.execute(f"SELECT count(*) {_FROM} WHERE {GOT}", [mailing.pk])
+        cursor.execute(f"SELECT count(*) {_GOT}", [mailing.pk])
         known = int(cursor.fetchone()[0])
-        cursor.execute(f"SELECT count(*) {_FROM} WHERE {GOT} AND {selecting.gone_since('got')}", [mailing.pk])
-        left = int(cursor.fetchone()[0])
         sql, params = people(mailing)
         cursor.execute(f"SELECT count(*) FROM ({sql}) AS person", params)
         will_get = int(cursor.fetchone()[0])
-    left_out = {"left or suppressed since": left, "moved": known - left - will_get, "erased": got - known}
+    left_out = {"left or suppressed since": known - will_get, "erased": got - known}
     title = f"Got {mailing.slug}"
     return Explanation(((mailing.slug, title, got),), {why: n for why, n in left_out.items() if n}, will_get)
 

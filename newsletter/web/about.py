@@ -7,8 +7,9 @@ import re
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from newsletter import __version__, settings
 from newsletter.web import links
-from newsletter.web.answers import page, unknown_link
+from newsletter.web.answers import contact, page, unknown_link
 
 NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
@@ -16,6 +17,21 @@ NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 def home(request: HttpRequest) -> HttpResponse:
     """`/`. Says whose address this is, and nothing that a stranger could use."""
     return page(request, "message.html", "home_title", paragraphs=("home_text",))
+
+
+def accessibility(request: HttpRequest) -> HttpResponse:
+    """`/accessibility`. What public bodies must say about their pages (PSBAR 2018); who enforces it, in Britain."""
+    config = settings.current()
+    return page(
+        request,
+        "access.html",
+        "access_title",
+        can=("access_zoom", "access_keys", "access_reader", "access_colours", "access_scripts"),
+        address=config.base_url,
+        version=__version__,
+        contact=contact(),
+        british=config.site.time_zone == "Europe/London",
+    )
 
 
 def health(request: HttpRequest) -> HttpResponse:

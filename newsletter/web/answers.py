@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -17,9 +18,8 @@ def page(
     """Render `pages/<template>`; `title` is a key of the folder words/. The database is not touched."""
     said = words or words_for(request)
     config = settings.current()
-    html = render_to_string(
-        template, {"w": said, "title": title, "site": config.site, "tone": "", "private": "private", **values}
-    )
+    common = {"w": said, "title": title, "site": config.site, "root": urlsplit(config.base_url).path.rstrip("/")}
+    html = render_to_string(template, {**common, "tone": "", "private": "private", **values})
     return HttpResponse(html, status=status, headers={"Content-Language": said.language})
 
 

@@ -88,11 +88,13 @@ def _class_of(html: str) -> str:
 
 
 def noted(html: str, said: Words, around: Around) -> str:
-    """A copy that keeps its own look, with only the note or the correction above it; as it is where there is none."""
+    """A copy that keeps its own look, as `main` of its page; with the note or the correction above it, where one is."""
+    main, end = f'<main class="{escape(_class_of(html))}">'.replace(' class=""', ""), "</main>"
     if not around.says_something:
-        return html
+        return dressed(html, "", main, end)
     values = {"w": said, "site": settings.current().site, "root": root(), "feed": False, **vars(around)}
-    return dressed(html, render_to_string("frame_head.html", values), render_to_string("frame_note.html", values), "")
+    note = render_to_string("frame_note.html", values)
+    return dressed(html, render_to_string("frame_head.html", values), note + main, end)
 
 
 def dressed(html: str, head: str, top: str, end: str) -> str:

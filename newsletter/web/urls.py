@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from newsletter.web.about import health, home, no_icon, not_found, robots, well_known
+from newsletter.web.about import accessibility, health, home, no_icon, not_found, robots, well_known
 from newsletter.web.archive import index, message, preview
 from newsletter.web.confirm import confirm
 from newsletter.web.copies import view
@@ -28,6 +28,7 @@ urlpatterns = [
     re_path(r"^archive/?$", reading_only(index)),
     re_path(r"^archive/(?P<slug>[^/]{1,200})/?$", reading_only(message)),
     re_path(r"^preview/(?P<slug>[^/]{1,200})/(?P<seal>[^/]{1,80})/?$", reading_only(preview)),
+    re_path(r"^accessibility/?$", reading_only(accessibility)),
     path("feed.xml", reading_only(feed)),
     re_path(r"^rate/(?P<token>[^/]{1,200})/?$", rate),
     re_path(r"^i/(?P<sha256>[0-9a-f]{64})\.(?P<extension>[a-z]{3,4})$", reading_only(published)),

@@ -10,11 +10,11 @@ import pytest
 
 from newsletter.audience import never, subscribing
 from newsletter.audience.models import ConsentEvent, FormerAddress, Holding, Subscriber, Subscription, Suppression
-from newsletter.audience.subscribing import Change
+from newsletter.audience.subscribing import Change, Stop
 from tests.together import together
 from tests.workspace import Workspace
 
-SAM, NEW = "sam@example.org", "sam@new.example"
+SAM, NEW, KIM = "sam@example.org", "sam@new.example", "kim@example.org"
 WORDS = "Yes, send me the monthly letter."
 
 
@@ -234,3 +234,34 @@ def test_two_at_once_end_as_one(workspace: Workspace, verb: str) -> None:
     act, proofs = PAIRS[verb]
     together(act)
     assert ConsentEvent.objects.count() == proofs
+
+
+LATER = datetime(2099, 1, 1, tzinfo=UTC)
+VERBS: dict[str, Callable[[], Any]] = {
+    **{name: act for name, (act, _) in PAIRS.items()},
+    "pause": lambda: subscribing.pause(SAM, [], LATER, "page"),
+    "resume": lambda: subscribing.resume(KIM, [], "page"),
+    "rejoin": lambda: subscribing.rejoin(KIM, ["monthly"], "page"),
+    "lift": lambda: subscribing.lift("stopped@example.org", "staff", "asked by letter"),
+    "remove": lambda: subscribing.remove(SAM, why="asked by letter"),
+    "suppress all": lambda: subscribing.suppress_all([Stop(SAM, "bulk", "staff")], "import"),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_change_leaves_a_proof_and_no_change_leaves_none(workspace: Workspace, verb: str) -> None:
+    workspace.people(SAM)
+    workspace.people(KIM, lists=("all-residents", "monthly"))
+    subscribing.pause(KIM, ["all-residents"], LATER, "page")
+    subscribing.leave(KIM, ["monthly"], "page")
+    subscribing.suppress("stopped@example.org", "bulk", "staff", "staff")
+    for changes in (True, False):
+        records, proofs = rows_of_people(), ConsentEvent.objects.count()
+        VERBS[verb]()
+        assert (rows_of_people() != records) is changes
+        assert (ConsentEvent.objects.count() > proofs) is changes
+
+
+def rows_of_people() -> list[Any]:
+    models = (Subscriber, Subscription, Suppression)
+    return [list(model.objects.order_by("pk").values()) for model in models]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
+from openpyxl import Workbook
 
 from newsletter.audience import never, subscribing, suppressing
 from newsletter.audience.models import ConsentEvent, Suppression
@@ -99,3 +101,15 @@ def test_the_import_says_who_can_undo_it(workspace: Workspace) -> None:
     workspace.write("never.txt", "ann@example.org\n")
     said = workspace.run(*words).out
     assert "can undo it by signing up themselves" in said and "--reason staff" in said
+
+
+def test_a_workbook_is_taken_as_a_table_is(workspace: Workspace) -> None:
+    book = Workbook()
+    for row in (("Email", "Reason", "Date"), ("Sam@Example.org", "spam", date(2024, 3, 1)), ("nobody", "", None)):
+        book.active.append(row)
+    path = workspace.root / "old.xlsx"
+    book.save(path)
+    done = suppressing.take(path, workspace.config)
+    assert held() == {"sam@example.org": ("bulk", "complaint")}
+    assert ConsentEvent.objects.get().at.year == 2024
+    assert done.refused_file and "nobody" in done.refused_file.read_text(encoding="utf-8-sig")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
 from django.db import connection, connections
 
 from newsletter import replies
-from newsletter.audience import never, subscribing
+from newsletter.audience import never, subscribing, traces
 from newsletter.audience.models import ConsentEvent, Subscriber, Suppression, Trait
 from newsletter.replies import desk, forgetting
 from newsletter.replies.models import Conversation
@@ -141,6 +142,26 @@ def test_a_file_of_yours_is_named_and_left_until_you_say_so(post: Post) -> None:
     assert [(one.code, "recipients/people.csv:3" in one.message) for one in left] == [("still-named", True)]
     again = post.workspace.run("recipients", "forget", HERS, "--yes", "--files", "--as", "jo", "--json")
     assert json.loads(again.out)["problems"] == []
+
+
+def test_a_file_of_any_size_is_looked_through_and_a_large_one_is_named_not_rewritten(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traces, "LARGE", 20_000)
+    monkeypatch.setattr(traces, "_PIECE", 10_000)
+    root = post.workspace.root / "recipients"
+    root.mkdir(exist_ok=True)
+    rows = ["email", *(f"p{n}@example.net" for n in range(20_000))]
+    for name, encoding, place in (("a.csv", "utf-8", 15_000), ("b.csv", "utf-16", 1), ("c.txt", "utf-8", 20_001)):
+        (root / name).write_text("\n".join([*rows[:place], HERS, *rows[place:]]), encoding=encoding)
+    (root / "others.csv").write_text("\n".join([*rows, *[f"not.{HERS}", f"{HERS}.uk"] * 5_000]), encoding="utf-8")
+    with zipfile.ZipFile(root / "d.xlsx", "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("xl/worksheets/sheet1.xml", f"<c>{'<v>1</v>' * 50_000}<t>{HERS}</t></c>")
+    found = traces.find(post.workspace.config, [HERS])
+    assert [one.shown(post.workspace.root) for one in found] == [
+        f"recipients/{name}" for name in ("a.csv", "b.csv", "c.txt", "d.xlsx")
+    ]
+    assert {one.fate for one in found} == {traces.Fate.SAY}
 
 
 def test_nobody_of_that_address_is_said_and_nothing_is_written(post: Post) -> None:

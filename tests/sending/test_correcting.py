@@ -54,6 +54,16 @@ def test_it_goes_to_exactly_those_who_got_the_first(workspace: Workspace) -> Non
     assert second.page.corrects == mailing
 
 
+def test_who_has_moved_since_gets_it_at_the_new_address(workspace: Workspace) -> None:
+    first(workspace)
+    subscribing.move("ameera@home.example", "ameera@new.example", "page")
+    ran = workspace.run("send", slug_of(workspace), "--yes", "--expect", "2")
+    assert ran.exit == 0 and "= 2" in ran.out, ran.out + ran.err
+    second = Delivery.objects.exclude(mailing__slug=SLUG)
+    assert sorted(row.canonical for row in second) == ["ameera@new.example", "bob@home.example"]
+    assert set(second.values_list("state", flat=True)) == {"accepted"}
+
+
 def test_a_correction_names_other_lists_or_nobody(workspace: Workspace) -> None:
     first(workspace)
     slug = slug_of(workspace)

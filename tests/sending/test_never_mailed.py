@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.test import Client
+from openpyxl import Workbook
 
-from newsletter.audience import never, selecting, subscribing
-from newsletter.audience.models import MailingList, Subscriber, Subscription, Suppression
+from newsletter.audience import never, requests, segments, selecting, subscribing
+from newsletter.audience.models import MailingList, Request, Subscriber, Subscription, Suppression
 from newsletter.problems import NewsletterError
-from newsletter.replies import answering
-from newsletter.sending import heartbeats, notices
+from newsletter.replies import answering, forgetting
+from newsletter.sending import heartbeats, keys, laws, notices, own_asking, own_mails
 from newsletter.sending.models import Delivery, Heartbeat, Mailing, Notice
+from newsletter.web import filling
 from tests.sending.test_again import ended
 from tests.sending.test_commands import ISSUE, SLUG
 from tests.workspace import Workspace
@@ -126,6 +131,47 @@ def _the_list_of_never_mail_again(workspace: Workspace) -> None:
     _rows_by_hand(workspace)
 
 
+def _import_a_workbook(workspace: Workspace) -> None:
+    book, data = Workbook(), io.BytesIO()
+    for row in (("E-mail", "First name"), ("SAM@home.example", "Sam")):
+        book.active.append(row)
+    book.save(data)
+    _import(workspace, "people.xlsx", data.getvalue())
+
+
+def _import_from_another_service(workspace: Workspace) -> None:
+    """As if Sam were subscribed at each of them, since later than anything here."""
+    exports = {
+        "mailchimp": f"Email Address,LEID,CONFIRM_TIME\n{SAM},7,2026-11-29 10:00:00\n",
+        "govdelivery": f"Contacts,Origin,Subscription Created\n{SAM},Direct,2026-11-29\n",
+        "listmonk": f"id,email,name,attributes,status,created_at\n1,{SAM},Sam,{{}},enabled,2026-11-29 10:00:00\n",
+    }
+    for service, data in exports.items():
+        workspace.write(f"recipients/{service}.csv", data)
+        words = ("--from", service, "--list", LIST, "--consent", "They said yes.", "--yes")
+        assert workspace.run("recipients", "import", f"recipients/{service}.csv", *words).exit == 0
+
+
+def _form_and_link(workspace: Workspace) -> None:
+    config = workspace.ready()
+    form = {"shown": filling.stamp(keys.keyring(config), time.time() - 60), "email": SAM, "list": LIST}
+    assert Client().post("/subscribe", form).status_code == 200
+    own_asking.work(config)
+    for row in Request.objects.all():
+        Client().post(f"/c/{requests.token_of(keys.keyring(config), row)}", {"action": "yes"})
+
+
+def _own_page(workspace: Workspace) -> None:
+    link = own_mails.preferences_link(workspace.ready(), SAM, [LIST])
+    Client().post(link[link.index("/p/") :], {"action": "save", "list": [LIST], "pause": "none"})
+
+
+def _undo_of_an_old_mail(workspace: Workspace) -> None:
+    token = own_mails.preferences_link(workspace.ready(), SAM, [LIST])[-32:]
+    for action in ("undo", f"undo:{LIST}", "resume"):
+        Client().post(f"/u/{token}", {"action": action})
+
+
 WAYS: list[Callable[[Workspace], None]] = [
     _import_comma,
     _import_tabs,
@@ -141,8 +187,14 @@ WAYS: list[Callable[[Workspace], None]] = [
     _paused_and_resumed,
     _rows_by_hand,
     _the_list_of_never_mail_again,
+    _import_a_workbook,
+    _import_from_another_service,
+    _form_and_link,
+    _own_page,
+    _undo_of_an_old_mail,
 ]
-OWN_WISH = (_asked_and_confirmed, _chosen, _rejoined)  # these lift what the person did themselves, and nothing else
+# These lift what the person did themselves, and nothing else.
+OWN_WISH = (_asked_and_confirmed, _chosen, _rejoined, _form_and_link, _own_page, _undo_of_an_old_mail)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__.strip("_"))
@@ -199,8 +251,6 @@ def test_send_missing_leaves_out_who_must_not_be_mailed_since(workspace: Workspa
     row = Delivery.objects.get(state="failed")
     scope, reason = STOPS[why]
     if reason == "erased":
-        from newsletter.replies import forgetting
-
         forgetting.forget(forgetting.plan(row.canonical), "jo")
         before = [one for one in before if one != row.canonical]
     else:
@@ -213,6 +263,34 @@ def test_send_missing_leaves_out_who_must_not_be_mailed_since(workspace: Workspa
 
 
 @pytest.mark.parametrize("why", STOPS)
+def test_a_correction_leaves_out_who_must_not_be_mailed_since(workspace: Workspace, why: str) -> None:
+    workspace.people(SAM, KIM, first_name="Sam")
+    workspace.write(f"issues/{SLUG}/issue.md", ISSUE)
+    sends(workspace, "2")
+    if why == "erased":
+        forgetting.forget(forgetting.plan(SAM), "jo")
+    else:
+        stop(why)
+    before = envelopes(workspace)
+    slug = json.loads(workspace.run("correct", SLUG, "--json").out)["slug"]
+    ran = workspace.run("send", slug, "--yes", "--expect", "1")
+    assert ran.exit == 0, ran.out + ran.err
+    assert envelopes(workspace) == sorted([*before, KIM])
+
+
+@pytest.mark.parametrize("why", STOPS)
+def test_a_segment_never_holds_who_must_not_be_mailed(workspace: Workspace, why: str) -> None:
+    workspace.people(SAM, KIM, first_name="Sam", attributes={"tags": ["young"]})
+    config = workspace.ready()
+    segments.save(config, "young", "Young people", {"include": [{"tag": "young"}, {"list": [LIST]}]})
+    workspace.write(f"issues/{SLUG}/issue.md", ISSUE.replace("[all-residents, monthly]", "[young]"))
+    stop(why)
+    _rows_by_hand(workspace)
+    sends(workspace, "1")
+    assert [one for one in envelopes(workspace) if one in (SAM, KIM)] == [KIM]
+
+
+@pytest.mark.parametrize("why", STOPS)
 def test_who_is_stopped_after_the_approval_is_not_mailed(workspace: Workspace, why: str) -> None:
     workspace.people(SAM, KIM, first_name="Sam")
     workspace.write(f"issues/{SLUG}/issue.md", ISSUE)
@@ -220,8 +298,6 @@ def test_who_is_stopped_after_the_approval_is_not_mailed(workspace: Workspace, w
     ran = workspace.run("send", "--yes", "--expect", "2", "--at", "tomorrow 09:00")
     assert Mailing.objects.count() == 1, ran.out + ran.err
     if why == "erased":
-        from newsletter.replies import forgetting
-
         forgetting.forget(forgetting.plan(SAM), "jo")
     else:
         stop(why)
@@ -249,3 +325,14 @@ def test_to_a_dead_or_erased_address_nothing_comes_at_all(workspace: Workspace, 
     assert envelopes(workspace) == []
     with pytest.raises(NewsletterError, match="never written to"):
         answering.may_be_written_to(SAM)
+
+
+def test_who_had_left_elsewhere_years_ago_was_not_mailed_against_our_knowledge(workspace: Workspace) -> None:
+    workspace.people(SAM, KIM, first_name="Sam")
+    workspace.write(f"issues/{SLUG}/issue.md", ISSUE)
+    sends(workspace, "2")
+    workspace.write("recipients/cleaned.csv", f"Email Address,LEID,CLEAN_TIME\n{SAM},7,2023-03-04 05:06:07\n")
+    ran = workspace.run("recipients", "import", "recipients/cleaned.csv", "--from", "mailchimp", "--yes")
+    assert ran.exit == 0 and Suppression.objects.get().reason == "gone", ran.err
+    assert laws.check(Mailing.objects.get()) == []
+    sends(workspace, "1")

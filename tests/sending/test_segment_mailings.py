@@ -6,9 +6,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.db import connection
 
 from newsletter.audience import segments, selecting, subscribing
 from newsletter.sending.models import Delivery, LogEntry, Mailing
+from tests.sending.steps import put
 from tests.sending.test_commands import SLUG
 from tests.workspace import Workspace
 
@@ -50,6 +52,25 @@ def test_who_is_counted_is_frozen_with_lists_and_segments(north: Workspace) -> N
     assert rows["b@home.example"].lists == ["all-residents", "monthly"]
     assert (rows["a@home.example"].values["segment"], rows["b@home.example"].values["segment"]) == (["young"], [])
     assert {row.state for row in rows.values()} == {"accepted"}
+
+
+def test_who_got_a_message_and_who_did_not_are_chosen_by_the_ledger(north: Workspace) -> None:
+    assert north.run("send", "--yes", "--expect", "2").exit == 0
+    config = north.ready()
+    north.people("e@home.example", "f@home.example")
+    put("uncertain", "b@home.example")
+    segments.save(config, "got", "Who got it", {"must": [{"got": SLUG}]})
+    segments.save(config, "not", "Who did not", {"must": [{"did_not_get": SLUG}]})
+    named = "SELECT canonical FROM ({}) AS person ORDER BY canonical"
+    for key, wanted in (("got", "ab"), ("not", "cef")):
+        statement, values = selecting.sql(config, [key])
+        with connection.cursor() as cursor:
+            cursor.execute(named.format(statement), values)
+            assert [row[0] for row in cursor.fetchall()] == [f"{one}@home.example" for one in wanted]
+        assert selecting.explain(config, [key]).will_get == len(wanted)
+    put("failed", "b@home.example")
+    assert selecting.explain(config, ["got"]).will_get == 1
+    assert selecting.explain(config, ["not"]).will_get == 4
 
 
 def test_who_leaves_all_lists_between_approval_and_sending_gets_nothing(north: Workspace) -> None:

@@ -172,6 +172,12 @@ def test_a_bad_question_is_answered_all_the_same(site: Site, query: str) -> None
     assert site.get(f"/archive?{query}").status == 200
 
 
+def test_who_doubts_a_mail_finds_it_by_its_number_and_a_made_up_number_finds_nothing(site: Site) -> None:
+    sent(site.workspace, more="number: NH-4711\n")
+    assert "Is it you?" in site.get("/archive?q=nh-4711").text
+    assert "Is it you?" not in site.get("/archive?q=nh-4712").text
+
+
 def test_what_is_searched_for_is_shown_as_text(site: Site) -> None:
     text = site.get("/archive?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E").text
     assert "<script" not in text and "&lt;script&gt;" in text

@@ -51,7 +51,14 @@ def links(site: Site) -> dict[str, str]:
     for tag in ("en", "cy", "ar", "ur"):
         people[f"reply {tag}"] = reply_link(site, tag)
     people |= {"reply test": f"/r/{ring.make(Purpose.TEST, new_id())}", "reply without a link": "/r/"}
-    return {**people, "no lists": everything_link, "test copy": test, "unknown": "/u/unknown", "front": "/"}
+    return {
+        **people,
+        "no lists": everything_link,
+        "test copy": test,
+        "unknown": "/u/unknown",
+        "front": "/",
+        "accessibility": "/accessibility",
+    }
 
 
 def reply_link(site: Site, language: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from newsletter.mail.tokens import Purpose, new_id
 from tests.web.conftest import Site, everything
+from tests.workspace import TOML
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
 
@@ -49,7 +50,7 @@ def test_a_personal_copy_is_shown_to_nobody_else(site: Site) -> None:
         answer = site.get(first.headers["location"])
     assert (first.status, first.body) == (303, b"") and link not in first.headers["location"]
     assert first.headers["cache-control"] == "private, no-store"
-    assert answer.text.startswith("<h1>Hello Ameera</h1>") and made.call_args.args[0] == delivery
+    assert answer.text.startswith("<main><h1>Hello Ameera</h1></main>") and made.call_args.args[0] == delivery
     assert answer.headers["x-robots-tag"] == "noindex, nofollow"
     assert answer.headers["cache-control"] == "private, no-store"
     assert answer.headers["referrer-policy"] == "no-referrer"
@@ -68,7 +69,7 @@ def test_the_public_copy_is_for_everybody_and_listed_only_where_wanted(site: Sit
     made = mailing(archive=archive)
     with mock.patch.object(copies, "public", return_value="<h1>Hello neighbour</h1>"):
         answer = site.get(f"/v/{site.keyring.make(Purpose.VIEW, bytes(made.public_id))}")
-    assert answer.text == "<h1>Hello neighbour</h1>" and answer.headers["x-robots-tag"] == robots
+    assert answer.text == "<main><h1>Hello neighbour</h1></main>" and answer.headers["x-robots-tag"] == robots
 
 
 def test_an_issue_without_an_archive_has_no_public_copy(site: Site) -> None:
@@ -157,6 +158,17 @@ def test_the_front_page_tells_a_stranger_nothing(site: Site) -> None:
     site.leave_link()
     answer = site.get("/")
     assert answer.status == 200 and "Example Council" in answer.text and "ameera" not in answer.text
+
+
+def test_the_accessibility_statement_is_there_in_every_language_and_every_page_leads_to_it(site: Site) -> None:
+    for tag, word in (("en", "keyboard"), ("cy", "bysellfwrdd"), ("ur", "کی بورڈ"), ("ar", "لوحة المفاتيح")):
+        answer = site.get("/accessibility", Accept_Language=tag)
+        assert answer.status == 200 and answer.headers["content-language"] == tag and word in answer.text
+        assert "news@council.example" in answer.text and "WCAG" in answer.text and "EHRC" in answer.text
+    for path in ("/", "/subscribe", "/archive", site.leave_link(), "/nothing-here"):
+        assert 'href="/accessibility"' in site.get(path).text, path
+    site.workspace.toml("", base=TOML.replace("[site]", '[site]\ntime_zone = "Europe/Berlin"'))
+    assert "EHRC" not in site.get("/accessibility").text, "whoever enforces it there"
 
 
 def test_the_sign_of_life_says_so_when_the_database_is_gone(site: Site, request: pytest.FixtureRequest) -> None:
