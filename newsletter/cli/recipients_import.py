@@ -223,9 +223,7 @@ def _show(output: Output, plan: Plan) -> None:
         output.table(
             [key.upper() for key in [*keys, *facts]] + [""],
             [
-                [_cell(p[key]) for key in keys]
-                + [_cell(p["attributes"].get(key, "")) for key in facts]
-                + [p["verdict"]]
+                [_cell(p[key]) for key in keys] + [_cell(p["attributes"].get(key, "")) for key in facts] + [_fate(p)]
                 for p in plan.preview
             ],
         )
@@ -234,6 +232,18 @@ def _show(output: Output, plan: Plan) -> None:
     if plan.problems:
         output.say()
     output.facts(_facts(plan.counts, plan.stay_off))
+
+
+def _fate(person: dict[str, Any]) -> str:
+    """What becomes of one person of the preview, in the words of the numbers below it."""
+    from newsletter.audience.selecting import WORDS
+
+    verdict, why = str(person["verdict"]), str(person["why"])
+    if verdict == "suppressed":
+        return f"left out: {WORDS.get(why, why)}"
+    if verdict == "departed":
+        return "off these lists" if why == "left" else "kept out"
+    return {"left": "left out: has left", "stayed": "still gets what they joined"}.get(verdict, verdict)
 
 
 _STATES = {  # of people of another service, who are not taken as subscribers

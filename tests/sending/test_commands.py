@@ -81,6 +81,17 @@ def test_sending_says_why_so_many_and_sends_once(workspace: Workspace, issue: Pa
     assert len(caught(workspace)) == 3
 
 
+def test_who_was_imported_with_a_whole_name_is_greeted_by_the_first(workspace: Workspace) -> None:
+    people = 'email,Name\nameera@home.example,Ameera Khan\nbeth@home.example,"Hill, Beth"\njo@home.example,Acme Ltd\n'
+    workspace.write("recipients/people.csv", people)
+    workspace.write(f"issues/{SLUG}/issue.md", ISSUE.replace("{{ first_name }}", '{{ first_name or "neighbour" }}'))
+    words = ("recipients", "import", "recipients/people.csv", "--list", "all-residents", "--consent", "Ticked: send me messages, form of 2026")
+    assert workspace.run(*words, "--yes").exit == 0
+    assert workspace.run("send", "--yes", "--expect", "3").exit == 0
+    texts = [mail.get_body(("plain",)).get_content() for mail in caught(workspace)]  # type: ignore[union-attr]
+    assert ["Hello Ameera," in texts[0], "Hello Beth," in texts[1], "Hello neighbour," in texts[2]] == [True] * 3
+
+
 def test_without_a_terminal_the_number_must_be_said(workspace: Workspace, issue: Path) -> None:
     for arguments in ((), ("--yes",), ("--expect", "3")):
         ran = workspace.run("send", *arguments)
