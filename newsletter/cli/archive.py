@@ -43,7 +43,12 @@ def list_pages(output: Output, as_json: bool) -> int:
     if not pages:
         output.say("Nothing was sent yet.")
         return Exit.FINE
-    output.table(("ISSUE", "PAGE", "NOTE"), [(p["issue"], p["state"], visible(p["note"])) for p in pages])
+    head, rows = ("ISSUE", "PAGE", "NOTE"), [(p["issue"], p["state"], visible(p["note"])) for p in pages]
+    if output.too_wide(head, rows):
+        below = [f"“{note}”" if note else "" for *_, note in rows]
+        output.table(head[:2], [row[:2] for row in rows], below)
+    else:
+        output.table(head, rows)
     return Exit.FINE
 
 

@@ -52,12 +52,13 @@ def command(
     """Send an issue to its audience. Says how many people first, and asks you to type the number.
 
     \b
-    newsletter send 2026-11-24 --dry-run     look first; nothing is sent
-    newsletter send 2026-11-24               asks, then sends; Ctrl-C stops safely, the same command goes on
-    newsletter send --yes --expect 17742     without a terminal
-    newsletter send --at 'tomorrow 8:00'     the worker sends it then; newsletter stop takes it back until then
+    newsletter send 2026-11-24 --dry-run   look first; nothing is sent
+    newsletter send 2026-11-24             asks, then sends
+    newsletter send --yes --expect 17742   without a terminal
+    newsletter send --at 'tomorrow 8:00'   the worker sends it then
 
-    While `newsletter worker` runs, it does the sending, and Ctrl-C here only leaves the view.
+    Ctrl-C stops safely, and the same command goes on. While `newsletter worker` runs, it does the sending, and Ctrl-C
+    here only leaves the view. What waits for its time is taken back by `newsletter stop`.
     """
     from newsletter.cli.sending_mailing import workspace
     from newsletter.content import finding

@@ -25,7 +25,13 @@ LISTED = 20  # uncertain people shown before the rest is only counted
 @click.command()
 @click.argument("issue", required=False)
 @click.option("--follow", is_flag=True, help="Keep looking until it ends.")
-@click.option("--people", "state", type=click.Choice(STATES), help="List the people in this state, and why.")
+@click.option(
+    "--people",
+    "state",
+    type=click.Choice(STATES),
+    metavar="STATE",
+    help=f"List the people in this state, and why: {', '.join(STATES)}.",
+)
 @click.option("--verify", is_flag=True, help="Check that the books balance; exit 5 when they do not.")
 @json_option
 @click.pass_obj

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.cli.output import Output
 from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.sending import laws, lock, mailings
 from newsletter.sending.models import Delivery, Mailing
@@ -85,7 +86,15 @@ def test_who_was_imported_with_a_whole_name_is_greeted_by_the_first(workspace: W
     people = 'email,Name\nameera@home.example,Ameera Khan\nbeth@home.example,"Hill, Beth"\njo@home.example,Acme Ltd\n'
     workspace.write("recipients/people.csv", people)
     workspace.write(f"issues/{SLUG}/issue.md", ISSUE.replace("{{ first_name }}", '{{ first_name or "neighbour" }}'))
-    words = ("recipients", "import", "recipients/people.csv", "--list", "all-residents", "--consent", "Ticked: send me messages, form of 2026")
+    words = (
+        "recipients",
+        "import",
+        "recipients/people.csv",
+        "--list",
+        "all-residents",
+        "--consent",
+        "Ticked: send me messages, form of 2026",
+    )
     assert workspace.run(*words, "--yes").exit == 0
     assert workspace.run("send", "--yes", "--expect", "3").exit == 0
     texts = [mail.get_body(("plain",)).get_content() for mail in caught(workspace)]  # type: ignore[union-attr]
@@ -439,3 +448,22 @@ def test_a_display_that_nobody_reads_any_more_stops_nothing(
     monkeypatch.setattr(sending_run, "_to_nobody", lambda: None)
     assert workspace.run("send", "--yes", "--expect", "3").exit == 0
     assert mailings.status(only())["accepted"] == 3
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_the_lists_of_issues_and_of_pages_fit_the_window(
+    workspace: Workspace, issue: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    title = "Is anti-social behaviour in your community impacting your mental health?"
+    slug = "2026-11-24-asb-and-mental-health"
+    issue.parent.rename(workspace.root / "issues" / slug)
+    workspace.write(f"issues/{slug}/issue.md", ISSUE.replace('Is it you? #1 worry: the {{ ward or "county" }}', title))
+    assert workspace.run("send", "--yes", "--expect", "3").exit == 0
+    note = "The meeting in the library was moved to 6 pm on Tuesday, and it is on the first floor now."
+    assert workspace.run("archive", "note", slug, note).exit == 0
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(Output, "fancy", True)
+    for words, whole in ((("list",), title), (("archive", "list"), note)):
+        said = workspace.run(*words).out
+        assert max(map(len, said.splitlines())) <= columns, said
+        assert slug in said and whole in " ".join(said.split()), said
