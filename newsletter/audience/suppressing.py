@@ -11,10 +11,11 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from newsletter.audience import columns, refusing, spreadsheet, subscribing
+from newsletter.audience import columns, refusing, spreadsheet, subscribing, workbook
 from newsletter.audience.formulas import neutral, plain
 from newsletter.audience.spreadsheet import Row, Table
 from newsletter.audience.subscribing import ALL, BULK, Stop
+from newsletter.audience.workbook import Book
 from newsletter.config import Config
 from newsletter.mail import addresses
 from newsletter.problems import NewsletterError, Problem, Where
@@ -54,6 +55,7 @@ class Taken:
 
     counts: Counts = field(default_factory=Counts)
     refused_file: Path | None = None
+    spared: Path | None = None  # an earlier file of refused rows that somebody has mended; left as it is
     problems: list[Problem] = field(default_factory=list)
     own: int = 0  # rows taken as the people's own wish, which they can undo by signing up
 
@@ -87,7 +89,7 @@ def take(
     Rows that hold no address are kept with the reason in recipients/NAME.refused.csv, to be mended. Killed half-way,
     run again: the rest is taken. Raises NewsletterError as `recipients import` does for files it cannot use.
     """
-    table = spreadsheet.open_table(path, path.name)
+    table = _opened(path)
     taken = Taken(problems=list(table.problems))
     seen: set[str] = set()
     refused: list[tuple[str, list[str]]] = []
@@ -103,13 +105,22 @@ def take(
             taken.counts.already += already
             on_progress("suppressing", table.position(), size)
     finally:
-        spreadsheet.close(table)
+        table.close()
+    if not taken.counts.rows:
+        hint = "Below the columns’ names there must be a row for each address. Was the right sheet saved?"
+        message = f"{path.name} holds nobody: it has a heading and no rows"
+        raise NewsletterError(Problem("no-rows", message, hint, Where(path.name)))
     if refused and not dry_run:
-        taken.refused_file = _keep(path, config, table, places, refused)
+        taken.refused_file, taken.spared = _keep(path, config, table, places, refused)
     return taken
 
 
-def _places(table: Table, name: str) -> _Places:
+def _opened(path: Path) -> Table | Book:
+    """A workbook as it is, or a table."""
+    return Book(path, path.name) if workbook.is_workbook(path) else spreadsheet.open_table(path, path.name)
+
+
+def _places(table: Table | Book, name: str) -> _Places:
     titles = [cell.strip().strip("\ufeff").casefold() for cell in table.header]
     if any("@" in title for title in titles):
         return _Places(next(place for place, title in enumerate(titles) if "@" in title), headless=True)
@@ -126,14 +137,19 @@ def _places(table: Table, name: str) -> _Places:
     return _Places(email, place(_WHY), place(_WHEN))
 
 
-def _rows(table: Table, places: _Places) -> Iterator[Row]:
+def _rows(table: Table | Book, places: _Places) -> Iterator[Row]:
     if places.headless:
         yield Row(1, 1, list(table.header))
     yield from table.rows()
 
 
 def _stops(
-    table: Table, places: _Places, reason: str, taken: Taken, refused: list[tuple[str, list[str]]], seen: set[str]
+    table: Table | Book,
+    places: _Places,
+    reason: str,
+    taken: Taken,
+    refused: list[tuple[str, list[str]]],
+    seen: set[str],
 ) -> Iterator[Stop]:
     for row in _rows(table, places):
         taken.counts.rows += 1
@@ -177,12 +193,14 @@ def _moment(text: str) -> datetime | None:
     return min(found, timezone.now())
 
 
-def _keep(path: Path, config: Config, table: Table, places: _Places, refused: list[tuple[str, list[str]]]) -> Path:
-    target, _ = refusing.place(path, config)
+def _keep(
+    path: Path, config: Config, table: Table | Book, places: _Places, refused: list[tuple[str, list[str]]]
+) -> tuple[Path, Path | None]:
+    target, spared = refusing.place(path, config)
     title = ["email"] if places.headless else table.header
     with refusing.kept(target, config) as out:
-        writer = csv.writer(out, delimiter=table.delimiter)
+        writer = csv.writer(out, delimiter=table.delimiter if isinstance(table, Table) else ",")
         writer.writerow([columns.REASON, *title])
         for why, cells in refused:
             writer.writerow([why, *map(neutral, cells)])
-    return target
+    return target, spared

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import importlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -191,6 +192,9 @@ def _run() -> int:
         return result if isinstance(result, int) else Exit.FINE
     except click.exceptions.Exit as ending:
         return ending.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:  # `newsletter recipients` alone: what there is
+        click.echo(error.ctx.get_help() if error.ctx else error.format_message())
+        return Exit.USAGE
     except click.ClickException as error:
         return _usage(error)
     except (KeyboardInterrupt, click.Abort) as error:
@@ -222,9 +226,11 @@ def _database_trouble(error: Exception) -> int:
     """A full disk or a lock can meet any query; 0 when the error is something else."""
     if "django.db" not in sys.modules:
         return 0
+    from django.conf import settings
+
     from newsletter.audience.database import explained
 
-    plain = explained(error)
+    plain = explained(error) if settings.configured else None  # else a module was imported too early: a bug of ours
     return _end(plain) if plain else 0
 
 
@@ -242,4 +248,5 @@ def _usage(error: click.ClickException) -> int:
     words = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "newsletter"
     hint = f"{near}`{words} --help` shows how it is used."
     how = Exit.TRY_AGAIN if _for_a_mail_server() else Exit.USAGE
-    return _end(NewsletterError(Problem("wrong-usage", parts[0].rstrip("."), hint), exit=how))
+    message = re.sub(r"is not a valid integer( range)?", "is not a whole number", parts[0].rstrip("."))
+    return _end(NewsletterError(Problem("wrong-usage", message, hint), exit=how))

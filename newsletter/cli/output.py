@@ -113,8 +113,8 @@ class Output:
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]], below: Sequence[str] = ()) -> None:
         """Columns under plain headings, no boxes: readable by a person, a screen reader and `cut` alike.
 
-        `below`: for a narrow window, a line to print under each row, set in by 6 at most. In a window that is too narrow
-        cells are broken between words, and where that does not do, each row is a list of its cells.
+        `below`: for a narrow window, a line to print under each row, set in by 6 at most. In a window that is too
+        narrow cells are broken between words, and where that does not do, each row is a list of its cells.
         """
         if self.quiet:
             return

@@ -126,6 +126,13 @@ def export(output: Output, target: Path, list_keys: tuple[str, ...], yes: bool, 
         if str(target) == "-":
             exporting.write(config, _utf8(), list_keys)
             return Exit.FINE
+        if target.is_dir():
+            problem = Problem("not-a-file", f"{target} is a folder", f"Name a file in it: {target / 'people.csv'}")
+            raise NewsletterError(problem, exit=Exit.REFUSED)
+        if target.suffix.lower() in (".xlsx", ".xls", ".ods"):
+            hint = f"Name it {target.with_suffix('.csv')}: Excel and LibreOffice open that, and an import takes it."
+            problem = Problem("export-is-csv", "People are written as CSV, which a workbook’s name would hide", hint)
+            raise NewsletterError(problem, exit=Exit.USAGE)
         if target.exists() and not yes:
             problem = Problem("file-exists", f"There is already a file {target}", hint="Add --yes to replace it.")
             raise NewsletterError(problem, exit=Exit.REFUSED)

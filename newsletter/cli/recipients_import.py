@@ -297,15 +297,20 @@ def _said(output: Output, plan: Plan, counts: Counts, seconds: float) -> None:
 
 
 def _next(output: Output, done: Imported, wish: Wish) -> None:
-    counts, refused = done.counts, done.refused_file
-    if not refused:
+    if not done.refused_file:
         output.next("newsletter recipients count")
         return
-    near = min(str(refused), os.path.relpath(refused, output.folder), key=len)
-    output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {near}")
-    if done.spared:
-        output.say(f"{visible(done.spared.name)} was changed since it was written and is left as it is, not imported.")
+    near = say_refused(output, done.counts.refused, done.refused_file, done.spared)
     output.next(f"newsletter recipients import {shlex.join([near, *wish.words()])}", "after mending it")
+
+
+def say_refused(output: Output, rows: int, kept: Path, spared: Path | None) -> str:
+    """Say where refused rows are kept, and which earlier file of them was left alone; the first as one may type it."""
+    near = min(str(kept), os.path.relpath(kept, output.folder), key=len)
+    output.failed(f"{count(rows, 'row')} refused, kept with the reasons in {visible(near)}")
+    if spared:
+        output.say(f"{visible(spared.name)} was changed since it was written and is left as it is, not imported.")
+    return near
 
 
 def _cell(value: Any) -> str:

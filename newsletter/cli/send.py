@@ -78,7 +78,9 @@ def command(
     from newsletter.audience import overload
 
     with overload.lifted(bool(over_cap)):
-        return _first(output, config, folder, lists, dry_run, yes, expected, at, detach, as_json, over_cap or "")
+        with words.nothing_sent():
+            agreed = _first(output, config, folder, lists, dry_run, yes, expected, at, detach, as_json, over_cap or "")
+        return _on_its_way(output, config, *agreed, as_json) if isinstance(agreed, tuple) else agreed
 
 
 def _missing(
@@ -96,7 +98,8 @@ def _missing(
     from newsletter.sending import mailings
 
     plan = sending_plan.decide(config, None, "", detach=detach, yes=True)
-    mailing = put_back(output, config, issue, yes, expected, dry_run)
+    with words.nothing_sent():
+        mailing = put_back(output, config, issue, yes, expected, dry_run)
     if dry_run:
         if as_json:
             print_json((), **mailings.status(mailing))
@@ -116,7 +119,8 @@ def _first(
     detach: bool,
     as_json: bool,
     over_cap: str,
-) -> int:
+) -> tuple[Mailing, Plan, tuple[Problem, ...]] | int:
+    """Everything up to the yes: the mailing, how it goes out, and what is worth a look; or the exit code instead."""
     from newsletter.audience import never, overload, selecting
     from newsletter.cli import sending_plan
     from newsletter.cli.sending_issue import empty_fields, prepare
@@ -163,7 +167,7 @@ def _first(
         logbook.note(mailing, "over-cap", over_cap[:300], mailing.frozen)
     for one in seconds:
         logbook.note(mailing, "seconded", "read it and said yes", mailing.frozen, by=one)
-    return _on_its_way(output, config, mailing, plan, warnings, as_json)
+    return mailing, plan, warnings
 
 
 def _approved(
@@ -269,7 +273,8 @@ def _again(
         output.say(f"  {words.numbers(counts)}")
         if not as_json:
             output.say("  What was changed in the issue since then is not sent.")
-            output.next('newsletter new "…"', "to send a correction or an update")
+            output.next(f"newsletter correct {mailing.slug}", "starts a correction, for exactly those who got it")
+            output.next(f"newsletter send {mailing.slug} --missing", "sends it to those who did not get it")
         if as_json:
             print_json((), **counts, exit=0)
         return Exit.FINE
