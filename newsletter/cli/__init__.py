@@ -7,15 +7,14 @@ import errno
 import importlib
 import os
 import re
-import shutil
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from newsletter import __version__
-from newsletter.cli.output import Output, asked, folded, report_bug, report_error
+from newsletter.cli.helping import Help
+from newsletter.cli.output import Output, asked, report_bug, report_error
 from newsletter.problems import Exit, NewsletterError, Problem
 
 # What a machine can refuse anywhere, and a person can put right; every other OSError that gets here is our bug.
@@ -63,23 +62,6 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "web": ("web", "Run", "Serve the public pages: reply, unsubscribe, view in browser, pictures."),
 }
 GROUPS = ("Start", "Write", "People", "Send", "Answers", "Run")
-
-
-class Help(click.HelpFormatter):
-    """Help that fits its window: click itself never goes below 50 columns, and leaves examples as they were written."""
-
-    def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
-        super().__init__(indent_increment, width, max_width)
-        if width is None:
-            self.width = min(self.width, max(20, shutil.get_terminal_size().columns - 2))
-
-    def write(self, string: str) -> None:
-        """A line that is still too long, such as an example, is broken: first before the words that explain it."""
-        super().write(folded(string, self.width, self.current_indent + 6))
-
-    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        rows = [(one if len(one) + 4 <= self.width else one.replace("|", " | "), words) for one, words in rows]
-        super().write_dl(rows, min(col_max, max(12, self.width // 2 - 4)), col_spacing)
 
 
 click.Context.formatter_class = Help  # of every command below ours, whichever module it lives in

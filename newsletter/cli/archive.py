@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.helping import Group
 from newsletter.cli.output import Output, json_option, print_json, visible
 from newsletter.problems import Exit, NewsletterError, Problem
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 LONGEST = 1_000  # letters of a note
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Put a note above a message in the public archive, withdraw it, or show it again."""
 

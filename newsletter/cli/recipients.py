@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from newsletter.cli.helping import Group
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
 from newsletter.cli.recipients_access import access
 from newsletter.cli.recipients_areas import areas
@@ -30,7 +31,7 @@ list_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Import, list, count, show and export the people who get your newsletter."""
 

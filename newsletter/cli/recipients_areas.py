@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.helping import Group
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
 from newsletter.problems import Exit, NewsletterError, Problem, Severity, did_you_mean, has_errors, worst_first
 
@@ -23,7 +24,7 @@ list_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def areas() -> None:
     """Places of the map: counties, districts, wards, parishes, and who lives in them."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.helping import Group
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
 from newsletter.problems import Exit, NewsletterError, Problem
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from newsletter.audience.suppressing import Taken
 
 
-@click.group()
+@click.group(cls=Group)
 def suppress() -> None:
     """Addresses that get no mailings; no import and no list can bring them back."""
 
@@ -120,9 +121,10 @@ def _shown(canonical: str) -> str:
 @json_option
 @click.pass_obj
 def import_list(output: Output, file: Path, reason: str, dry_run: bool, as_json: bool) -> int:
-    """Send no mailing to the addresses of FILE: a workbook or CSV with a column ‘email’, or one address a line.
+    """Send no mailing to the addresses of FILE.
 
-    Columns ‘reason’ and ‘date’ are read where they are there. Importing the same file again changes nothing.
+    It is a workbook or CSV with a column ‘email’, or one address a line. Columns ‘reason’ and ‘date’ are read where
+    they are there. Importing the same file again changes nothing.
     An address without a reason counts as ‘unsubscribed’: no import brings it back, but the people themselves can, by
     signing up again. With --reason staff nobody but you can: newsletter recipients suppress remove.
     """

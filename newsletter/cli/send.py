@@ -138,12 +138,11 @@ def _first(
     never.sweep()  # before they are counted, so that the number that is agreed to is the number that is frozen
     explanation = correcting.explain(corrected) if corrected else selecting.explain(config, audience)
     keyring = keys.keyring(config)
-    people = explanation.will_get
     warnings = (
         *keyring.problems,
         *prepared.problems,
-        *empty_fields(config, prepared, audience, people),
-        *overload.warnings(config, audience, people),
+        *empty_fields(config, prepared, audience, explanation.will_get),
+        *overload.warnings(config, audience, explanation.will_get),
     )
     say_what(output, config, prepared, audience, explanation)
     if not as_json:

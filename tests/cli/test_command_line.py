@@ -54,6 +54,8 @@ def test_the_help_of_every_command_fits_the_window(monkeypatch: pytest.MonkeyPat
     assert len(found) > 80
     wide = [(path, line) for path, text in found.items() for line in text.splitlines() if len(line) > min(columns, 100)]
     assert not wide
+    lists = [text.partition("\nCommands:\n")[2] for text in found.values()]
+    assert not [line for text in lists for line in text.splitlines() if line.endswith("...")], "nothing is cut"
     if columns >= 80:
         example = next(line for line in found["newsletter send"].splitlines() if "tomorrow 8:00'   the worker" in line)
         assert example.endswith("the worker sends it then"), "an example and its words stand on one line"
