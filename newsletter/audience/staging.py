@@ -330,10 +330,10 @@ class Stage:
             "OR (known.name = '' AND known.first_name <> '')) THEN known.first_name ELSE wish.first_name END, "
             "wish.last_name, wish.language, wish.attributes, wish.verdict, CASE wish.verdict "
             f"WHEN 'departed' THEN {staged_states.FATE} WHEN 'suppressed' THEN coalesce(never.reason, 'erased') "
-            "ELSE '' END FROM import_person AS wish "
+            "ELSE '' END FROM (SELECT * FROM import_person ORDER BY row LIMIT %s) AS wish "
             "LEFT JOIN audience_subscriber AS known ON known.canonical = wish.canonical "
             "LEFT JOIN audience_suppression AS never ON never.canonical = wish.canonical "
-            "ORDER BY wish.row LIMIT %s",
+            "ORDER BY wish.row",
             [count],
         )
 

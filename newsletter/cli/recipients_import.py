@@ -115,8 +115,8 @@ def _only_shown(output: Output, plan: Plan, as_json: bool, said: bool) -> int:
     else:
         output.say("\nNothing was written (--dry-run).")
         if needed and not said:
-            output.say("To import them, say why they may be written to: --consent with the words that they agreed to,")
-            output.say("or --basis with the duty that lets you write unasked.")
+            why = "--consent with the words that they agreed to, or --basis with the duty that lets you write unasked"
+            output.say(f"To import them, say why they may be written to: {why}.")
             output.next('the same command with --consent "…" in place of --dry-run', "imports them")
     return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
 
@@ -221,7 +221,7 @@ def _show(output: Output, plan: Plan) -> None:
         ]
         facts = list(dict.fromkeys(key for person in plan.preview for key in person["attributes"]))[:3]
         output.table(
-            [key.upper() for key in [*keys, *facts]] + [""],
+            [key.upper() for key in [*keys, *facts]] + ["RESULT"],
             [
                 [_cell(p[key]) for key in keys] + [_cell(p["attributes"].get(key, "")) for key in facts] + [_fate(p)]
                 for p in plan.preview
