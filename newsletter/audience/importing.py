@@ -251,10 +251,12 @@ def _count(counts: Counts, verdicts: dict[str, int], stage: Stage) -> None:
 
 
 def _preview(rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    keys = ("email", "name", "first_name", "last_name", "language", "attributes", "verdict")
+    keys = ("email", "name", "first_name", "last_name", "language", "attributes", "verdict", "why")
     people = [dict(zip(keys, row, strict=True)) for row in rows]
     for person in people:
         person["attributes"] = json.loads(person["attributes"])
+        if person["why"] == "stayed":
+            person["verdict"] = "stayed"  # nothing becomes of them
     return people
 
 

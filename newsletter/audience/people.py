@@ -11,6 +11,7 @@ from datetime import date
 from functools import lru_cache
 from operator import itemgetter
 
+from newsletter.audience import naming
 from newsletter.audience.columns import Columns
 from newsletter.audience.formulas import plain
 from newsletter.audience.postcodes import spelled
@@ -20,8 +21,9 @@ from newsletter.config import Config
 from newsletter.mail import addresses
 from newsletter.problems import Problem, Severity, did_you_mean
 
-# canonical, row, address, name, first_name, last_name, language, attributes (JSON), lists (bits of `lists`)
-Staged = tuple[str, int, str, str, str, str, str, str, int]
+# canonical, row, address, name, first_name, last_name, language, attributes (JSON), lists (bits of `lists`), and 1
+# where the first name is one that we worked out from the name, else 0
+Staged = tuple[str, int, str, str, str, str, str, str, int, int]
 
 LENGTHS = {"name": 200, "first_name": 200, "last_name": 200}  # as the columns of Subscriber
 MOST_LISTS = 62  # in one file: they are bits of one SQLite integer
@@ -75,11 +77,15 @@ class People:
         self.american = config.site.language.lower() == "en-us"
         self.noted: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
+        self.first_names: Counter[bool] = Counter()  # worked out of names: sure, not sure
         self._base = (1 << len(self.lists)) - 1
         self._domains: dict[str, str] = {}
         self._width = len(columns.header)
         at = columns.at
         self._email, self._lists_at, self._language_at = at("email") or 0, at("lists"), at("language")
+        # One column for the whole name, and none of the file's own for the first: what a service's attributes hold may
+        # be empty, and a cell that somebody emptied stays empty.
+        self._works_out = at("name") is not None and (at("first_name") or len(table.header)) >= len(table.header)
         self._names = tuple((slot, at(key) or 0, key) for slot, key in enumerate(LENGTHS) if at(key) is not None)
         self._facts = tuple((place, columns.keys[place]) for place in sorted(columns.keys) if self._is_fact(place))
         rest = [place for place in (self._lists_at, self._language_at, *dict(self._facts)) if place is not None]
@@ -100,14 +106,18 @@ class People:
             names[slot] = text = cells[place].strip()
             if len(text) > LENGTHS[key] or not text.isprintable() or text[:1] == "'":
                 names[slot] = self._short(text, place, key)
+        role = canonical.partition("@")[0] in ROLES
+        worked_out = self._works_out and not names[1]
+        if worked_out and names[0]:
+            names[1] = self._first_name(names[0], row, role)
         mask, language, attributes, notes = self._meaning(self._rest(cells))
         for code, example in notes:
             self._note(code, row, example)
         if not address.isascii() and _mixed(address):
             self._note("mixed-letters", row, address)
-        if canonical.partition("@")[0] in ROLES:
+        if role:
             self._note("role-address", row, address)
-        return canonical, row.number, address, *names, language, attributes, mask  # type: ignore[return-value]
+        return canonical, row.number, address, *names, language, attributes, mask, int(worked_out)  # type: ignore[return-value]
 
     def message(self, row: Row, refused: Refused) -> str:
         """What is wrong, with the row's number and the column's name."""
@@ -142,7 +152,30 @@ class People:
                 affected=count,
             )
             for code, count in sorted(self.noted.items())
-        ]
+        ] + self._first_names_note()
+
+    def _first_name(self, name: str, row: Row, role: bool) -> str:
+        """The first name in a whole name; none at info@, where a name is that of a body."""
+        first = "" if role else naming.first_of(name)
+        self.first_names[bool(first)] += 1
+        if first:
+            self.examples.setdefault("first-names", f"‘{first[:60]}’ from ‘{name[:60]}’")
+        else:
+            self.examples.setdefault("no-first-name", f"‘{name[:60]}’ in row {row.number}")
+        return first
+
+    def _first_names_note(self) -> list[Problem]:
+        sure, unsure = self.first_names[True], self.first_names[False]
+        if not sure and not unsure:
+            return []
+        title = self.columns.header[self.columns.at("name") or 0].strip()[:60]
+        message = f"First names are taken from ‘{title}’"
+        message += f", such as {self.examples['first-names']}" if sure else ""
+        if unsure:
+            example = self.examples["no-first-name"]
+            message += f"; {unsure:,} left empty, where it is not sure (the first: {example})"
+        hint = 'Who has none is greeted by the word that the issue gives: {{ first_name or "neighbour" }}.'
+        return [Problem("first-names", message, hint if unsure else "", severity=Severity.NOTE, affected=sure)]
 
     def _is_fact(self, place: int) -> bool:
         return (

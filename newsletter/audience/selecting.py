@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -356,9 +356,8 @@ def known(config: Config, audience: Sequence[str]) -> list[str]:
     problems = [
         Problem(
             "unknown-list",
-            f"There is no list {'and no segment ' if segments else ''}called ‘{key}’",
-            hint=did_you_mean(key, [*config.lists, *segments])
-            or f"The lists are: {', '.join(config.lists) or 'none yet'}.",
+            f"There is no list and no segment called ‘{key}’",
+            hint=_meant(config, key, segments),
         )
         for key in keys
         if key not in config.lists and key not in segments
@@ -366,6 +365,16 @@ def known(config: Config, audience: Sequence[str]) -> list[str]:
     if problems:
         raise NewsletterError(*problems)
     return keys
+
+
+def _meant(config: Config, key: str, segments: Collection[str]) -> str:
+    """The key for a title, the nearest key, or all that there is."""
+    titles = [one for one, known in config.lists.items() if known.title.casefold() == key.strip().casefold()]
+    if titles:
+        return f"That is the title of a list; its key is {titles[0]}."
+    there = f"The lists are: {', '.join(config.lists) or 'none yet'}."
+    there += f" The segments are: {', '.join(segments)}." if segments else ""
+    return did_you_mean(key, [*config.lists, *segments]) or there
 
 
 def _marks(keys: Sequence[str]) -> str:

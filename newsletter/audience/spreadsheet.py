@@ -14,7 +14,7 @@ from itertools import dropwhile, islice
 from pathlib import Path
 from typing import BinaryIO
 
-from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
+from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where, did_you_mean
 
 CELL = 10_000  # letters in one cell; a longer one is nearly always a quote that is never closed
 LINE = 1_000_000  # letters in one line: memory stays flat on a file without line breaks
@@ -30,6 +30,7 @@ _SIGNATURES = {
     b"\xff\xd8\xff": "a picture",
     b"SQLite format": "a database",
 }
+_TABLES = (".csv", ".tsv", ".txt", ".xlsx")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _NO_FILES = ("unicode-escape", "raw-unicode-escape", "punycode", "idna", "utf-7")  # Python's own, never a sheet's
@@ -328,8 +329,11 @@ def _no_file(path: Path, name: str) -> tuple[str, str, str]:
         return "not-a-file", f"{name} is a folder", "Name one CSV file in it."
     if path.exists():
         return "not-a-file", f"{name} is not an ordinary file", "Copy its content to a file first."
-    near = sorted(other.name for other in path.parent.glob("*.csv"))[:5] if path.parent.is_dir() else []
-    return "no-such-file", f"There is no file {name}", f"There is: {', '.join(near)}" if near else "Check the name."
+    if not path.parent.is_dir():
+        return "no-such-file", f"There is no file {name}", f"There is no folder {path.parent} either. Check both names."
+    others = [other.name for other in path.parent.iterdir() if other.suffix.lower() in _TABLES]
+    there = f"There is: {', '.join(sorted(others)[:5])}." if others else "Check the name, and the folder before it."
+    return "no-such-file", f"There is no file {name}", did_you_mean(path.name, others) or there
 
 
 def _fatal(code: str, message: str, hint: str, name: str) -> NewsletterError:

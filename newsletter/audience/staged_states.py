@@ -35,6 +35,9 @@ _LISTS = f"""
 _STAYS = f"""CASE WHEN {_ALL} THEN {_LATER} AND EXISTS (SELECT 1 {_HELD} WHERE known.canonical = wish.canonical)
     ELSE EXISTS (SELECT 1 {_HELD} JOIN import_list AS list ON list.list_id = held.list_id
         WHERE known.canonical = wish.canonical AND (list.bit & wish.lists) <> 0 AND {_LATER_IT}) END"""
+# What becomes of one person of the file here: as `by_state` counts it.
+FATE = f"""(SELECT CASE WHEN {_STAYS} THEN 'stayed' ELSE theirs.state END
+    FROM import_state AS theirs WHERE theirs.canonical = wish.canonical)"""  # noqa: S608 (pieces of this file)
 _LEAVING = _LISTS.format(known="")
 _ANY = _LISTS.format(known="LEFT")  # those without a record here yet, too
 _REASON = "CASE theirs.state WHEN 'gone' THEN 'gone' WHEN 'complaint' THEN 'complaint' ELSE 'unsubscribed' END"

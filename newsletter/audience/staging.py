@@ -13,16 +13,16 @@ from datetime import datetime
 from itertools import groupby, islice
 from typing import Any
 
-from newsletter.audience import dialect, staged_states, staged_traits
+from newsletter.audience import dialect, naming, staged_states, staged_traits
 from newsletter.audience.people import Staged
 
 BATCH = 10_000  # people per transaction: 0.1 s under the write lock, so that sending and pages go on meanwhile
 LOCK = 0x696D706F7274  # "import": PostgreSQL's advisory lock, so that one import at a time compares and writes
 CACHE = "-16000"  # KiB; two caches (file and temporary) beside 50 MiB of Python and Django
 
-COLUMNS = "canonical, row, address, name, first_name, last_name, language, attributes, lists"
+COLUMNS = "canonical, row, address, name, first_name, last_name, language, attributes, lists, worked_out"
 _TYPED = """canonical {text}, row {number}, address {text}, name {text}, first_name {text}, last_name {text},
-    language {text}, attributes {json}, lists {number}"""
+    language {text}, attributes {json}, lists {number}, worked_out {number}"""
 _TABLES = f"""
     CREATE TEMP TABLE import_read ({_TYPED});
     CREATE TEMP TABLE import_person (place {{counted}}, verdict TEXT NOT NULL DEFAULT '', {_TYPED});
@@ -47,7 +47,8 @@ _CLASSIFY = """
                 WHEN count(wish.bit) > 0 AND count(wish.bit) = count(*) FILTER (WHERE old.state = 'left') THEN 'left'
                 WHEN count(wish.bit) > count(old.id)
                     OR (import_person.name <> '' AND import_person.name <> known.name)
-                    OR (import_person.first_name <> '' AND import_person.first_name <> known.first_name)
+                    OR (import_person.first_name <> '' AND import_person.first_name <> known.first_name
+                        AND import_person.worked_out = 0)
                     OR (import_person.last_name <> '' AND import_person.last_name <> known.last_name)
                     OR (import_person.language <> '' AND import_person.language <> known.language)
                     OR (import_person.attributes <> '{}' AND import_person.attributes <> known.attributes AND
@@ -72,7 +73,8 @@ _APPLY = (
     """
     UPDATE audience_subscriber AS known SET
         name = coalesce(nullif(wish.name, ''), known.name),
-        first_name = coalesce(nullif(wish.first_name, ''), known.first_name),
+        first_name = CASE WHEN wish.worked_out = 0 THEN coalesce(nullif(wish.first_name, ''), known.first_name)
+            WHEN wish.name IN ('', known.name) THEN known.first_name ELSE wish.first_name END,
         last_name = coalesce(nullif(wish.last_name, ''), known.last_name),
         language = coalesce(nullif(wish.language, ''), known.language),
         attributes = {merged}
@@ -140,7 +142,11 @@ def joined(rows: Iterable[tuple[Any, ...]]) -> tuple[Any, ...]:
     first, *more = rows
     person = list(first)
     for row in more:
-        for column in (4, 5, 6, 7):  # name, first_name, last_name, language
+        if not row[10]:
+            person[5], person[10] = row[5] or person[5], 0
+        elif person[10] and row[4]:
+            person[5] = row[5]  # the first name, or none, of the name that wins
+        for column in (4, 6, 7):  # name, last_name, language
             person[column] = row[column] or person[column]
         if row[8] != "{}":
             facts = {**json.loads(person[8]), **json.loads(row[8])}
@@ -280,6 +286,7 @@ class Stage:
             if counts.keys() & {"new", "updated"}:
                 merged = dialect.merged("known.attributes", "wish.attributes")
                 if "updated" in counts:
+                    self._keep_told_first_names(low, high)
                     staged_traits.forget(self._execute, low, high)
                 words = {"{merged}": merged, **(_THEIRS if self._theirs else _PLAIN)}
                 for statement in _APPLY:
@@ -318,10 +325,17 @@ class Stage:
         )
 
     def first_people(self, count: int) -> list[tuple[Any, ...]]:
-        """The first people in the file's order: address, name, first_name, last_name, language, attributes, verdict."""
+        """The first people in the file's order: address, name, first_name, last_name, language, attributes, verdict,
+        and why, where they are not taken: the suppression's reason, or what staged_states.FATE says."""
         return self._fetch(
-            "SELECT address, name, first_name, last_name, language, attributes, verdict FROM import_person "
-            "ORDER BY row LIMIT %s",
+            "SELECT wish.address, wish.name, CASE WHEN wish.worked_out = 1 AND (known.name = wish.name "  # noqa: S608
+            "OR (known.name = '' AND known.first_name <> '')) THEN known.first_name ELSE wish.first_name END, "
+            "wish.last_name, wish.language, wish.attributes, wish.verdict, CASE wish.verdict "
+            f"WHEN 'departed' THEN {staged_states.FATE} WHEN 'suppressed' THEN coalesce(never.reason, 'erased') "
+            "ELSE '' END FROM (SELECT * FROM import_person ORDER BY row LIMIT %s) AS wish "
+            "LEFT JOIN audience_subscriber AS known ON known.canonical = wish.canonical "
+            "LEFT JOIN audience_suppression AS never ON never.canonical = wish.canonical "
+            "ORDER BY wish.row",
             [count],
         )
 
@@ -343,6 +357,20 @@ class Stage:
         """
         if self._fetch("SELECT 1 FROM audience_postcode WHERE area_id IS NOT NULL LIMIT 1"):
             self._execute(_PLACE[self.connection.vendor])
+
+    def _keep_told_first_names(self, low: int, high: int) -> None:
+        """Where a name is new here, the first name follows it only if it was worked out from the old one: a first name
+        that somebody told us stays, as in facts.put."""
+        people = self._fetch(
+            "SELECT wish.place, known.name, known.first_name FROM import_person AS wish "
+            "JOIN audience_subscriber AS known ON known.canonical = wish.canonical "
+            "WHERE wish.place > %s AND wish.place <= %s AND wish.verdict = 'updated' AND wish.worked_out = 1 "
+            "AND known.first_name <> '' AND wish.name NOT IN ('', known.name)",
+            [low, high],
+        )
+        for place, name, first in people:
+            if naming.first_of(name) != first:
+                self._execute("UPDATE import_person SET first_name = %s WHERE place = %s", [first, place])
 
     def _find_erased(self, low: int, high: int) -> None:
         """Note who of these was erased: only a keyed hash of their address is left, which SQL cannot work out."""

@@ -55,6 +55,7 @@ class Taken:
 
     counts: Counts = field(default_factory=Counts)
     refused_file: Path | None = None
+    spared: Path | None = None  # an earlier file of refused rows that somebody has mended; left as it is
     problems: list[Problem] = field(default_factory=list)
     own: int = 0  # rows taken as the people's own wish, which they can undo by signing up
 
@@ -89,7 +90,7 @@ def take(
     run again: the rest is taken. Raises NewsletterError as `recipients import` does for files it cannot use.
     """
     name = spreadsheet.readable(path.name)
-    table = workbook.Book(path, name) if workbook.is_workbook(path) else spreadsheet.open_table(path, name)
+    table = _opened(path, name)
     taken = Taken(problems=list(table.problems))
     seen: set[str] = set()
     refused: list[tuple[str, list[str]]] = []
@@ -106,9 +107,18 @@ def take(
             on_progress("suppressing", table.position(), size)
     finally:
         table.close()
+    if not taken.counts.rows:
+        hint = "Below the columns’ names there must be a row for each address. Was the right sheet saved?"
+        message = f"{name} holds nobody: it has a heading and no rows"
+        raise NewsletterError(Problem("no-rows", message, hint, Where(name)))
     if refused and not dry_run:
-        taken.refused_file = _keep(path, config, table, places, refused)
+        taken.refused_file, taken.spared = _keep(path, config, table, places, refused)
     return taken
+
+
+def _opened(path: Path, name: str) -> Table | Book:
+    """A workbook as it is, or a table."""
+    return Book(path, name) if workbook.is_workbook(path) else spreadsheet.open_table(path, name)
 
 
 def _places(table: Table | Book, name: str) -> _Places:
@@ -186,12 +196,12 @@ def _moment(text: str) -> datetime | None:
 
 def _keep(
     path: Path, config: Config, table: Table | Book, places: _Places, refused: list[tuple[str, list[str]]]
-) -> Path:
-    target, _ = refusing.place(path, config)
+) -> tuple[Path, Path | None]:
+    target, spared = refusing.place(path, config)
     title = ["email"] if places.headless else table.header
     with refusing.kept(target, config) as out:
-        writer = csv.writer(out, delimiter=table.delimiter)
+        writer = csv.writer(out, delimiter=table.delimiter if isinstance(table, Table) else ",")
         writer.writerow([columns.REASON, *title])
         for why, cells in refused:
             writer.writerow([why, *map(neutral, cells)])
-    return target
+    return target, spared

@@ -6,12 +6,14 @@ import contextlib
 import errno
 import importlib
 import os
+import re
 import sys
 from pathlib import Path
 
 import click
 
 from newsletter import __version__
+from newsletter.cli.helping import Help
 from newsletter.cli.output import Output, asked, report_bug, report_error
 from newsletter.problems import Exit, NewsletterError, Problem
 
@@ -60,6 +62,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "web": ("web", "Run", "Serve the public pages: reply, unsubscribe, view in browser, pictures."),
 }
 GROUPS = ("Start", "Write", "People", "Send", "Answers", "Run")
+
+
+click.Context.formatter_class = Help  # of every command below ours, whichever module it lives in
 
 
 class LazyGroup(click.Group):
@@ -169,6 +174,9 @@ def _run() -> int:
         return result if isinstance(result, int) else Exit.FINE
     except click.exceptions.Exit as ending:
         return ending.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:  # `newsletter recipients` alone: what there is
+        click.echo(error.ctx.get_help() if error.ctx else error.format_message())
+        return Exit.USAGE
     except click.ClickException as error:
         return _usage(error)
     except (KeyboardInterrupt, click.Abort) as error:
@@ -200,9 +208,11 @@ def _database_trouble(error: Exception) -> int:
     """A full disk or a lock can meet any query; 0 when the error is something else."""
     if "django.db" not in sys.modules:
         return 0
+    from django.conf import settings
+
     from newsletter.audience.database import explained
 
-    plain = explained(error)
+    plain = explained(error) if settings.configured else None  # else a module was imported too early: a bug of ours
     return _end(plain) if plain else 0
 
 
@@ -220,4 +230,5 @@ def _usage(error: click.ClickException) -> int:
     words = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "newsletter"
     hint = f"{near}`{words} --help` shows how it is used."
     how = Exit.TRY_AGAIN if _for_a_mail_server() else Exit.USAGE
-    return _end(NewsletterError(Problem("wrong-usage", parts[0].rstrip("."), hint), exit=how))
+    message = re.sub(r"is not a valid integer( range)?", "is not a whole number", parts[0].rstrip("."))
+    return _end(NewsletterError(Problem("wrong-usage", message, hint), exit=how))

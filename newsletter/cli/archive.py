@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.helping import Group
 from newsletter.cli.output import Output, json_option, print_json, visible
 from newsletter.problems import Exit, NewsletterError, Problem
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 LONGEST = 1_000  # letters of a note
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Put a note above a message in the public archive, withdraw it, or show it again."""
 
@@ -43,7 +44,12 @@ def list_pages(output: Output, as_json: bool) -> int:
     if not pages:
         output.say("Nothing was sent yet.")
         return Exit.FINE
-    output.table(("ISSUE", "PAGE", "NOTE"), [(p["issue"], p["state"], visible(p["note"])) for p in pages])
+    head, rows = ("ISSUE", "PAGE", "NOTE"), [(p["issue"], p["state"], visible(p["note"])) for p in pages]
+    if output.too_wide(head, rows):
+        below = [f"“{note}”" if note else "" for *_, note in rows]
+        output.table(head[:2], [row[:2] for row in rows], below)
+    else:
+        output.table(head, rows)
     return Exit.FINE
 
 

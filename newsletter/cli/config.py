@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.helping import Group
 from newsletter.cli.output import Output, json_option, print_json, visible
 from newsletter.problems import Exit, NewsletterError, Problem, did_you_mean
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 HIDDEN = "(set, not shown)"
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Show every setting and where it came from."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.helping import Group
 from newsletter.cli.output import Output, json_option, print_json
 from newsletter.problems import Exit, NewsletterError, Problem, has_errors
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from newsletter.mail.dkim_keys import Record
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Make and show the keys that seal our mail (DKIM)."""
 

@@ -132,13 +132,25 @@ def _answers(output: Output, given: dict[str, str | None], *, ask: bool) -> dict
             usual[name] = "reply." + answers["sender"].rpartition("@")[2].encode("idna").decode()
         option, text = f"--{name.replace('_', '-')}", given[name]
         if text is None and ask:
-            answers[name] = _asked(output, question, usual[name], check)
+            try:
+                answers[name] = _asked(output, question, usual[name], check)
+            except click.Abort as error:
+                if not isinstance(error.__context__, EOFError):
+                    raise
+                raise _nobody_answers() from error
             continue
         try:
             answers[name] = check(usual[name] if text is None else text)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint=option) from error
     return answers
+
+
+def _nobody_answers() -> NewsletterError:
+    options = ", ".join(f"--{name.replace('_', '-')}" for name in QUESTIONS)
+    hint = f"newsletter init --defaults asks nothing. Answers can be given, too: {options}."
+    message = "init asks five questions, and nobody is here to answer them"
+    return NewsletterError(Problem("no-answer", message, hint), exit=Exit.REFUSED)
 
 
 def _asked(output: Output, question: str, default: str, check: Any) -> str:

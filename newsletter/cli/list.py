@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import Output, json_option, print_json
+from newsletter.cli.output import Output, json_option, number, print_json, visible
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
 
 if TYPE_CHECKING:
@@ -39,24 +39,32 @@ def command(output: Output, as_json: bool) -> int:
         return Exit.FINE
     if rows:
         resting = {**_at_rest(config), **_times()} if states else {}
-        output.table(
-            ("DATE", "STATE", "PEOPLE", "TITLE", "ISSUE"),
-            [
-                (
-                    row["date"],
-                    resting.get(str(row["slug"]), row["state"]),
-                    row["people"] or "",
-                    _short(str(row["title"])),
-                    row["slug"],
-                )
-                for row in rows
-            ],
-        )
+        _table(output, rows, resting)
     else:
         output.say("There is no issue yet.")
         output.next('newsletter new "Your title"')
     output.problems(problems)
     return Exit.FINE
+
+
+def _table(output: Output, rows: list[dict[str, object]], resting: dict[str, str]) -> None:
+    """A line for each issue; in a narrow window its title stands below, and its name begins with the date anyway."""
+    head = ("DATE", "STATE", "PEOPLE", "TITLE", "ISSUE")
+    body = [
+        (
+            str(row["date"]),
+            resting.get(str(row["slug"]), str(row["state"])),
+            number(int(str(row["people"]))) if row["people"] else "",
+            _short(visible(str(row["title"]))),
+            str(row["slug"]),
+        )
+        for row in rows
+    ]
+    if output.too_wide(head, body):
+        below = [visible(str(row["title"])) for row in rows]
+        output.table((head[4], head[1], head[2]), [(row[4], row[1], row[2]) for row in body], below)
+    else:
+        output.table(head, body)
 
 
 def _row(

@@ -11,6 +11,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,22 +113,39 @@ class Output:
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]], below: Sequence[str] = ()) -> None:
         """Columns under plain headings, no boxes: readable by a person, a screen reader and `cut` alike.
 
-        `below`: for a narrow window, a line to print under each row, set in as far as the second column.
+        `below`: for a narrow window, a line to print under each row, set in by 6 at most. In a window that is too
+        narrow cells are broken between words, and where that does not do, each row is a list of its cells.
         """
+        if self.quiet:
+            return
         body = [[number(cell) if type(cell) is int else str(cell) for cell in row] for row in rows]
-        widths = [max(map(_columns, column)) for column in zip(head, *body, strict=True)]
-        right = [all(type(cell) is str and cell.replace(",", "").isdigit() for cell in column) and bool(body)
+        widths: list[int] | None = [max(map(_columns, column)) for column in zip(head, *body, strict=True)]
+        if columns := self.too_wide(head, body):
+            widths = _narrowed(head, body, columns)
+        if widths is None:
+            self._listed(head, body, below)
+            return
+        right = [any(column) and all(cell.replace(",", "").isdigit() for cell in column if cell)
                  for column in zip(*body, strict=True)] or [False] * len(head)  # fmt: skip
         for index, row in enumerate([list(head), *body]):
-            cells = []
-            for cell, width, to_right in zip(row, widths, right, strict=True):
-                gap = " " * (width - _columns(cell))
-                cells.append(gap + cell if to_right else cell + gap)
-            line = "  ".join(cells).rstrip()
-            if not self.quiet:
+            broken = [folded(cell, width).split("\n") for cell, width in zip(row, widths, strict=True)]
+            for part in zip_longest(*broken, fillvalue=""):
+                cells = []
+                for cell, width, to_right in zip(part, widths, right, strict=True):
+                    gap = " " * (width - _columns(cell))
+                    cells.append(gap + cell if to_right else cell + gap)
+                line = "  ".join(cells).rstrip()
                 click.echo(self.style(line, dim=True) if index == 0 else line)
-                if index and below:
-                    click.echo(f"{' ' * (widths[0] + 2)}{below[index - 1]}".rstrip())
+            if index and below and below[index - 1]:
+                click.echo(self.folded(f"{' ' * min(widths[0] + 2, 6)}{below[index - 1]}".rstrip()))
+
+    def _listed(self, head: Sequence[str], body: Sequence[Sequence[str]], below: Sequence[str]) -> None:
+        """The rows of a table one below the other: the first cell, and under it what the others say."""
+        for index, (first, *rest) in enumerate(body):
+            click.echo(self.folded(self.style(first, bold=True)))
+            self.facts([(name, cell) for name, cell in zip(head[1:], rest, strict=True) if cell.strip()])
+            if below and below[index]:
+                click.echo(self.folded(f"  {below[index]}"))
 
     def problems(self, problems: Iterable[Problem], *, err: bool = False) -> None:
         """Every problem the way a good compiler says it; with --quiet all but the notes."""
@@ -203,6 +221,27 @@ def folded(text: str, columns: int, hang: int | None = None) -> str:
                 current += between + word
         lines.append(current)
     return "\n".join(lines)
+
+
+def _narrowed(head: Sequence[str], body: Sequence[Sequence[str]], columns: int) -> list[int] | None:
+    """Widths for the columns of a table in a window: the widest give way, down to 16 or to their longest word. None
+    where that is not enough."""
+    cells = [list(column) for column in zip(head, *body, strict=True)]
+    widths = [max(map(_columns, column)) for column in cells]
+    least = [
+        max(min(16, width), *(len(cell) - len(cell.lstrip(" ")) + _longest(cell) for cell in column))
+        for column, width in zip(cells, widths, strict=True)
+    ]
+    while sum(widths) + 2 * (len(widths) - 1) > columns:
+        wide = [place for place, width in enumerate(widths) if width > least[place]]
+        if not wide:
+            return None
+        widths[max(wide, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _longest(text: str) -> int:
+    return max(map(_columns, text.split(" ")))
 
 
 def _window(source: str, column: int, end_column: int | None, width: int = WIDTH) -> tuple[str, int, int]:

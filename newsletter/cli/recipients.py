@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from newsletter.cli.helping import Group
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
 from newsletter.cli.recipients_access import access
 from newsletter.cli.recipients_areas import areas
@@ -30,7 +31,7 @@ list_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Import, list, count, show and export the people who get your newsletter."""
 
@@ -126,6 +127,13 @@ def export(output: Output, target: Path, list_keys: tuple[str, ...], yes: bool, 
         if str(target) == "-":
             exporting.write(config, _utf8(), list_keys)
             return Exit.FINE
+        if target.is_dir():
+            problem = Problem("not-a-file", f"{target} is a folder", f"Name a file in it: {target / 'people.csv'}")
+            raise NewsletterError(problem, exit=Exit.REFUSED)
+        if target.suffix.lower() in (".xlsx", ".xls", ".ods"):
+            hint = f"Name it {target.with_suffix('.csv')}: Excel and LibreOffice open that, and an import takes it."
+            problem = Problem("export-is-csv", "People are written as CSV, which a workbook’s name would hide", hint)
+            raise NewsletterError(problem, exit=Exit.USAGE)
         if target.exists() and not yes:
             problem = Problem("file-exists", f"There is already a file {target}", hint="Add --yes to replace it.")
             raise NewsletterError(problem, exit=Exit.REFUSED)

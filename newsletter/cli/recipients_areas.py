@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.helping import Group
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
-from newsletter.problems import Exit, NewsletterError, Problem, did_you_mean, has_errors, worst_first
+from newsletter.problems import Exit, NewsletterError, Problem, Severity, did_you_mean, has_errors, worst_first
 
 if TYPE_CHECKING:
     from newsletter.audience.areas.loading import Plan
@@ -23,7 +24,7 @@ list_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def areas() -> None:
     """Places of the map: counties, districts, wards, parishes, and who lives in them."""
 
@@ -48,7 +49,7 @@ def load(output: Output, paths: tuple[Path, ...], dry_run: bool, yes: bool, as_j
         plan = loading.plan(config, list(paths) or None)
     found = worst_first(plan.problems)
     if has_errors(found):
-        raise NewsletterError(*found)
+        raise NewsletterError(*(one for one in found if one.severity is Severity.ERROR))  # the rest follows from them
     if not as_json:
         output.problems(found)
         output.facts(_facts(plan))

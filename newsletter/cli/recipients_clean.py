@@ -33,10 +33,11 @@ def clean(
     Nobody who gets your newsletter today is touched, but with --roles.
     """
     output = replace(output, quiet=True) if as_json else output
-    from newsletter.audience import cleaning, database
+    from newsletter.audience import database
 
     config = output.config()
     database.ready(config)
+    from newsletter.audience import cleaning  # has models, which need the database that is ready now
     from newsletter.cli.recipients_forget import ask
     from newsletter.replies import who
 

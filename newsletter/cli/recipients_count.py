@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from newsletter.cli.output import Output, json_option, number, print_json, visible
-from newsletter.problems import Exit
+from newsletter.problems import Exit, NewsletterError, Problem
 
 if TYPE_CHECKING:
     from newsletter.config import Config
@@ -40,6 +40,11 @@ def count_people(
     config = output.config()
     database.ready(config)
     named = [key.strip() for one in audience for key in one.split(",") if key.strip()]
+    if audience and not named:
+        problem = Problem(
+            "wrong-usage", "--audience names nothing", "Write --audience LIST or --audience LIST,SEGMENT."
+        )
+        raise NewsletterError(problem, exit=Exit.USAGE)
     keys = tuple(dict.fromkeys((*named, *list_keys, *segments)))
     return say(output, config, keys or tuple(config.lists), as_json=as_json, explain=explain)
 

@@ -115,8 +115,8 @@ def _only_shown(output: Output, plan: Plan, as_json: bool, said: bool) -> int:
     else:
         output.say("\nNothing was written (--dry-run).")
         if needed and not said:
-            output.say("To import them, say why they may be written to: --consent with the words that they agreed to,")
-            output.say("or --basis with the duty that lets you write unasked.")
+            why = "--consent with the words that they agreed to, or --basis with the duty that lets you write unasked"
+            output.say(f"To import them, say why they may be written to: {why}.")
             output.next('the same command with --consent "…" in place of --dry-run', "imports them")
     return Exit.PROBLEMS if plan.counts.refused else Exit.FINE
 
@@ -221,11 +221,9 @@ def _show(output: Output, plan: Plan) -> None:
         ]
         facts = list(dict.fromkeys(key for person in plan.preview for key in person["attributes"]))[:3]
         output.table(
-            [key.upper() for key in [*keys, *facts]] + [""],
+            [key.upper() for key in [*keys, *facts]] + ["RESULT"],
             [
-                [_cell(p[key]) for key in keys]
-                + [_cell(p["attributes"].get(key, "")) for key in facts]
-                + [p["verdict"]]
+                [_cell(p[key]) for key in keys] + [_cell(p["attributes"].get(key, "")) for key in facts] + [_fate(p)]
                 for p in plan.preview
             ],
         )
@@ -234,6 +232,18 @@ def _show(output: Output, plan: Plan) -> None:
     if plan.problems:
         output.say()
     output.facts(_facts(plan.counts, plan.stay_off))
+
+
+def _fate(person: dict[str, Any]) -> str:
+    """What becomes of one person of the preview, in the words of the numbers below it."""
+    from newsletter.audience.selecting import WORDS
+
+    verdict, why = str(person["verdict"]), str(person["why"])
+    if verdict == "suppressed":
+        return f"left out: {WORDS.get(why, why)}"
+    if verdict == "departed":
+        return "off these lists" if why == "left" else "kept out"
+    return {"left": "left out: has left", "stayed": "still gets what they joined"}.get(verdict, verdict)
 
 
 _STATES = {  # of people of another service, who are not taken as subscribers
@@ -287,15 +297,20 @@ def _said(output: Output, plan: Plan, counts: Counts, seconds: float) -> None:
 
 
 def _next(output: Output, done: Imported, wish: Wish) -> None:
-    counts, refused = done.counts, done.refused_file
-    if not refused:
+    if not done.refused_file:
         output.next("newsletter recipients count")
         return
-    near = min(str(refused), os.path.relpath(refused, output.folder), key=len)
-    output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {near}")
-    if done.spared:
-        output.say(f"{visible(done.spared.name)} was changed since it was written and is left as it is, not imported.")
+    near = say_refused(output, done.counts.refused, done.refused_file, done.spared)
     output.next(f"newsletter recipients import {shlex.join([near, *wish.words()])}", "after mending it")
+
+
+def say_refused(output: Output, rows: int, kept: Path, spared: Path | None) -> str:
+    """Say where refused rows are kept, and which earlier file of them was left alone; the first as one may type it."""
+    near = min(str(kept), os.path.relpath(kept, output.folder), key=len)
+    output.failed(f"{count(rows, 'row')} refused, kept with the reasons in {visible(near)}")
+    if spared:
+        output.say(f"{visible(spared.name)} was changed since it was written and is left as it is, not imported.")
+    return near
 
 
 def _cell(value: Any) -> str:

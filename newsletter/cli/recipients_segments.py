@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.cli.helping import Group
 from newsletter.cli.output import Output, count, json_option, print_json, visible
 from newsletter.problems import Exit, NewsletterError, Problem
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from newsletter.config import Config
 
 
-@click.group()
+@click.group(cls=Group)
 def segments() -> None:
     """Named choices of people, for `audience:` of an issue and for `only` blocks.
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.helping import Group
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
 from newsletter.problems import Exit, NewsletterError, Problem
 
+if TYPE_CHECKING:
+    from newsletter.audience.suppressing import Taken
 
-@click.group()
+
+@click.group(cls=Group)
 def suppress() -> None:
     """Addresses that get no mailings; no import and no list can bring them back."""
 
@@ -56,7 +62,11 @@ def remove(output: Output, email: str, why: str, as_json: bool) -> int:
     with database.problems_of():
         change = subscribing.lift(canonical, "staff", why)
     if not change.changed:
-        raise NewsletterError(Problem("not-suppressed", f"{canonical} is not suppressed"))
+        raise NewsletterError(
+            Problem(
+                "not-suppressed", f"{canonical} is not suppressed", "newsletter recipients suppress list shows who is."
+            )
+        )
     if as_json:
         print_json(email=canonical, changed=True)
     else:
@@ -111,10 +121,10 @@ def _shown(canonical: str) -> str:
 @json_option
 @click.pass_obj
 def import_list(output: Output, file: Path, reason: str, dry_run: bool, as_json: bool) -> int:
-    """Send no mailing to the addresses of FILE: a table (CSV, TSV, XLSX) with a column ‘email’, or one
-    address a line.
+    """Send no mailing to the addresses of FILE.
 
-    Columns ‘reason’ and ‘date’ are read where they are there. Importing the same file again changes nothing.
+    It is a workbook or CSV with a column ‘email’, or one address a line. Columns ‘reason’ and ‘date’ are read where
+    they are there. Importing the same file again changes nothing.
     An address without a reason counts as ‘unsubscribed’: no import brings it back, but the people themselves can, by
     signing up again. With --reason staff nobody but you can: newsletter recipients suppress remove.
     """
@@ -140,15 +150,28 @@ def import_list(output: Output, file: Path, reason: str, dry_run: bool, as_json:
             output.say(f"{count(good, 'address', 'addresses')} in {count(counts.rows, 'row')}. Nothing was written.")
         else:
             output.facts((what, getattr(counts, what)) for what in ("suppressed", "already", "repeated", "refused"))
-            output.done(f"{count(counts.suppressed, 'address', 'addresses')} more will get no mailings")
+            if counts.suppressed:
+                output.done(f"{count(counts.suppressed, 'address', 'addresses')} more will get no mailings")
+            elif counts.already:
+                output.done("Nothing new: none of them gets mailings as it is")
             if counts.suppressed and done.own:
                 output.say(
                     "Those taken as ‘unsubscribed’ can undo it by signing up themselves; no import brings them back."
                 )
                 output.say("If only you may lift it, import them with --reason staff.")
-        if kept:
-            output.failed(f"{count(counts.refused, 'row')} refused, kept with the reasons in {kept}")
+        if done.refused_file:
+            _refused(output, done, done.refused_file, reason)
     return Exit.FAILURES if counts.refused else Exit.FINE
+
+
+def _refused(output: Output, done: Taken, kept: Path, reason: str) -> None:
+    """In which file the refused rows are, and how they come in once they are mended."""
+    from newsletter.cli.recipients_import import say_refused
+
+    near = say_refused(output, done.counts.refused, kept, done.spared)
+    words = ["newsletter", "recipients", "suppress", "import", near]
+    words += ["--reason", reason] if reason != "unsubscribed" else []
+    output.next(shlex.join(words), "after mending it")
 
 
 def _canonical(output: Output, email: str) -> str:

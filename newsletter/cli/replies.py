@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from newsletter.cli.helping import Group
 from newsletter.cli.replies_answer import answer, forward
 from newsletter.cli.replies_asked import asked
 from newsletter.cli.replies_balance import balance
@@ -22,7 +23,7 @@ from newsletter.cli.replies_staff import assign, away, claim
 from newsletter.cli.replies_states import close, hold, merge, note, reopen, snooze, spam, split, tag
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Receive, list, show and answer what people wrote."""
 

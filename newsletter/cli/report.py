@@ -45,12 +45,16 @@ def command(
     newsletter report --html report.html     one page, also for somebody without this program
     newsletter report --csv report.csv       opens in a spreadsheet
     """
-    from newsletter.cli.sending_mailing import which, workspace
+    from newsletter.cli import draft
+    from newsletter.cli.sending_mailing import which_or_draft, workspace
 
     config = workspace(output)
     from newsletter.sending import reporting  # the ledger, which needs the database that `workspace` opened
 
-    report = reporting.make(which(output, config, issue))
+    mailing = which_or_draft(output, config, issue)
+    if isinstance(mailing, Path):
+        return draft.tell(output, config, mailing, as_json)
+    report = reporting.make(mailing)
     for path in filter(None, (as_csv, as_html)):
         _may_write(path, yes)
     if as_csv:

@@ -52,12 +52,13 @@ def command(
     """Send an issue to its audience. Says how many people first, and asks you to type the number.
 
     \b
-    newsletter send 2026-11-24 --dry-run     look first; nothing is sent
-    newsletter send 2026-11-24               asks, then sends; Ctrl-C stops safely, the same command goes on
-    newsletter send --yes --expect 17742     without a terminal
-    newsletter send --at 'tomorrow 8:00'     the worker sends it then; newsletter stop takes it back until then
+    newsletter send 2026-11-24 --dry-run   look first; nothing is sent
+    newsletter send 2026-11-24             asks, then sends
+    newsletter send --yes --expect 17742   without a terminal
+    newsletter send --at 'tomorrow 8:00'   the worker sends it then
 
-    While `newsletter worker` runs, it does the sending, and Ctrl-C here only leaves the view.
+    Ctrl-C stops safely, and the same command goes on. While `newsletter worker` runs, it does the sending, and Ctrl-C
+    here only leaves the view. What waits for its time is taken back by `newsletter stop`.
     """
     from newsletter.cli.sending_mailing import workspace
     from newsletter.content import finding
@@ -77,7 +78,9 @@ def command(
     from newsletter.audience import overload
 
     with overload.lifted(bool(over_cap)):
-        return _first(output, config, folder, lists, dry_run, yes, expected, at, detach, as_json, over_cap or "")
+        with words.nothing_sent():
+            agreed = _first(output, config, folder, lists, dry_run, yes, expected, at, detach, as_json, over_cap or "")
+        return _on_its_way(output, config, *agreed, as_json) if isinstance(agreed, tuple) else agreed
 
 
 def _missing(
@@ -95,7 +98,8 @@ def _missing(
     from newsletter.sending import mailings
 
     plan = sending_plan.decide(config, None, "", detach=detach, yes=True)
-    mailing = put_back(output, config, issue, yes, expected, dry_run)
+    with words.nothing_sent():
+        mailing = put_back(output, config, issue, yes, expected, dry_run)
     if dry_run:
         if as_json:
             print_json((), **mailings.status(mailing))
@@ -115,7 +119,8 @@ def _first(
     detach: bool,
     as_json: bool,
     over_cap: str,
-) -> int:
+) -> tuple[Mailing, Plan, tuple[Problem, ...]] | int:
+    """Everything up to the yes: the mailing, how it goes out, and what is worth a look; or the exit code instead."""
     from newsletter.audience import never, overload, selecting
     from newsletter.cli import sending_plan
     from newsletter.cli.sending_issue import empty_fields, prepare
@@ -133,12 +138,11 @@ def _first(
     never.sweep()  # before they are counted, so that the number that is agreed to is the number that is frozen
     explanation = correcting.explain(corrected) if corrected else selecting.explain(config, audience)
     keyring = keys.keyring(config)
-    people = explanation.will_get
     warnings = (
         *keyring.problems,
         *prepared.problems,
-        *empty_fields(config, prepared, audience, people),
-        *overload.warnings(config, audience, people),
+        *empty_fields(config, prepared, audience, explanation.will_get),
+        *overload.warnings(config, audience, explanation.will_get),
     )
     say_what(output, config, prepared, audience, explanation)
     if not as_json:
@@ -162,7 +166,7 @@ def _first(
         logbook.note(mailing, "over-cap", over_cap[:300], mailing.frozen)
     for one in seconds:
         logbook.note(mailing, "seconded", "read it and said yes", mailing.frozen, by=one)
-    return _on_its_way(output, config, mailing, plan, warnings, as_json)
+    return mailing, plan, warnings
 
 
 def _approved(
@@ -268,7 +272,8 @@ def _again(
         output.say(f"  {words.numbers(counts)}")
         if not as_json:
             output.say("  What was changed in the issue since then is not sent.")
-            output.next('newsletter new "…"', "to send a correction or an update")
+            output.next(f"newsletter correct {mailing.slug}", "starts a correction, for exactly those who got it")
+            output.next(f"newsletter send {mailing.slug} --missing", "sends it to those who did not get it")
         if as_json:
             print_json((), **counts, exit=0)
         return Exit.FINE

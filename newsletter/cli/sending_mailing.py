@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.cli.output import Output
@@ -24,6 +25,17 @@ def workspace(output: Output) -> Config:
 def which(output: Output, config: Config, name: str | None) -> Mailing:
     """The mailing of the issue `name` (or the beginning of its slug); without a name the one under way, else the
     last one, unless you stand in an issue. Raises NewsletterError(which-issue | not-approved, exit 2)."""
+    found = which_or_draft(output, config, name)
+    if isinstance(found, Path):
+        raise NewsletterError(
+            Problem("not-approved", f"{found.name} has not been sent", hint="newsletter send sends it, after asking."),
+            exit=Exit.USAGE,
+        )
+    return found
+
+
+def which_or_draft(output: Output, config: Config, name: str | None) -> Mailing | Path:
+    """The same, or the folder of an issue that was never sent. Raises NewsletterError(which-issue | no-issue)."""
     from newsletter.content import finding
     from newsletter.sending import mailings
     from newsletter.sending.models import Mailing
@@ -42,13 +54,7 @@ def which(output: Output, config: Config, name: str | None) -> Mailing:
         if len(begun) == 1:
             return begun[0]  # also when its folder is gone: the ledger does not need it
     folder = finding.find(config, name, output.folder)
-    mailing = mailings.find(folder.name)
-    if mailing is None:
-        raise NewsletterError(
-            Problem("not-approved", f"{folder.name} has not been sent", hint="newsletter send sends it, after asking."),
-            exit=Exit.USAGE,
-        )
-    return mailing
+    return mailings.find(folder.name) or folder
 
 
 def is_running(config: Config, mailing: Mailing) -> bool:

@@ -95,7 +95,7 @@ def tell(output: Output, mailing: Mailing, ended: Ended) -> None:
         reached = f"{number(ended.sent)} now, {words.people(counts['accepted'])} in all,"
     sent = f"Sent “{visible(subject(mailing))}” to {reached} in {words.duration(ended.seconds)}{rate}"
     if ended.how is How.INTERRUPTED:
-        output.say(f"Stopped. {sent}" if ended.sent else "Stopped.")  # half a mailing earns no tick
+        output.say(f"Stopped. {sent}" if ended.sent else _stopped(counts))  # half a mailing earns no tick
     elif ended.sent or ended.how is How.DONE:
         output.done(sent)
     if counts["accepted"] != mailing.frozen:
@@ -121,6 +121,13 @@ def tell(output: Output, mailing: Mailing, ended: Ended) -> None:
     if uncertain:
         output.say(f"{words.people(uncertain)} uncertain; they are not sent it again by themselves.")
         output.next(f"newsletter status {mailing.slug}", "lists them and says what can be done")
+
+
+def _stopped(counts: dict[str, int]) -> str:
+    """Ctrl-C before anybody's mail was taken in this run. Of the uncertain nobody knows."""
+    if counts["uncertain"]:
+        return "Stopped."
+    return "Stopped: nothing more was sent." if counts["accepted"] else "Stopped: nothing was sent."
 
 
 def reasons(output: Output, mailing: Mailing, most: int = 5) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import click
+
 from newsletter.cli.output import Output, count, number
+from newsletter.problems import Exit
 
 if TYPE_CHECKING:
     from newsletter.sending.models import LogEntry
@@ -118,6 +122,18 @@ def log_line(entry: LogEntry) -> str:
     by = f" by {entry.by}" if entry.by else ""
     who = f", {people(entry.people)}" if entry.people else ""
     return f"{clock(entry.at)}  {said}{by}{who}{': ' if entry.words else ''}{entry.words}"
+
+
+@contextmanager
+def nothing_sent() -> Iterator[None]:
+    """Ctrl-C in the block ends the command (130) and says that no mail has left; an end of input stays what it is."""
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort) as error:
+        if isinstance(error.__cause__ or error.__context__, EOFError):
+            raise
+        click.echo("\nInterrupted: nothing was sent.", err=True)
+        raise click.exceptions.Exit(Exit.INTERRUPTED) from error
 
 
 def people(value: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,7 +26,13 @@ LISTED = 20  # uncertain people shown before the rest is only counted
 @click.command()
 @click.argument("issue", required=False)
 @click.option("--follow", is_flag=True, help="Keep looking until it ends.")
-@click.option("--people", "state", type=click.Choice(STATES), help="List the people in this state, and why.")
+@click.option(
+    "--people",
+    "state",
+    type=click.Choice(STATES),
+    metavar="STATE",
+    help=f"List the people in this state, and why: {', '.join(STATES)}.",
+)
 @click.option("--verify", is_flag=True, help="Check that the books balance; exit 5 when they do not.")
 @json_option
 @click.pass_obj
@@ -37,12 +44,15 @@ def command(output: Output, issue: str | None, follow: bool, state: str | None, 
     newsletter status --people failed
     newsletter status --verify
     """
-    from newsletter.cli.sending_mailing import which, workspace
+    from newsletter.cli import draft
+    from newsletter.cli.sending_mailing import which_or_draft, workspace
 
     config = workspace(output)
     from newsletter.sending import laws, logbook  # need the database that `workspace` opened
 
-    mailing = which(output, config, issue)
+    mailing = which_or_draft(output, config, issue)
+    if isinstance(mailing, Path):
+        return draft.tell(output, config, mailing, as_json)
     if follow and not as_json:
         _follow(output, config, mailing)
     wrong = []

@@ -78,5 +78,8 @@ def user() -> str:
 
 
 def last(mailing: Mailing, lines: int) -> list[LogEntry]:
-    """The last lines, the oldest of them first."""
-    return list(LogEntry.objects.filter(mailing=mailing).order_by("-pk")[:lines])[::-1]
+    """The last lines, the oldest of them first; that of the approval is always among them, and whose yes it was."""
+    rows = LogEntry.objects.filter(mailing=mailing)
+    newest = list(rows.order_by("-pk")[:lines])
+    agreed = rows.filter(what__in=("approved", "seconded")).exclude(pk__in=[entry.pk for entry in newest])
+    return sorted([*agreed, *newest], key=lambda entry: entry.pk)

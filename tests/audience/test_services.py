@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -21,7 +22,7 @@ def imported(
 ) -> importing.Counts:
     path = workspace.write("recipients/export.csv", data)
     plan = importing.plan(path, workspace.config, lists, service=service, state=state)
-    assert plan.counts.adds_up and {problem.code for problem in plan.problems} <= {"column-understood"}
+    assert plan.counts.adds_up and {problem.code for problem in plan.problems} <= {"column-understood", "first-names"}
     counts = importing.run(plan).counts
     assert counts == plan.counts
     return counts
@@ -241,6 +242,36 @@ def test_a_file_in_which_people_only_leave_asks_for_no_reason_and_says_who_is_ta
     done = workspace.run(*words, "--yes")
     assert done.exit == 0 and "1 person was taken off, 1 kept out" in done.out and states()[1][1] == "left"
     assert "nothing changes for them" in workspace.run(*words, "--yes").out
+
+
+def test_the_preview_says_of_each_person_what_becomes_of_them(workspace: Workspace) -> None:
+    workspace.people("sam@example.org", "ada@example.org", "ann@example.org", lists=("monthly",))
+    ConsentEvent.objects.create(canonical="sam@example.org", list_key="monthly", event="joined", channel="page")
+    subscribing.suppress("ann@example.org", "all", "gone", "mail")
+    people = {"sam": "disabled", "ada": "disabled", "bob": "blocklisted", "ann": "enabled", "kim": "enabled"}
+    rows = "".join(f"1,{who}@example.org,,{{}},{state},,2020-01-01 10:00:00\n" for who, state in people.items())
+    workspace.write("recipients/export.csv", LISTMONK + rows)
+    words = ("recipients", "import", "recipients/export.csv", "--list", "monthly", "--from", "listmonk", "--dry-run")
+    said = [line.split(maxsplit=1)[1] for line in workspace.run(*words).out.splitlines() if "@example.org  " in line]
+    assert said == ["still gets what they joined", "off these lists", "kept out", "left out: bounced before", "new"]
+    preview = json.loads(workspace.run(*words, "--json").out)["preview"]
+    assert [(one["verdict"], one["why"]) for one in preview] == [
+        ("stayed", "stayed"),
+        ("departed", "left"),
+        ("departed", "blocked"),
+        ("suppressed", "gone"),
+        ("new", ""),
+    ]
+
+
+def test_an_export_with_whole_names_gives_first_names(workspace: Workspace) -> None:
+    rows = (
+        '1,sam@example.org,Sam Okafor,{},enabled,,\n2,ada@example.org,Ada Hill,"{""first_name"":""Addy""}",enabled,,\n'
+    )
+    imported(workspace, "listmonk", LISTMONK + rows)
+    assert list(Subscriber.objects.values_list("first_name", flat=True).order_by("id")) == ["Addy", "Sam"]
+    imported(workspace, "listmonk", LISTMONK + rows.replace("Addy", "Ads"))
+    assert list(Subscriber.objects.values_list("first_name", flat=True).order_by("id")) == ["Ads", "Sam"]
 
 
 def test_the_question_names_what_is_done_to_whom() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import date
 
 import pytest
@@ -77,6 +78,22 @@ def test_what_is_no_address_is_kept_to_be_mended(workspace: Workspace) -> None:
     assert kept.splitlines()[0] == "problem,email,note" and "sam@,'=1+1" in kept
     again = json.loads(workspace.run("recipients", "suppress", "import", "never.csv", "--json", "--dry-run").out)
     assert again["dry_run"] and again["rows"] == 2 and again["suppressed"] == 0
+
+
+def test_the_file_of_refused_rows_is_named_and_a_mended_one_is_left_alone(workspace: Workspace) -> None:
+    workspace.write("never.csv", "email\nsam@\nann@example.org\n")
+    words = ("recipients", "suppress", "import", "never.csv", "--reason", "staff")
+    ran = workspace.run(*words)
+    assert ran.exit == 5 and "1 row refused, kept with the reasons in" in ran.out
+    next_one = shlex.split(ran.out.partition("Next")[2].partition("   after mending it")[0])
+    assert next_one[-2:] == ["--reason", "staff"] and next_one[-3].endswith("recipients/never.refused.csv")
+    mended = workspace.write("recipients/never.refused.csv", "problem,email\n,sam@example.org\n")
+    ran = workspace.run(*words)
+    assert "recipients/never-2.refused.csv" in ran.out
+    assert "never.refused.csv was changed since it was written and is left as it is, not imported" in ran.out
+    assert mended.read_text(encoding="utf-8").endswith("sam@example.org\n")
+    assert workspace.run("recipients", "suppress", "import", "recipients/never.refused.csv").exit == 0
+    assert "sam@example.org" in held()
 
 
 def test_a_file_without_addresses_says_what_it_has(workspace: Workspace) -> None:

@@ -22,6 +22,7 @@ def newsletter(tmp_path: Path) -> Run:
 
     def run(*words: str, input: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "LANG": "C.UTF-8"}
+        environment |= {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}  # this very tree
         done = subprocess.run(
             [sys.executable, "-m", "newsletter", *words],
             input=input,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import click
 import pytest
@@ -35,6 +36,29 @@ def test_help_fits_every_terminal_and_has_no_colours(folder: Workspace) -> None:
     assert "\x1b" not in text
     assert all(len(line) <= 80 for line in text.splitlines())
     assert [name for name in COMMANDS if not re.search(rf"^  {name} ", text, re.MULTILINE)] == []
+
+
+def helps(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    yield context.command_path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner
+            yield from helps(inner, click.Context(inner, context, name))
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_the_help_of_every_command_fits_the_window(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    found = dict(helps(group, click.Context(group, info_name="newsletter", **group.context_settings)))
+    assert len(found) > 80
+    wide = [(path, line) for path, text in found.items() for line in text.splitlines() if len(line) > min(columns, 100)]
+    assert not wide
+    lists = [text.partition("\nCommands:\n")[2] for text in found.values()]
+    assert not [line for text in lists for line in text.splitlines() if line.endswith("...")], "nothing is cut"
+    if columns >= 80:
+        example = next(line for line in found["newsletter send"].splitlines() if "tomorrow 8:00'   the worker" in line)
+        assert example.endswith("the worker sends it then"), "an example and its words stand on one line"
 
 
 def test_every_command_stands_under_a_heading() -> None:

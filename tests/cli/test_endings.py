@@ -106,6 +106,7 @@ def test_a_question_and_nobody_there_is_4(newsletter: Run) -> None:
     done = newsletter("init", "here")
     assert done.returncode == 4
     assert "[no-answer]" in done.stderr
+    assert "newsletter init --defaults asks nothing" in done.stderr
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(newsletter: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -160,6 +161,43 @@ def test_quiet_keeps_problems(capsys: pytest.CaptureFixture[str]) -> None:
     output.problems([Problem("x-y", "wrong")])
     assert "made" not in (text := capsys.readouterr().out)
     assert "wrong" in text
+
+
+@pytest.fixture
+def window(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """window(80): standard output counts as a terminal of that width."""
+    monkeypatch.setattr(Output, "fancy", True)
+    monkeypatch.setattr(Output, "_fancy", lambda *_: True)
+    return lambda columns: monkeypatch.setenv("COLUMNS", str(columns))
+
+
+def test_a_table_breaks_its_widest_cells_between_words(
+    window: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    window(44)
+    rows = [("sam@example.org", 3, "The road by the school is closed"), ("jo@example.org", 1200, "No")]
+    Output(Path()).table(("WHO", "MAILS", "WORDS"), rows)
+    assert click.unstyle(capsys.readouterr().out).splitlines() == [
+        "WHO              MAILS  WORDS",
+        "sam@example.org      3  The road by the",
+        "                        school is closed",
+        "jo@example.org   1,200  No",
+    ]
+
+
+def test_a_table_that_fits_no_window_lists_its_rows(
+    window: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    window(40)
+    rows = [("somebody.with.a.long.name@example.org", "all-residents", ""), ("jo@example.org", "monthly", "left")]
+    Output(Path()).table(("WHO", "LISTS", "WHY"), rows)
+    assert click.unstyle(capsys.readouterr().out).splitlines() == [
+        "somebody.with.a.long.name@example.org",
+        "  LISTS  all-residents",
+        "jo@example.org",
+        "  LISTS  monthly",
+        "  WHY    left",
+    ]
 
 
 def test_a_table_says_where_it_would_run_over_the_edge_and_takes_a_line_below_each_row(

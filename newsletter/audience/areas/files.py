@@ -12,6 +12,7 @@ from typing import Any
 from newsletter.audience import spreadsheet
 from newsletter.audience.areas import postcode_files, shapes
 from newsletter.audience.areas.postcode_files import Codes
+from newsletter.audience.headings import HEADINGS, plain
 from newsletter.config import Config
 from newsletter.problems import NewsletterError, Problem, Severity, Where, did_you_mean
 
@@ -58,6 +59,7 @@ def read(config: Config, paths: list[Path] | None = None, stored: Mapping[str, R
     postcodes = []
     for path in tables:
         with _told(found):
+            _refuse_people(path, _name(path, config))
             if postcode_files.is_one(path, _name(path, config)):
                 postcodes.append(path)
             else:
@@ -104,15 +106,25 @@ def _files(config: Config, paths: list[Path] | None) -> Iterator[Path]:
             one for one in inside if one.suffix.lower() in (".csv", ".geojson", ".json") and one.name[:1] not in "._"
         ]
         if not usable or not path.exists():
-            hint = (
-                "Put areas.csv (key,title,kind,parent) there, a .geojson with the outlines, a .csv with the postcodes."
-            )
-            raise NewsletterError(Problem("no-area-files", f"There are no files of areas in {path}", hint))
+            hint = "Areas are read from areas.csv (key,title,kind,parent), .geojson (outlines) and .csv (postcodes)."
+            message = f"There is no file {path}" if path.suffix else f"There are no files of areas in {path}"
+            message = f"{path} is no file of areas" if path.is_file() else message
+            raise NewsletterError(Problem("no-area-files", message, hint))
         yield from usable
 
 
 def _name(path: Path, config: Config) -> str:
     return str(path.relative_to(config.root)) if path.is_relative_to(config.root) else str(path)
+
+
+def _refuse_people(path: Path, name: str) -> None:
+    """A table of people has postcodes, too; taken for those of the map it would replace them."""
+    table = spreadsheet.open_table(path, name, "")
+    table.close()
+    if plain_headings := {plain(title) for title in table.header} & set(HEADINGS["email"]):
+        message = f"{name} is a table of people, not of areas: it has a column ‘{min(plain_headings)}’"
+        hint = "newsletter recipients import brings people in. Areas have key and title, postcodes a column ‘postcode’."
+        raise NewsletterError(Problem("bad-area-file", message, hint, Where(name, 1)))
 
 
 def _tree(path: Path, name: str, found: Found) -> None:

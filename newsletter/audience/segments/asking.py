@@ -27,7 +27,7 @@ def conditions(words: Sequence[str], fields: Mapping[str, str], root: Path) -> l
 
 def _condition(word: str, fields: Mapping[str, str], root: Path) -> dict[str, Any]:
     found = _ASKED.fullmatch(word)
-    if not found:
+    if not found or not found[3].strip():
         raise _bad(f"‘{word[:80]}’ asks for nothing", "Write it as ward=North,South or tag=staff.")
     key, sign, text = found[1], found[2], found[3].strip()
     values = [one.strip() for one in text.split(",") if one.strip()]
@@ -69,7 +69,8 @@ def _loaded(path: Path, where: Where) -> Any:
     except OSError as error:
         raise _bad(f"{path} cannot be read: {error.strerror}", "", where) from None
     except json.JSONDecodeError as error:
-        raise _bad(f"This is not JSON: {error.msg}", "", Where(str(path), error.lineno, error.colno)) from None
+        hint = "A segment is kept in a JSON or TOML file (docs/reference/segments.md); a table of people is none."
+        raise _bad(f"This is not JSON: {error.msg}", hint, Where(str(path), error.lineno, error.colno)) from None
     except (ValueError, RecursionError) as error:
         raise _bad(f"{path} cannot be read: {error}"[:300], "", where) from None
 
