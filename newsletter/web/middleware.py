@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 
@@ -52,7 +53,8 @@ def apologise(request: HttpRequest, error: Exception) -> HttpResponse:
     """A page instead of a traceback. The address is not logged: it holds a person's token."""
     from newsletter.web.answers import page
 
-    if isinstance(error, BadRequest | SuspiciousOperation | MultiPartParserError):
+    # DataError: PostgreSQL keeps no text with a NUL in it, which no browser sends.
+    if isinstance(error, BadRequest | SuspiciousOperation | MultiPartParserError | DataError):
         return page(request, "message.html", "method_title", paragraphs=("method_text",), status=400)
     known = error if isinstance(error, NewsletterError) else explained(error)
     if known:

@@ -15,7 +15,7 @@ from newsletter.audience import areas
 from newsletter.audience.models import Area
 
 _POSTCODE = re.compile(r"([A-Z]{1,2}[0-9][0-9A-Z]?)([0-9][A-Z]{2})")  # BS 7666: outward and inward code
-_NO_PLACE = re.compile(r"[<>{}\\]|://|www\.")  # spam
+_NO_PLACE = re.compile(r"[<>{}\\\x00-\x1f\x7f-\x9f]|://|www\.")  # spam, and what no keyboard has
 
 
 def read(text: str) -> dict[str, Any]:

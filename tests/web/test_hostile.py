@@ -99,3 +99,19 @@ def test_any_form_is_answered_and_reaches_nobody_else(mailed: list[str], form: d
             assert answer.status_code < 500, (path, form)
     assert Subscriber.objects.filter(canonical="other@home.example").values().get() == other
     assert not Suppression.objects.filter(canonical="other@home.example").exists()
+
+
+@pytest.mark.parametrize("field", [*FIELDS, "message", "phone"])
+def test_a_nul_is_answered_and_kept_nowhere(mailed: list[str], field: str) -> None:
+    client = Client(raise_request_exception=False)
+    with mock.patch.object(filling, "is_fair", lambda *_: True):
+        for path in mailed:
+            for action in ("save", "leave", "undo", "reason", ""):
+                form = {"action": action, "email": "new@home.example", "message": "Words", "list": "all-residents"}
+                body = encoded({**form, field: "a\0b"})
+                answer = client.post(path, body, content_type="application/x-www-form-urlencoded")
+                assert answer.status_code < 500, (path, form)
+    for path in ("/archive/a%00b", "/preview/a%00b/x", "/c/a%00b", "/archive?q=%00&year=%00&page=%00"):
+        assert client.get(path).status_code in (200, 404)
+    kept = [cell for rows in everything().values() for row in rows for cell in row if isinstance(cell, str)]
+    assert not [cell for cell in kept if "\0" in cell or "\\u0000" in cell]
