@@ -35,6 +35,9 @@ class Server:
         from waitress.channel import HTTPChannel
         from waitress.server import create_server
 
+        from newsletter.web import kept
+
+        kept.keep_open()
         # Django would log the addresses of faulty requests, and an address here holds a person's token.
         logging.getLogger("django.request").setLevel(logging.CRITICAL)
         # "Task queue depth is 1" only says that a request waits for a moment; nobody at the terminal can use it.
@@ -47,7 +50,7 @@ class Server:
             WSGIHandler(),
             map=self._map,
             sockets=[bound],
-            threads=THREADS,
+            _dispatcher=_threads(),
             connection_limit=CONNECTIONS,
             channel_timeout=SLOWEST,
             cleanup_interval=10,
@@ -83,6 +86,23 @@ class Server:
         from waitress import wasyncore
 
         wasyncore.close_all(self._map)
+
+
+def _threads() -> Any:
+    """waitress's threads, each of which closes its connection to the database when it ends."""
+    from django.db import connections
+    from waitress.task import ThreadedTaskDispatcher
+
+    class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
+        def handler_thread(self, thread_no: int) -> None:
+            try:
+                super().handler_thread(thread_no)
+            finally:
+                connections.close_all()
+
+    made = Threads()
+    made.set_thread_count(THREADS)
+    return made
 
 
 def _proxy(config: Config) -> dict[str, Any]:
