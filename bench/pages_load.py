@@ -173,9 +173,9 @@ class _Connection(asyncio.Protocol):
             at = head.index(b"content-length:") + len("content-length:")
             self.whole = end + 4 + int(head[at : at + 12].split(b"\r\n")[0])
         if 0 <= self.whole <= len(self.got):
-            self.asked = b""
-            self.load.done(self.due, int(self.got[9:12]), self.got)
-            self.load.is_free(self)
+            due, status, body, self.asked = self.due, int(self.got[9:12]), self.got, b""
+            self.load.is_free(self)  # first: who asks again at once takes this connection
+            self.load.done(due, status, body)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self in self.load.free:

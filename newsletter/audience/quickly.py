@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from django.db import connection
 from django.db.models import Model
 
+from newsletter.audience import dialect
 from newsletter.audience.models import Subscription
 
 Row = TypeVar("Row", bound=Model)
@@ -21,6 +22,11 @@ Row = TypeVar("Row", bound=Model)
 def first(model: type[Row], where: str, params: Sequence[object], columns: str = "*") -> Row | None:
     """The row of which this is true. `where`: a condition of our own in SQL, by whose columns a row is the only one."""
     return next(iter(every(model, where, params, columns)), None)
+
+
+def held(model: type[Row], where: str, params: Sequence[object]) -> Row | None:
+    """The same, and the row is ours until the caller's transaction ends. SQLite has one writer anyway."""
+    return first(model, where if dialect.is_sqlite() else f"{where} FOR UPDATE", params)
 
 
 def every(model: type[Row], where: str, params: Sequence[object], columns: str = "*") -> list[Row]:

@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 from django.core.signals import request_started
-from django.db import connection, connections
+from django.db import connections
 from django.db.backends.signals import connection_created
 
 SECONDS = 60  # then a thread opens it anew
@@ -29,8 +29,9 @@ def _remember(connection: Any, **_: Any) -> None:
 
 def _look(**_: Any) -> None:
     """Another file lies there now, such as a backup: what is written into the old one would be lost. 2 µs."""
-    if connection.connection is not None and vars(connection).get("newsletter_file") != _file_of(connection):
-        connection.close()
+    ours: Any = connections["default"]
+    if ours.connection is not None and getattr(ours, "newsletter_file", None) != _file_of(ours):
+        ours.close()
 
 
 def _file_of(connection: Any) -> tuple[int, int] | None:
