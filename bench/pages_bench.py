@@ -1,4 +1,4 @@
-"""How many public pages a second two gunicorn processes give out, and how long readers wait while 300 a second are asked.
+"""How many public pages a second two gunicorn processes give out, and how long readers wait at 300 a second.
 
 Two measurements of each kind of page, on SQLite and on PostgreSQL: as fast as it answers, and 300 a second at moments
 drawn by lot, with each time counted from the moment at which the page was wanted (see pages_load). Beside it a page

@@ -35,7 +35,7 @@ def every(model: type[Row], where: str, params: Sequence[object], columns: str =
     return list(model._default_manager.raw(sql, list(params)))
 
 
-def number(sql: str, params: Sequence[object] = ()) -> int:
+def number(sql: str, params: Sequence[Any] = ()) -> int:
     """What a statement of ours counts or sums; 0 for nothing."""
     with connection.cursor() as cursor:
         cursor.execute(sql, list(params))

@@ -88,8 +88,8 @@ def light(where: str, params: Sequence[object]) -> Mailing | None:
 class Languages:
     """In which languages a mailing was frozen, by the keys of its renderings."""
 
-    sent: Mapping[str, str]  # key → language tag
-    shown: Mapping[str, Mapping[str, str]]  # the copy for everybody: key → {"language", "title"}
+    sent: Mapping[str, Mapping[str, str]]  # key → {"language", "title"}
+    shown: Mapping[str, Mapping[str, str]]  # the same of the copy for everybody
     public: bool  # it has one of its own
 
 
@@ -170,10 +170,11 @@ def _words_of_html(
 @lru_cache(maxsize=256)
 def _languages(mailing: int, public_id: bytes) -> Languages:
     sent, public = Mailing.objects.values_list("rendered", "public").get(pk=mailing)
-    shown = {
-        key: {name: str(held.get(name, "")) for name in ("language", "title")} for key, held in (public or sent).items()
-    }
-    return Languages({key: str(held.get("language", "")) for key, held in sent.items()}, shown, bool(public))
+    return Languages(_facts(sent), _facts(public or sent), bool(public))
+
+
+def _facts(held: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    return {key: {name: str(one.get(name, "")) for name in ("language", "title")} for key, one in held.items()}
 
 
 @lru_cache(maxsize=16)

@@ -158,6 +158,5 @@ def _title(about: ArchivePage, key: str) -> str:
     return str(title.get("title") or about.mailing.slug)
 
 
-
 def _number(text: str, most: int) -> int:
     return min(int(text), most) if re.fullmatch(r"[0-9]{1,6}", text) else 0

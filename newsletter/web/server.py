@@ -45,6 +45,7 @@ class Server:
         host, port = place(listen or config.web.listen)
         bound = bind(host, port)
         roomy = type("Channel", (HTTPChannel,), {"parser_class": _parser_with_room(config)})
+        self._config = config
         self._map: dict[int, Any] = {}
         self._waitress = create_server(
             WSGIHandler(),
@@ -65,10 +66,14 @@ class Server:
         self.host, self.port = bound.getsockname()[:2]
         self.url = f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
-    def run(self) -> None:
-        """Serve; at Ctrl-C the requests in hand are finished."""
+    def run(self, *, carrying: bool = False) -> None:
+        """Serve; at Ctrl-C the requests in hand are finished. `carrying`: the mails that are asked for go out from
+        here while no worker is there."""
+        from newsletter.web.carrying import Carrying
+
         try:
-            self._waitress.run()
+            with Carrying(self._config) if carrying else contextlib.nullcontext():
+                self._waitress.run()
         finally:
             self._close()
 
