@@ -14,6 +14,7 @@ from django.db import DatabaseError, connections
 
 from newsletter.config import Config
 from newsletter.problems import NewsletterError
+from newsletter.replies import compacting
 from newsletter.sending import heartbeats, notices, own_asking
 from newsletter.sending.models import Notice
 
@@ -23,11 +24,13 @@ log = logging.getLogger(__name__)
 
 def turn(config: Config) -> int:
     """Queue what was asked for and carry it; gives back how many mails were accepted. Nothing where a worker is heard.
+    And who was forgotten here is not left in old pages of the database's file until somebody starts one.
 
     Raises NewsletterError and DatabaseError for what is in the way.
     """
     if heartbeats.alive():
         return 0
+    compacting.turn(config)
     own_asking.work(config)
     waiting = Notice.objects.filter(kind=Notice.Kind.OWN, state__in=(Notice.State.PENDING, Notice.State.DEFERRED))
     numbers = list(waiting.values_list("pk", flat=True)[:1000])

@@ -31,7 +31,7 @@ def forget(canonical: str) -> bool:
     """
     plan = forgetting.plan(canonical)
     try:
-        forgetting.forget(plan, BY)
+        forgetting.forget(plan, BY, later=True)
     except NewsletterError as error:
         if not any(problem.code == "on-legal-hold" for problem in error.problems):
             raise

@@ -1,4 +1,4 @@
-"""`newsletter web` by itself: who signs up gets the mail though nobody started a worker; with one it is not sent twice."""
+"""`newsletter web` by itself: who signs up gets the mail though nobody started a worker; with one never twice."""
 
 from __future__ import annotations
 
