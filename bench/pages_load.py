@@ -85,7 +85,9 @@ async def _measured(port: int, status: int, ask: Callable[[_Load], object]) -> M
     try:
         await asyncio.wait_for(ask(load), PATIENCE)  # type: ignore[arg-type]
     finally:
-        load.close()
+        for connection in list(load.all):
+            connection.transport.close()
+        await asyncio.sleep(0)  # they are closed in the loop's next turn
     if load.wrong:
         raise RuntimeError(load.wrong)
     return Measured(load.times, time.perf_counter() - began)
@@ -96,6 +98,7 @@ class _Load:
 
     def __init__(self, port: int, status: int) -> None:
         self.port, self.status = port, status
+        self.all: set[_Connection] = set()
         self.free: deque[_Connection] = deque()
         self.waiting: deque[tuple[bytes, float]] = deque()
         self.times: list[float] = []
@@ -144,10 +147,6 @@ class _Load:
             self.over.clear()
             await self.over.wait()
 
-    def close(self) -> None:
-        for connection in self.free:
-            connection.transport.abort()
-
 
 class _Connection(asyncio.Protocol):
     """One request at a time; every answer of ours says its length."""
@@ -160,6 +159,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self.load.all.add(self)
         self.load.is_free(self)
 
     def ask(self, data: bytes, due: float) -> None:
@@ -180,6 +180,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self in self.load.free:
             self.load.free.remove(self)
+        self.load.all.discard(self)
         self.load.opened -= 1
         if self.asked:
             self.load.wrong = "the server hung up"

@@ -141,7 +141,7 @@ def move(request: HttpRequest, said: Words, row: Request) -> HttpResponse:
 
 def data(request: HttpRequest, said: Words, row: Request) -> HttpResponse:
     """The archive of what we hold, once."""
-    made = own_data.everything(row.canonical)
+    made = own_data.everything(row.canonical, said.language)
     if not requests.use(row):
         return message(request, said, "used")
     named = {"Content-Disposition": 'attachment; filename="my-data.zip"'}

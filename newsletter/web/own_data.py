@@ -14,13 +14,13 @@ from newsletter.replies import forgetting, personal, telling
 BY = "themselves"
 
 
-def everything(canonical: str) -> bytes:
-    """The ZIP of `newsletter recipients access`, without what is ours alone."""
+def everything(canonical: str, language: str) -> bytes:
+    """The ZIP of `newsletter recipients access`, without what is ours alone. `language`: of the page they came from."""
     found = personal.collect(canonical, internal=False)
     config = settings.current()
     with tempfile.TemporaryDirectory(dir=config.var, prefix="access-") as folder:
         path = Path(folder) / "my-data.zip"
-        personal.to_file(found, canonical, path)
+        personal.to_file(found, canonical, path, language)
         return path.read_bytes()
 
 
