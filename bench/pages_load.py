@@ -183,5 +183,5 @@ class _Connection(asyncio.Protocol):
         self.load.all.discard(self)
         self.load.opened -= 1
         if self.asked:
-            self.load.wrong = "the server hung up"
+            self.load.wrong = self.load.wrong or "the server hung up"
             self.load.over.set()

@@ -19,7 +19,7 @@ from newsletter.mail.tokens import Keyring, Purpose, new_id
 
 ROOT = Path(__file__).resolve().parents[1]
 ISSUE = "2026-11-24-asb-and-mental-health"  # of the example workspace: a message as they are sent
-PEOPLE, ISSUES = 10_000, 60
+PEOPLE, ISSUES, FOLDERS = 10_000, 60, 300
 ASKED = 900  # requests of one kind; a thousand sign-ups within an hour are taken for an attack
 
 
@@ -56,6 +56,8 @@ def _archive(root: Path) -> None:
 
     folder = root / "issues" / ISSUE
     shutil.copytree(ROOT / "issues", root / "issues")
+    for number in range(FOLDERS):
+        shutil.copytree(ROOT / "issues" / "partials", root / "issues" / f"older-{number}")
     text = (folder / "issue.md").read_text(encoding="utf-8")
     (folder / "issue.md").write_text(text.replace("---\n", "---\narchive: public\n", 1), encoding="utf-8")
     config = load(root)
