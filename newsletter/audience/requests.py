@@ -13,11 +13,11 @@ from enum import StrEnum
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from newsletter.audience import dialect, never
+from newsletter.audience import dialect, never, quickly
 from newsletter.audience.models import Attempts, Request, Wording
 from newsletter.mail.tokens import Keyring, Purpose, new_id
 
@@ -78,17 +78,20 @@ def make(
 
 def allowed(kind: str, canonical: str) -> bool:
     """False when this address had its mails: one confirmation a day and three in all, three other links a day."""
-    rows = Request.objects.filter(kind=kind, canonical__in=never.keys_of(canonical))
-    today = rows.filter(created__gt=timezone.now() - A_DAY).count()
+    keys = never.keys_of(canonical)
+    where = f"kind = %s AND canonical IN ({', '.join(['%s'] * len(keys))})"
+    rows = quickly.every(Request, where, [kind, *keys], "id, created, used")
+    today = sum(row.created > timezone.now() - A_DAY for row in rows)
     if kind != Kind.SUBSCRIBE:
         return today < MOST_OTHER
-    return today == 0 and rows.filter(used=None).count() < MOST
+    return today == 0 and sum(row.used is None for row in rows) < MOST
 
 
 def busy() -> bool:
     """True when more sign-ups came within an hour than any campaign brings. Asked before an address is looked at."""
-    since = timezone.now() - timedelta(hours=1)
-    return Request.objects.filter(kind=Kind.SUBSCRIBE, created__gt=since).count() >= MOST_AN_HOUR
+    since = connection.ops.adapt_datetimefield_value(timezone.now() - timedelta(hours=1))
+    sql = "SELECT COUNT(*) FROM audience_request WHERE kind = %s AND created > %s"
+    return quickly.number(sql, [Kind.SUBSCRIBE, since]) >= MOST_AN_HOUR
 
 
 def network_may(keyring: Keyring, ip: str) -> bool:
@@ -119,7 +122,7 @@ def token_of(keyring: Keyring, request: Request) -> str:
 
 def find(stored: bytes) -> tuple[Request | None, Why | None]:
     """The request of a link, and why it does nothing (any more); without a reason it can be used."""
-    row = Request.objects.filter(token=stored).select_related("wording").first()
+    row = quickly.first(Request, "token = %s", [stored])
     now = timezone.now()
     if row is None or not row.address or (row.used and row.used < now - SAID_AGAIN):
         return None, Why.UNKNOWN

@@ -56,7 +56,7 @@ def command(output: Output, listen: str, form: bool) -> int:
     output.say("  Ctrl-C ends it.")
     signal.signal(signal.SIGTERM, _stop)
     try:
-        server.run()
+        server.run(carrying=True)
     except KeyboardInterrupt:
         server.stop()
     output.say("\nStopped.")
@@ -64,12 +64,12 @@ def command(output: Output, listen: str, form: bool) -> int:
 
 
 def _nobody_mails() -> list[Problem]:
-    """Whoever signs up waits for a mail, which the worker sends: the pages themselves send none."""
+    """What people ask for on the pages goes out from here; everything else is the worker's."""
     from newsletter.sending import heartbeats
 
     if not (why := heartbeats.absent()):
         return []
-    message = f"Confirmations and answers wait until a worker runs ({why})"
+    message = f"Answers and mailings wait until a worker runs ({why}); what is asked for on the pages is sent from here"
     hint = "Start newsletter worker beside this and keep it running: docs/how-to/run-the-worker.md"
     return [Problem("no-worker", message, hint, severity=Severity.WARNING)]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from newsletter.audience import requests
 from newsletter.config import Config
-from newsletter.replies import canary, climbing, clock, desk, fetching, intake, returns, tidying, warning
+from newsletter.replies import canary, climbing, clock, compacting, desk, fetching, intake, returns, tidying, warning
 from newsletter.sending import notices, own_asking
 
 
@@ -72,6 +72,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("desk", 5.0, desk_in_order),
     Chore("mailboxes", 15.0, fetching.in_the_worker),
     Chore("unread", 60.0, unread),
+    Chore("erased", 5.0, compacting.turn),
     Chore("tidy", 24 * 3600.0, tidy),
     Chore("old requests", 3600.0, tidy_requests),
     Chore("canary", 30.0, canary.look),  # it is due every 15 minutes; a look costs one question to the database

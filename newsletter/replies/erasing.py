@@ -98,10 +98,11 @@ def plan_conversations(numbers: Iterable[int]) -> Plan:
     return plan
 
 
-def erase_person(canonical: str, by: str) -> tuple[Plan, list[Problem]]:
+def erase_person(canonical: str, by: str, *, compacting: bool = True) -> tuple[Plan, list[Problem]]:
     """Erase what `plan_person` finds; gives back what was erased, and what is still to be done by somebody.
 
-    For `recipients forget`, which does the rest (the person, the ledger). Raises NewsletterError(erasing-busy).
+    For `recipients forget`, which does the rest (the person, the ledger, `compact`). Raises
+    NewsletterError(erasing-busy).
     """
     with _alone():
         with transaction.atomic():
@@ -112,7 +113,7 @@ def erase_person(canonical: str, by: str) -> tuple[Plan, list[Problem]]:
             # "from someone else, via ameera@example.net" stands with what others wrote; the words stay theirs.
             Raw.objects.filter(reason__icontains=canonical).update(reason=GONE)
         _files(plan)
-        return plan, compact()
+        return plan, compact() if compacting else []
 
 
 def erase_conversations(numbers: Iterable[int], raw: Iterable[int], by: str) -> Plan:

@@ -17,7 +17,7 @@ from newsletter.audience import traces
 from newsletter.audience.models import Subscriber
 from newsletter.audience.traces import Fate, Trace
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
-from newsletter.replies import clock, desk, erasing, intake, journal
+from newsletter.replies import clock, compacting, desk, erasing, intake, journal
 from newsletter.replies.listing import RESTING
 from newsletter.replies.models import Conversation, Message, Tag
 from newsletter.replies.states import Event
@@ -70,8 +70,9 @@ def plan(canonical: str) -> Plan:
     return Plan(names, counts, traces.find(settings.current(), people.spellings(names)), sorted(held))
 
 
-def forget(plan: Plan, by: str, *, files: bool = False) -> list[Problem]:
+def forget(plan: Plan, by: str, *, files: bool = False, later: bool = False) -> list[Problem]:
     """Erase what the plan names; gives back what is left for somebody to do. `files`: rewrite tables of yours, too.
+    `later`: the database's file is written anew by the worker, for somebody waits for a page.
 
     Killed half-way it is run again: who it was is erased last. Raises NewsletterError: on-legal-hold (exit 4, nothing
     is touched), erasing-busy, lost-key.
@@ -79,13 +80,16 @@ def forget(plan: Plan, by: str, *, files: bool = False) -> list[Problem]:
     keys.keyring(settings.current())  # without it nothing could be left that says "never": before anything is touched
     if plan.held:
         raise NewsletterError(on_hold(plan.held), exit=Exit.REFUSED)
-    problems: list[Problem] = []
+    if later:
+        compacting.later(settings.current())  # before anything is touched: we may be killed right after it
     for name in plan.names:
-        erasing.erase_person(name, by)
+        erasing.erase_person(name, by, compacting=False)
     with transaction.atomic():
         ledger.erase(plan.names)
         people.erase(plan.names)
-    problems += erasing.compact()
+    if later:
+        compacting.later(settings.current())  # again: it may have been written anew while we were erasing
+    problems = [] if later else erasing.compact()
     spelled = people.spellings(plan.names)
     left = traces.clear(traces.find(settings.current(), spelled), spelled, ask=files)
     return [*problems, *(_still_named(trace) for trace in left)]

@@ -2,65 +2,24 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
 
 from newsletter.config import Config
+from newsletter.content.values import long_date
 from newsletter.sending.models import Mailing
 
 Rows = Sequence[Mapping[str, Any]]
-Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # headings, and lines of cells
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # headings by their keys, and lines of cells
 
-TITLES: Mapping[str, str] = {
-    "audience_subscriber": "The record in the list",
-    "audience_formeraddress": "Former addresses",
-    "audience_holding": "Areas, tags and other values to choose by",
-    "audience_subscription": "Lists",
-    "audience_consentevent": "Choices, with the words that were shown",
-    "audience_suppression": "Entries among the never-mailed",
-    "audience_request": "Links that were asked for",
-    "sending_delivery": "Newsletters sent, or to be sent",
-    "sending_rating": "Answers to “was this useful?”",
-    "sending_unsubscribekey": "Unsubscribe links",
-    "sending_notice": "Single mails from us",
-    "replies_raw": "Mails to us, as they came",
-    "replies_conversation": "Conversations",
-    "replies_message": "Messages in conversations",
-    "replies_attachment": "Files that were sent to us",
-    "replies_bounce": "Mails of ours that came back",
-    "replies_complaint": "Complaints about our mail (“spam”)",
-    "replies_tag": "Tags on conversations",
-    "replies_deskentry": "What colleagues did with conversations",
-    "replies_look": "Who has looked at conversations",
-}
-STATES = {"pending": "asked for, not confirmed", "confirmed": "you get it", "left": "you left it"}
-EVENTS = {
-    "asked": "asked for it",
-    "joined": "joined",
-    "left": "left",
-    "returned": "came back",
-    "declined": "did not choose it",
-    "paused": "paused it",
-    "resumed": "ended the pause",
-    "moved": "changed the address",
-    "changed": "your details were changed",
-    "added": "you were put on the list",
-    "removed": "you were taken out of the list",
-    "suppressed": "no mail any more",
-    "lifted": "mail again",
-}
-CHANNELS = {
-    "import": "a list that was brought in",
-    "one-click": "the button of your mail program",
-    "page": "our page",
-    "mail": "a mail",
-    "staff": "our staff",
-}
-WROTE = {"person": "You", "auto": "Your mailbox, by itself", "note": "A note between colleagues"}
 STYLE = (
     "body{font:1rem/1.5 sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;width:100%}"
@@ -69,106 +28,153 @@ STYLE = (
 )
 
 
+@cache
+def all_words() -> Mapping[str, Mapping[str, str]]:
+    """Every language of my_data.toml."""
+    found: dict[str, dict[str, str]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    return found
+
+
+TITLES: Mapping[str, str] = {
+    key: words for key, words in all_words()["en"].items() if key.startswith(("audience_", "sending_", "replies_"))
+}
+
+
 def title(table: str) -> str:
-    """What a table holds, for people; its own name where there are no words yet."""
+    """What a table holds, for colleagues; its own name where there are no words yet."""
     return TITLES.get(table, table)
 
 
-def page(config: Config, address: str, data: Mapping[str, Rows]) -> str:
-    """The page: English words, everything from the person escaped, no script and nothing loaded from anywhere."""
-    heading = f"What {config.site.name} holds about {address}"
-    parts = [
-        ("You", _record(data)),
-        ("What you get", _lists(config, data)),
-        ("What you chose, and when", _choices(config, data)),
-        ("Newsletters for you", _mailings(data)),
-        *([("What you wrote, and what we answered", _words(data))] if "replies_message" in data else []),
-        ("Everything, by number of records (whole in data.json)", _counted(data)),
-    ]
-    files = ", files in files/" if "replies_attachment" in data else ""
-    body = "".join(f"<h2>{escape(name)}</h2>\n{_table(*table)}" for name, table in parts)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(heading)}</title><style>{STYLE}</style></head>\n<body><main>\n<h1>{escape(heading)}</h1>\n"
-        f"<p>As of {_at(timezone.now())}. The mails themselves are in the folder mails/{files}.</p>\n"
-        f"{body}</main></body>\n</html>\n"
-    )
+@dataclass(frozen=True)
+class Page:
+    """The page in one language: everything from the person escaped, no script and nothing loaded from anywhere."""
 
+    config: Config
+    data: Mapping[str, Rows]
+    language: str
 
-def _record(data: Mapping[str, Rows]) -> Table:
-    lines: list[tuple[str, ...]] = []
-    for row in data.get("audience_subscriber", ()):
-        facts = {"E-mail address": row["address"], "Name": row["name"], "Language": row["language"]}
-        facts |= {str(key): value for key, value in row["attributes"].items()}
-        lines += [(name, _plain(value)) for name, value in facts.items() if value not in ("", None, [])]
-        lines.append(("Here since", _at(row["created"])))
-    return ("What", "Value"), lines
+    def __call__(self, key: str, otherwise: str = "") -> str:
+        """The words of a key; `otherwise` where there are none yet."""
+        return all_words()[self.language].get(key, otherwise)
 
-
-def _lists(config: Config, data: Mapping[str, Rows]) -> Table:
-    return ("List", "State", "Paused until"), [
-        (_list(config, row["list"]), _said(STATES, row["state"]), _at(row["paused_until"]))
-        for row in data.get("audience_subscription", ())
-    ]
-
-
-def _choices(config: Config, data: Mapping[str, Rows]) -> Table:
-    return ("When", "What", "List", "How", "The words that you were shown"), [
-        (
-            _at(row["at"]),
-            _said(EVENTS, row["event"]),
-            _list(config, row["list_key"]) if row["list_key"] else "everything",
-            _said(CHANNELS, row["channel"]),
-            str(row.get("wording", "")),
+    def html(self, address: str) -> str:
+        """The whole of it."""
+        heading = {"site": self.config.site.name, "address": address}
+        now = self.at(timezone.now())
+        whole = "replies_message" in self.data  # by a link in a mail nothing says whether anybody ever wrote to us
+        parts = [
+            ("part_you", self.record()),
+            ("part_lists", self.lists()),
+            ("part_choices", self.choices()),
+            ("part_mailings", self.mailings()),
+            *([("part_words", self.words())] if whole else []),
+            ("part_counted", self.counted()),
+        ]
+        names = {"at": now, "mails": "mails/", "files": "files/", "file": "data.json"}
+        as_of = self.said("as_of" if whole else "as_of_by_link", names)
+        body = "".join(f"<h2>{self.said(name, names)}</h2>\n{self.table(*table)}" for name, table in parts)
+        return (
+            f'<!doctype html>\n<html lang="{self.language}" dir="{self("direction")}">\n<head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{escape(self('heading').format(**heading))}</title><style>{STYLE}</style></head>\n<body><main>\n"
+            f"<h1>{self.said('heading', heading)}</h1>\n<p>{as_of}</p>\n"
+            f"{body}</main></body>\n</html>\n"
         )
-        for row in data.get("audience_consentevent", ())
-    ]
+
+    def said(self, key: str, values: Mapping[str, str]) -> str:
+        """A sentence with each value isolated: an address inside Arabic must not reorder the line."""
+        isolated = {name: f"<bdi>{escape(value)}</bdi>" for name, value in values.items()}
+        return escape(self(key)).format(**isolated)
+
+    def record(self) -> Table:
+        lines: list[tuple[str, ...]] = []
+        for row in self.data.get("audience_subscriber", ()):
+            facts = {self(f"fact_{name}"): row[name] for name in ("address", "name", "language")}
+            facts |= {self.fact(str(key)): value for key, value in row["attributes"].items()}
+            lines += [(name, _plain(value)) for name, value in facts.items() if value not in ("", None, [])]
+            lines.append((self("fact_since"), self.at(row["created"])))
+        return ("head_what", "head_value"), lines
+
+    def fact(self, key: str) -> str:
+        """What a value of theirs is called: as the settings call it, else as we do."""
+        declared = self.config.fields.get(key)
+        return (declared.title if declared else "") or self(f"fact_{key}", key)
+
+    def lists(self) -> Table:
+        return ("head_list", "head_state", "head_until"), [
+            (self.list_title(row["list"]), self(f"state_{row['state']}", row["state"]), self.at(row["paused_until"]))
+            for row in self.data.get("audience_subscription", ())
+        ]
+
+    def choices(self) -> Table:
+        return ("head_when", "head_what", "head_list", "head_how", "head_shown"), [
+            (
+                self.at(row["at"]),
+                self(f"event_{row['event']}", row["event"]),
+                self.list_title(row["list_key"]) if row["list_key"] else self("everything"),
+                self(f"channel_{row['channel']}", row["channel"]),
+                str(row.get("wording", "")),
+            )
+            for row in self.data.get("audience_consentevent", ())
+        ]
+
+    def mailings(self) -> Table:
+        rows = self.data.get("sending_delivery", ())
+        found = Mailing.objects.filter(pk__in=[row["mailing_id"] for row in rows]).values_list("pk", "slug", "settings")
+        named = {pk: str(facts.get("subject") or slug) for pk, slug, facts in found}
+        return ("head_newsletter", "head_became", "head_when"), [
+            (
+                named.get(row["mailing_id"], ""),
+                self(f"delivery_{row['state']}", row["state"]),
+                self.at(row["changed"]),
+            )
+            for row in rows
+        ]
+
+    def words(self) -> Table:
+        rows = sorted(self.data.get("replies_message", ()), key=lambda row: row["at"])
+        return ("head_when", "head_who", "head_words"), [
+            (self.at(row["at"]), self(f"wrote_{row['kind']}", self("wrote_us")), row["full_text"] or row["new_words"])
+            for row in rows
+        ]
+
+    def counted(self) -> Table:
+        return ("head_what", "head_records"), [
+            (self(table, table), str(len(rows))) for table, rows in self.data.items() if rows
+        ]
+
+    def table(self, head: Iterable[str], lines: Sequence[Sequence[str]]) -> str:
+        if not lines:
+            return f"<p>{escape(self('nothing'))}</p>\n"
+        top = "".join(f'<th scope="col">{escape(self(cell))}</th>' for cell in head)
+        rows = "".join(f"<tr>{''.join(map(_cell, line))}</tr>\n" for line in lines)
+        return f"<table><thead><tr>{top}</tr></thead><tbody>\n{rows}</tbody></table>\n"
+
+    def list_title(self, key: str) -> str:
+        lists = self.config.lists
+        return (lists[key].title if key in lists else "") or key
+
+    def at(self, moment: datetime | None) -> str:
+        """`8 December 2026, 14:05` in the page's language."""
+        if moment is None:
+            return ""
+        here = timezone.localtime(moment)
+        return f"{long_date(here.date().isoformat(), self.language)}, {here:%H:%M}"
 
 
-def _mailings(data: Mapping[str, Rows]) -> Table:
-    rows = data.get("sending_delivery", ())
-    named = dict(Mailing.objects.filter(pk__in=[row["mailing_id"] for row in rows]).values_list("pk", "slug"))
-    return ("Newsletter", "What became of it", "When"), [
-        (named.get(row["mailing_id"], ""), "sent" if row["state"] == "accepted" else row["state"], _at(row["changed"]))
-        for row in rows
-    ]
-
-
-def _words(data: Mapping[str, Rows]) -> Table:
-    rows = sorted(data.get("replies_message", ()), key=lambda row: row["at"])
-    return ("When", "Who", "Words"), [
-        (_at(row["at"]), WROTE.get(row["kind"], "We"), row["full_text"] or row["new_words"]) for row in rows
-    ]
-
-
-def _counted(data: Mapping[str, Rows]) -> Table:
-    return ("What", "Records"), [(title(table), str(len(rows))) for table, rows in data.items() if rows]
-
-
-def _table(head: Iterable[str], lines: Sequence[Sequence[str]]) -> str:
-    if not lines:
-        return "<p>Nothing.</p>\n"
-    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    rows = "".join(f"<tr>{''.join(map(_cell, line))}</tr>\n" for line in lines)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>\n{rows}</tbody></table>\n"
+def page(config: Config, address: str, data: Mapping[str, Rows], language: str = "") -> str:
+    """The page in the person's own language where we know it and speak it, else in `language`, else in the site's."""
+    theirs = next((str(row["language"]) for row in data.get("audience_subscriber", ())), "")
+    for tag in (theirs, language, config.site.language):
+        primary = tag.replace("_", "-").partition("-")[0].lower()
+        if primary in all_words():
+            return Page(config, data, primary).html(address)
+    return Page(config, data, "en").html(address)
 
 
 def _cell(words: str) -> str:
     return f'<td><pre dir="auto">{escape(words)}</pre></td>'
 
 
-def _list(config: Config, key: str) -> str:
-    return (config.lists[key].title if key in config.lists else "") or key
-
-
-def _at(moment: datetime | None) -> str:
-    return f"{timezone.localtime(moment):%d %B %Y %H:%M}" if moment else ""
-
-
 def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _said(words: Mapping[str, str], key: str) -> str:
-    return words.get(key, key)

@@ -186,8 +186,9 @@ def collect(canonical: str, *, internal: bool = True) -> Collected:
     return found
 
 
-def to_file(found: Collected, address: str, to: Path) -> list[Problem]:
+def to_file(found: Collected, address: str, to: Path, language: str = "") -> list[Problem]:
     """Write it as a .zip for this user only, whole or not at all; gives back what could not be taken along.
+    `language`: of the page in it, for somebody whose own we do not know.
 
     Raises NewsletterError: already-there, cannot-write.
     """
@@ -200,7 +201,7 @@ def to_file(found: Collected, address: str, to: Path) -> list[Problem]:
         to.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=to.parent, prefix=f".{to.name}.")
         with os.fdopen(handle, "wb") as out:
-            _write(found, address, out)
+            _write(found, address, out, language)
             out.flush()
             os.fsync(out.fileno())
         Path(temporary).replace(to)
@@ -212,7 +213,7 @@ def to_file(found: Collected, address: str, to: Path) -> list[Problem]:
     return found.problems
 
 
-def _write(found: Collected, address: str, out: Any) -> None:
+def _write(found: Collected, address: str, out: Any, language: str) -> None:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, make in found.contents.items():
             try:
@@ -225,7 +226,7 @@ def _write(found: Collected, address: str, out: Any) -> None:
         facts["missing"] = [problem.message for problem in found.problems]
         whole = {**facts, "found_in": found.found_in, "tables": found.data}
         archive.writestr("data.json", json.dumps(whole, ensure_ascii=False, indent=2, default=_plain))
-        archive.writestr("my-data.html", my_data.page(settings.current(), address, found.data))
+        archive.writestr("my-data.html", my_data.page(settings.current(), address, found.data, language))
         archive.writestr("README.txt", _readme(found, address))
 
 

@@ -16,6 +16,7 @@ from django.db.models import Case, DateTimeField, F, Q, QuerySet, Sum, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from newsletter.audience import quickly
 from newsletter.config import Config
 from newsletter.content import when
 from newsletter.content.model import Issue
@@ -69,17 +70,46 @@ def _words(rendered: Rendered) -> str:
 
 def page_of(mailing: Mailing) -> ArchivePage:
     """Its page; of a mailing from before there were any, what its settings say, not stored."""
-    found = ArchivePage.objects.filter(mailing=mailing).first()
+    found = stored(mailing)
+    if found:
+        return found
     subject = str(mailing.settings.get("subject") or mailing.slug)
     title = {"language": "", "title": subject, "summary": ""}
     listed = mailing.settings.get("archive") == "public"
-    return found or ArchivePage(mailing=mailing, listed=listed, titles={"": title})
+    return ArchivePage(mailing=mailing, listed=listed, titles={"": title})
+
+
+def stored(mailing: Mailing) -> ArchivePage | None:
+    """Its page where it has one, without the words that search looks through."""
+    found = quickly.first(ArchivePage, "mailing_id = %s", [mailing.pk], quickly.without(ArchivePage, "words"))
+    if found:
+        found.mailing = mailing
+    return found
+
+
+def corrections(mailing: Mailing) -> list[ArchivePage]:
+    """The pages of what corrects it, but for those that are withdrawn. Most have none, and that is asked quickly."""
+    where = "corrects_id = %s AND withdrawn_at IS NULL"
+    found = quickly.every(ArchivePage, where, [mailing.pk], quickly.without(ArchivePage, "words"))
+    if not found:
+        return []
+    mailings = Mailing.objects.defer("rendered", "public").in_bulk([one.pk for one in found])
+    for one in found:
+        one.mailing = mailings[one.pk]
+    return sorted(found, key=lambda one: one.pk)
 
 
 def delivered(mailing: Mailing) -> bool:
     """True from the moment at which the first mail of it is on its way. Read from the tally: no row is counted."""
-    people = Tally.objects.filter(mailing=mailing, state__in=REACHED).aggregate(people=Sum("people"))["people"]
-    return bool(people and people > 0)
+    states = "state IN ('inflight', 'accepted', 'uncertain')"  # REACHED
+    sql = f"SELECT SUM(people) FROM sending_tally WHERE mailing_id = %s AND {states}"  # noqa: S608 (a constant)
+    return quickly.number(sql, [mailing.pk]) > 0
+
+
+def is_published(page: ArchivePage, now: datetime | None = None) -> bool:
+    """True for a page that `published` has."""
+    began = page.archive_at is None or page.archive_at <= (now or timezone.now())
+    return page.listed and began and page.withdrawn_at is None and delivered(page.mailing)
 
 
 def standing(mailing: Mailing, page: ArchivePage | None = None) -> Standing:

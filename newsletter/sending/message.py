@@ -241,7 +241,7 @@ class Composer:
         return self._images[language]
 
 
-def best_language(wanted: str, renders: Mapping[str, Rendered]) -> str:
+def best_language(wanted: str, renders: Mapping[str, Any]) -> str:
     """The key of the rendering for a person: their language, its family (cy for cy-GB), else the default "".
 
     Nearest first: the very language, the family as such, the default where it is of the family, any of the family.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Count
 
+from newsletter.audience import quickly
 from newsletter.sending.models import Delivery, Mailing, Rating
 from newsletter.sending.store import whole
 
@@ -18,7 +19,8 @@ def keep(delivery: Delivery, useful: bool) -> None:
 
 def of(delivery: Delivery) -> bool | None:
     """What was said about this copy; None when nothing was."""
-    return Rating.objects.filter(token=bytes(delivery.token)).values_list("useful", flat=True).first()
+    found = quickly.first(Rating, "token = %s", [bytes(delivery.token)])
+    return found.useful if found else None
 
 
 def counts(mailing: Mailing) -> dict[str, int]:

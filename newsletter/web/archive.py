@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count
-from django.db.models.functions import ExtractYear
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -15,7 +14,7 @@ from newsletter import settings
 from newsletter.content import when
 from newsletter.content.values import long_date
 from newsletter.rendering.languages import primary
-from newsletter.sending import archiving, copies, previewing
+from newsletter.sending import archiving, copies, previewing, shelf
 from newsletter.sending.models import ArchivePage, Draft, Mailing
 from newsletter.web import frame, links
 from newsletter.web.answers import page, unknown_link
@@ -32,12 +31,14 @@ def index(request: HttpRequest) -> HttpResponse:
     wanted = " ".join(request.GET.get("q", "").replace("\0", " ").split())[:200]
     year = _number(request.GET.get("year", ""), 9999)
     number = _number(request.GET.get("page", ""), LAST_PAGE) or 1
-    rows = archiving.published()
-    years = _years(rows)
-    rows = archiving.matching(rows, wanted)
-    rows = rows.filter(published__year=year) if year else rows  # type: ignore[misc]  # annotated
+    rows = shelf.read().entries
+    years = sorted({of_year(one) for one in rows}, reverse=True)
+    if wanted:
+        matching = set(archiving.matching(ArchivePage.objects.all(), wanted).values_list("pk", flat=True))
+        rows = tuple(one for one in rows if one.mailing in matching)
+    rows = tuple(one for one in rows if of_year(one) == year) if year else rows
     start = (number - 1) * A_PAGE
-    found = list(rows[start : start + A_PAGE + 1])
+    found = rows[start : start + A_PAGE + 1]
     answer = page(
         request,
         "archive.html",
@@ -67,13 +68,18 @@ def linked(wanted: str = "", year: int = 0, number: int = 0) -> str:
     return f"?{text}" if text else ""
 
 
-def entry(one: ArchivePage, said: Words, wanted: tuple[str, ...]) -> dict[str, str]:
+def of_year(one: shelf.Entry) -> int:
+    """The year of its day here."""
+    return timezone.localtime(one.published).year
+
+
+def entry(one: shelf.Entry, said: Words, wanted: tuple[str, ...]) -> dict[str, str]:
     """What the list says of one message, in the reader's language where it was sent in it."""
     title = one.titles.get(reader_language(wanted, one.titles)) or one.titles.get("") or {}
-    moment = timezone.localtime(one.published)  # type: ignore[attr-defined]  # annotated by archiving.published
+    moment = timezone.localtime(one.published)
     return {
-        "slug": one.mailing.slug,
-        "title": title.get("title") or one.mailing.slug,
+        "slug": one.slug,
+        "title": title.get("title") or one.slug,
         "language": title.get("language", ""),
         "summary": title.get("summary", ""),
         "iso": moment.date().isoformat(),
@@ -84,17 +90,17 @@ def entry(one: ArchivePage, said: Words, wanted: tuple[str, ...]) -> dict[str, s
 
 def message(request: HttpRequest, slug: str) -> HttpResponse:
     """`/archive/<slug>`: a public message; 410 when it was withdrawn, 404 for every other one."""
-    about = ArchivePage.objects.select_related("mailing").defer("words").filter(mailing__slug=slug).first()
-    if about is None or not about.listed:
+    mailing = copies.light("slug = %s", [slug])
+    about = archiving.stored(mailing) if mailing else None
+    if mailing is None or about is None or not about.listed:
         return unknown_link(request)
-    mailing = about.mailing
     if about.withdrawn_at and archiving.delivered(mailing):
         return withdrawn(request)
-    if not archiving.published().filter(pk=about.pk).exists():
+    if not archiving.is_published(about):
         return unknown_link(request)
-    held = mailing.public or mailing.rendered
+    held = copies.languages(mailing).shown
     key = chosen(request, held)
-    language = str(held[key].get("language", ""))
+    language = held[key]["language"]
     around = frame.around_of(about, _title(about, key), languages=others(held, key), listed=True)
     html = frame.page(copies.public(mailing, key), spoken(request, language), around, mailing.settings)
     answer = frame.shown(html, SHARED, hidden=False)
@@ -125,13 +131,13 @@ def preview(request: HttpRequest, slug: str, seal: str) -> HttpResponse:
     return frame.shown(frame.page(html, spoken(request, language), around, facts), "private, no-store", hidden=True)
 
 
-def chosen(request: HttpRequest, held: dict[str, Any]) -> str:
+def chosen(request: HttpRequest, held: Mapping[str, Mapping[str, Any]]) -> str:
     """The translation that `?lang=` names, else the one that the browser asks for."""
     named = request.GET.get("lang", "")[:35].lower()
     return reader_language((named,) if re.fullmatch(r"[a-z0-9-]+", named) else asked(request), held)
 
 
-def others(held: dict[str, Any], key: str) -> tuple[dict[str, str], ...]:
+def others(held: Mapping[str, Mapping[str, Any]], key: str) -> tuple[dict[str, str], ...]:
     """The other languages of a message, each by its own name."""
     found = []
     for other, rendered in held.items():
@@ -150,11 +156,6 @@ def spoken(request: HttpRequest, language: str) -> Words:
 def _title(about: ArchivePage, key: str) -> str:
     title = about.titles.get(key) or about.titles.get("") or {}
     return str(title.get("title") or about.mailing.slug)
-
-
-def _years(rows: Any) -> list[int]:
-    years = rows.order_by().annotate(of=ExtractYear("published")).values("of").annotate(number=Count("pk"))
-    return sorted((int(row["of"]) for row in years), reverse=True)
 
 
 def _number(text: str, most: int) -> int:

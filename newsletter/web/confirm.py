@@ -13,7 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from newsletter import settings
-from newsletter.audience import requests, subscribing
+from newsletter.audience import quickly, requests, subscribing
 from newsletter.audience.models import Request, Subscriber
 from newsletter.mail import addresses
 from newsletter.mail.tokens import Purpose
@@ -141,7 +141,7 @@ def move(request: HttpRequest, said: Words, row: Request) -> HttpResponse:
 
 def data(request: HttpRequest, said: Words, row: Request) -> HttpResponse:
     """The archive of what we hold, once."""
-    made = own_data.everything(row.canonical)
+    made = own_data.everything(row.canonical, said.language)
     if not requests.use(row):
         return message(request, said, "used")
     named = {"Content-Disposition": 'attachment; filename="my-data.zip"'}
@@ -158,8 +158,8 @@ def forget(request: HttpRequest, said: Words, row: Request) -> HttpResponse:
 
 def language_of(row: Request) -> str:
     """The person's own language where we know it, else that of the page they used."""
-    known = Subscriber.objects.filter(canonical=row.facts.get("from") or row.canonical)
-    return known.values_list("language", flat=True).first() or str(row.facts.get("language", ""))
+    known = quickly.first(Subscriber, "canonical = %s", [row.facts.get("from") or row.canonical])
+    return (known.language if known else "") or str(row.facts.get("language", ""))
 
 
 DOES: Mapping[str, Callable[[HttpRequest, Words, Request], HttpResponse]] = {

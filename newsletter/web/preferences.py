@@ -7,9 +7,12 @@ shown, and what could do harm (another address, the data, erasure) only sends a 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -123,12 +126,16 @@ def shown(request: HttpRequest, said: Words, person: Subscriber, *, saved: bool 
 def spoken(theirs: str = "") -> dict[str, str]:
     """The languages that may be chosen: the site's, those of the issues' translations, and the person's own."""
     config = settings.current()
-    found = {config.site.language, theirs}
-    for path in (config.root / "issues").glob("[!.]*/issue.*.md"):
-        if match := finding_issues.TRANSLATION.fullmatch(path.name):
-            found.add(match[1])
-    tags = {tag.partition("-")[0].lower() for tag in found}
+    written = _translated(config.root / "issues", int(time.monotonic() // 60))
+    tags = {tag.partition("-")[0].lower() for tag in (config.site.language, theirs, *written)}
     return {tag: name for tag, name in LANGUAGES.items() if tag in tags}
+
+
+@lru_cache(maxsize=2)
+def _translated(folder: Path, minute: int) -> frozenset[str]:
+    """Looked up once a minute: the folders of 300 issues take 10 ms, and every page of this kind asks."""
+    names = (finding_issues.TRANSLATION.fullmatch(path.name) for path in folder.glob("[!.]*/issue.*.md"))
+    return frozenset(match[1] for match in names if match)
 
 
 def subscribing_open(person: Subscriber) -> bool:

@@ -6,9 +6,9 @@ from django.http import HttpRequest, HttpResponse
 
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import archiving, rating
-from newsletter.sending.models import Delivery
 from newsletter.web import links
 from newsletter.web.answers import page, unknown_link
+from newsletter.web.copies import delivery_of
 from newsletter.web.methods import refused
 from newsletter.web.words import words_for
 
@@ -23,7 +23,7 @@ def rate(request: HttpRequest, token: str) -> HttpResponse:
     if found is None:
         return unknown_link(request)
     test = found[0] is Purpose.TEST
-    delivery = None if test else Delivery.objects.filter(token=found[1]).select_related("mailing").first()
+    delivery = None if test else delivery_of(found[1])
     if not test and (delivery is None or not archiving.delivered(delivery.mailing)):
         return unknown_link(request)
     answer = request.POST.get("useful", "") if request.method == "POST" else ""

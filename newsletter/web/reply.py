@@ -22,9 +22,9 @@ from newsletter.mail.tokens import Purpose
 from newsletter.replies import emergency, intake
 from newsletter.replies.models import Conversation, Kind, Message
 from newsletter.replies.page import CHANNEL
-from newsletter.sending.models import Delivery
 from newsletter.web import links
 from newsletter.web.answers import contact, page, unknown_link
+from newsletter.web.copies import delivery_of
 from newsletter.web.look import REPLY_POLICY
 from newsletter.web.methods import refused
 from newsletter.web.reply_files import Place, add, new_name, thanks
@@ -77,8 +77,7 @@ def read(token: str) -> Place | None:
         return None
     if found[0] is Purpose.TEST:
         return Place(token, test=True)
-    delivery = Delivery.objects.select_related("mailing").defer("mailing__rendered", "mailing__public")
-    return Place(token, delivery.filter(token=found[1]).first())
+    return Place(token, delivery_of(found[1]))
 
 
 def typed(request: HttpRequest) -> Form:

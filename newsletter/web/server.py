@@ -35,6 +35,9 @@ class Server:
         from waitress.channel import HTTPChannel
         from waitress.server import create_server
 
+        from newsletter.web import kept
+
+        kept.keep_open()
         # Django would log the addresses of faulty requests, and an address here holds a person's token.
         logging.getLogger("django.request").setLevel(logging.CRITICAL)
         # "Task queue depth is 1" only says that a request waits for a moment; nobody at the terminal can use it.
@@ -42,12 +45,13 @@ class Server:
         host, port = place(listen or config.web.listen)
         bound = bind(host, port)
         roomy = type("Channel", (HTTPChannel,), {"parser_class": _parser_with_room(config)})
+        self._config = config
         self._map: dict[int, Any] = {}
         self._waitress = create_server(
             WSGIHandler(),
             map=self._map,
             sockets=[bound],
-            threads=THREADS,
+            _dispatcher=_threads(),
             connection_limit=CONNECTIONS,
             channel_timeout=SLOWEST,
             cleanup_interval=10,
@@ -62,10 +66,14 @@ class Server:
         self.host, self.port = bound.getsockname()[:2]
         self.url = f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
-    def run(self) -> None:
-        """Serve; at Ctrl-C the requests in hand are finished."""
+    def run(self, *, carrying: bool = False) -> None:
+        """Serve; at Ctrl-C the requests in hand are finished. `carrying`: the mails that are asked for go out from
+        here while no worker is there."""
+        from newsletter.web.carrying import Carrying
+
         try:
-            self._waitress.run()
+            with Carrying(self._config) if carrying else contextlib.nullcontext():
+                self._waitress.run()
         finally:
             self._close()
 
@@ -83,6 +91,23 @@ class Server:
         from waitress import wasyncore
 
         wasyncore.close_all(self._map)
+
+
+def _threads() -> Any:
+    """waitress's threads, each of which closes its connection to the database when it ends."""
+    from django.db import connections
+    from waitress.task import ThreadedTaskDispatcher
+
+    class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
+        def handler_thread(self, thread_no: int) -> None:
+            try:
+                super().handler_thread(thread_no)
+            finally:
+                connections.close_all()
+
+    made = Threads()
+    made.set_thread_count(THREADS)
+    return made
 
 
 def _proxy(config: Config) -> dict[str, Any]:

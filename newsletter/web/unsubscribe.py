@@ -46,13 +46,13 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     action = request.POST.get("action", "") if request.method == "POST" else ""
     if action == "leave":
         subscribing.leave(key.canonical, key.lists, "page", f"{said.plain('leave_title')} {said.plain('leave_button')}")
-        return left(request, key, said)
+        return left(request, key, said, offers=leaving.offers(key, person))
     if action == "undo":
         return undo(request, key, said)
     if action and (answer := leaving.act(request, key, said, action)):
         return answer
     if subscribing.has_left(key.canonical, key.lists, person):
-        return left(request, key, said)
+        return left(request, key, said, offers=leaving.offers(key, person))
     more = {"offers": leaving.offers(key, person)}
     return choice(request, key, said, "leave", "leave_title", ("leave_to",), action="leave", **more)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import zipfile
 from pathlib import Path
 
@@ -73,6 +74,42 @@ def test_afterwards_no_byte_of_the_folder_names_them(post: Post) -> None:
     assert (post.workspace.root / "recipients/people.csv").read_text() == "email,name\nben@example.net,Ben\n"
     assert (post.workspace.root / "recipients/old.refused.csv").read_text() == "email,name\nben@,Ben\n"
     assert (post.workspace.root / "var/mail/2.eml").exists()
+
+
+@pytest.mark.sqlite
+def test_who_is_forgotten_on_a_page_is_in_no_byte_after_the_next_turn_of_the_worker(post: Post) -> None:
+    """With other connections open, so that the log beside the file is there, as while `newsletter web` runs."""
+    from newsletter.replies import chores, compacting
+
+    everything(post)
+    with sqlite3.connect(post.workspace.root / "var" / "newsletter.db") as other:
+        other.execute("SELECT COUNT(*) FROM audience_subscriber").fetchall()
+        forgetting.forget(forgetting.plan(HERS), "themselves", later=True)
+        assert [needle for needle in NEEDLES if needle.lower() in dump()] == []
+        [chore] = [one for one in chores.CHORES if one.name == "erased"]
+        assert "written anew" in chore.run(post.workspace.config)
+        assert (post.workspace.root / "var" / "newsletter.db-wal").exists()
+        assert places(post.workspace.root) == []
+        assert compacting.turn(post.workspace.config) == ""
+    other.close()
+
+
+@pytest.mark.sqlite
+def test_while_somebody_reads_the_file_it_is_written_anew_at_a_later_turn(post: Post) -> None:
+    from newsletter.replies import compacting
+
+    everything(post)
+    other = sqlite3.connect(post.workspace.root / "var" / "newsletter.db", isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT COUNT(*) FROM audience_subscriber").fetchall()
+    forgetting.forget(forgetting.plan(HERS), "themselves", later=True)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 10")
+    assert "was in use" in compacting.turn(post.workspace.config)
+    other.execute("ROLLBACK")
+    other.close()
+    assert "written anew" in compacting.turn(post.workspace.config)
+    assert places(post.workspace.root) == []
 
 
 def test_what_stays_is_a_hash_that_says_never_and_numbers(post: Post) -> None:

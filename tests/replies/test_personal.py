@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
+from html import unescape
 from pathlib import Path
 
+import pytest
 from django.apps import apps
 from django.db import connection
 
-from newsletter.audience.models import Subscriber
+from newsletter.audience.models import Subscriber, Subscription
+from newsletter.content.values import MONTHS
 from newsletter.replies import desk, forgetting, my_data, personal
 from newsletter.replies.models import Message
 from newsletter.sending import notices
-from newsletter.sending.models import Notice
+from newsletter.sending.models import Delivery, Notice
 from tests.replies.conftest import Post
 from tests.replies.everything import HERS, NAME, everything, files
 
+ROOT = Path(__file__).resolve().parents[2]
+EVENTS = re.compile(r'"(asked|joined|left|returned|declined|paused|resumed|moved|changed|added|removed|lifted)"')
 OF_DJANGO = {"django_migrations", "django_content_type", "auth_permission"}
 
 
@@ -60,10 +66,42 @@ def test_it_speaks_in_words_and_a_page_in_it_is_for_reading(post: Post, tmp_path
     assert all(len(line) <= 80 for line in ran.out.splitlines() if "h.zip" not in line), ran.out
     with zipfile.ZipFile(tmp_path / "h.zip") as archive:
         page = archive.read("my-data.html").decode()
-    assert '<html lang="en">' in page and '<th scope="col">' in page and "<script" not in page
+    assert '<html lang="en" dir="ltr">' in page and '<th scope="col">' in page and "<script" not in page
     for words in ("Stafford North", "Yes, please.", "This is him, on the 12th", "&lt;b&gt;K", "asked for it"):
         assert words in page, words
     assert "_" not in page.replace(HERS, "").partition("<body>")[2].partition("Newsletters for you")[0]
+
+
+@pytest.mark.parametrize(("language", "direction"), [("cy", "ltr"), ("ur", "rtl"), ("ar", "rtl")])
+def test_the_page_speaks_the_language_of_the_person(post: Post, language: str, direction: str) -> None:
+    everything(post)
+    Subscriber.objects.filter(canonical=HERS).update(language=language)
+    page = my_data.page(post.workspace.config, HERS, personal.collect(HERS).data)
+    assert f'<html lang="{language}" dir="{direction}">' in page
+    english, theirs = my_data.all_words()["en"], my_data.all_words()[language]
+    shown = {unescape(text).strip() for text in re.findall(r">([^<>]+)<", page)}
+    assert not shown & {words for key, words in english.items() if key != "direction"}
+    assert {theirs["part_lists"], theirs["head_shown"], theirs["state_confirmed"], theirs["wrote_us"]} <= shown
+    assert not any(month in page for month in MONTHS["en"].split() if month != "May")
+    assert "_" not in page.replace(HERS, "").partition("<body>")[2].partition(theirs["part_mailings"])[0]
+
+
+def test_who_has_told_us_no_language_reads_that_of_the_page(post: Post) -> None:
+    everything(post)
+    Subscriber.objects.filter(canonical=HERS).update(language="")
+    data = personal.collect(HERS).data
+    assert '<html lang="cy"' in my_data.page(post.workspace.config, HERS, data, "cy")
+    assert '<html lang="en"' in my_data.page(post.workspace.config, HERS, data, "fr")
+
+
+def test_whatever_may_stand_in_a_row_has_words() -> None:
+    """No state, event or kind of message comes out as our own word for it."""
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "newsletter/audience").rglob("*.py"))
+    events = set(EVENTS.findall(source))
+    known = my_data.all_words()["en"]
+    assert {f"event_{one}" for one in events} <= set(known) and len(events) > 8
+    assert {f"delivery_{one}" for one in Delivery.State.values} <= set(known)
+    assert {f"state_{one}" for one in Subscription.State.values} <= set(known)
 
 
 def test_what_was_written_to_us_is_not_behind_a_link_in_a_mail(post: Post, tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import io
 import json
 import zipfile
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 
 from newsletter.mail.tokens import Purpose, new_id
+from newsletter.replies import erasing
 from tests.sending.test_own_mails import read
 from tests.web.conftest import Site, everything
 from tests.web.test_signup import state, work
@@ -124,7 +126,8 @@ def test_a_person_is_forgotten_after_a_press(site: Site) -> None:
     [(_, _, path)] = work(site)
     assert "This cannot be undone" in site.get(path).text
     assert Subscriber.objects.exists()
-    assert "You are forgotten" in site.post(path, action="yes").text
+    with mock.patch.object(erasing, "compact", side_effect=AssertionError("not while somebody waits for the page")):
+        assert "You are forgotten" in site.post(path, action="yes").text
     assert not Subscriber.objects.exists() and not Request.objects.exists() and never.found(ME)
     assert site.post(path, action="yes").status == 404
     for page in (link, link.replace("/p/", "/u/")):

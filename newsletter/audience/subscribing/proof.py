@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from newsletter.audience import quickly
 from newsletter.audience.models import (
     ConsentEvent,
     FormerAddress,
@@ -41,16 +42,17 @@ def held(canonical: str) -> Subscriber | None:
 
     Links in mail that was sent to a former address go on working through it.
     """
-    rows = Subscriber.objects.select_for_update()
-    person = rows.filter(canonical=canonical).first()
-    if person is None and (former := FormerAddress.objects.filter(canonical=canonical).first()):
-        person = rows.filter(pk=former.subscriber_id).first()
+    person = quickly.held(Subscriber, "canonical = %s", [canonical])
+    if person is None and (former := quickly.first(FormerAddress, "canonical = %s", [canonical])):
+        person = quickly.held(Subscriber, "id = %s", [former.subscriber_id])
     return person
 
 
 def subscription(person: Subscriber, key: str, state: str) -> tuple[Subscription, bool]:
     """The person's row for a list, made in this state where there is none; and whether it was made now."""
-    chosen, _ = MailingList.objects.get_or_create(key=key)
+    chosen = quickly.first(MailingList, "key = %s", [key]) or MailingList.objects.get_or_create(key=key)[0]
+    if found := quickly.first(Subscription, "subscriber_id = %s AND list_id = %s", [person.pk, chosen.pk]):
+        return found, False
     return Subscription.objects.get_or_create(subscriber=person, list=chosen, defaults={"state": state})
 
 
