@@ -148,7 +148,7 @@ def _of_one(config: Config, key: str, compiler: Compiler | None, ids: dict[str, 
     """The classes of one list or segment: everybody by how near they are to mail, less the few who are suppressed or
     had enough, who are looked for from their side. None where a segment takes more questions than that."""
     from newsletter.audience.segments import counting
-    from newsletter.audience.segments.pieces import Chosen
+    from newsletter.audience.segments.chosen import Chosen
 
     number = ids.get(key)
     chosen: Chosen | None = Chosen((number,) if number else (), True, [], [])
