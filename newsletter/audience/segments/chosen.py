@@ -107,7 +107,7 @@ class Chosen:
 
     def _on_lists(self) -> Sql:
         """How many are on the lists, each once: all of the first, of the second those who are not on the first …"""
-        asked, params = where([], self.nots, None)
+        asked, params = where(self.musts, self.nots, None)
         counts: list[str] = []
         values: list[object] = []
         for place, pk in enumerate(self.lists):

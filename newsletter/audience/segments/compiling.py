@@ -71,11 +71,12 @@ class Compiler:
                     named.update(dict.fromkeys(self.lists_of(inner)))
         return tuple(named) or tuple(self.config.lists)
 
-    def people(self, segment: Segment, *, loose: bool = False) -> Sql:
+    def people(self, segment: Segment, *, loose: bool = False, inner: bool = False) -> Sql:
         """SELECT of the ids (column id) of everybody in it, each once. `loose`: also those who left, wait or pause on
-        a list that is asked for; they are who the count explains."""
+        a list that is asked for; they are who the count explains. `inner`: as another segment asks for them, which
+        is of whom it `holds`, whether they get mail or not."""
         musts, nots = self.parts(segment, loose=loose)
-        if not loose and not any(piece.is_list for piece in musts):
+        if not loose and not inner and not any(piece.is_list for piece in musts):
             musts.append(self.on_a_list(segment))
         start = most_selective(musts)
         sql, params = start.people if start and start.people else ("SELECT id FROM audience_subscriber", [])
@@ -158,7 +159,9 @@ class Compiler:
         if one.kind == "segment":
             inner = [self.segment(key) for key in one.values]
             if len(inner) == 1:  # its people can be listed, too
-                return replace(self.holds(inner[0], loose=loose), people=self.people(inner[0], loose=loose), size=MANY)
+                return replace(
+                    self.holds(inner[0], loose=loose), people=self.people(inner[0], loose=loose, inner=True), size=MANY
+                )
             return either([self.holds(segment, loose=loose) for segment in inner])
         if one.kind == "shape":
             sql, params = areas.holders(one.shape)
