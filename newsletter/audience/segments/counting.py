@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from newsletter.audience import dialect
 from newsletter.audience.segments.chosen import STEPS, Chosen
 from newsletter.audience.segments.pieces import Sql
@@ -55,7 +57,9 @@ def _asked(numbers: list[tuple[str, int, Sql]], few: list[tuple[str, Sql]]) -> d
         f"SELECT '{what}' AS what, '' AS label, {sign} * ({sql[0]}) AS people0{none}" for what, sign, sql in numbers
     ]
     texts += [f"SELECT '{what}', label, {_PEOPLE} FROM ({sql[0]}) AS few" for what, sql in few]
-    params = [value for _, _, sql in numbers for value in sql[1]] + [value for _, sql in few for value in sql[1]]
+    params: list[Any] = [value for _, _, sql in numbers for value in sql[1]] + [
+        value for _, sql in few for value in sql[1]
+    ]
     found: dict[str, dict[str, list[int]]] = {}
     with dialect.counting(), connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(texts), params)
