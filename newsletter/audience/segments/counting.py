@@ -24,7 +24,7 @@ def classes(chosen: Chosen, never: str, full: Sql | None) -> Classes:
     """
     numbers = [("on", sign, sql) for sign, sql in chosen.numbers()]
     numbers += [("strange", sign, sql) for sign, sql in chosen.strangers()]
-    few = [("odd", chosen.steps_of(chosen.odd())), ("never", chosen.steps_of((never, []), "person.reason"))]
+    few = [("odd", chosen.odd()), ("never", chosen.steps_of((never, []), "person.reason"))]
     if full:
         rested = (
             f"SELECT subscriber_id AS id FROM ({full[0]}) AS had"
