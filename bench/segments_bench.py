@@ -21,16 +21,17 @@ from newsletter.audience import dialect, segments, selecting, traits
 from newsletter.audience.models import MailingList, Subscriber, Trait
 
 many = int(sys.argv[2])
-wards = [f"Ward {n}" for n in range(40)]
+wards = [f"Ward {n}" for n in range(41)]
 Trait.objects.bulk_create([Trait(key="ward", value=ward) for ward in wards])
 Trait.objects.bulk_create([Trait(key="postcode", value=f"ZZ{n // 1000} {n % 1000}") for n in range(30_000)])
 first = {key: min(Trait.objects.filter(key=key).values_list("pk", flat=True)) for key in ("ward", "postcode")}
 one = {key: Trait.objects.create(key=key, value=value).pk for key, value in (("tags", "staff"), ("language", "cy"))}
 residents, monthly = (MailingList.objects.create(key=key) for key in ("all-residents", "monthly"))
+# What is true of every so many has no divisor in common, else all who left would read Welsh and be suppressed, too.
 numbers = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < %s) " % many
 held, many_of = ("json_object", "json_array") if dialect.is_sqlite() else ("jsonb_build_object", "jsonb_build_array")
-facts = (f"CASE WHEN n % 100 = 0 THEN {held}('ward', 'Ward ' || (n % 40), 'tags', {many_of}('staff'))"
-    f" ELSE {held}('ward', 'Ward ' || (n % 40)) END")
+facts = (f"CASE WHEN n % 97 = 0 THEN {held}('ward', 'Ward ' || (n % 41), 'tags', {many_of}('staff'))"
+    f" ELSE {held}('ward', 'Ward ' || (n % 41)) END")
 now = "CURRENT_TIMESTAMP"
 holding = f"INSERT INTO audience_holding (trait_id, subscriber_id) {numbers} SELECT "
 with connection.cursor() as cursor:
@@ -39,20 +40,19 @@ with connection.cursor() as cursor:
         f" created) {numbers} SELECT n, 'p' || n || '@example.org', 'p' || n || '@example.org', '', '', '',"
         f" CASE WHEN n % 5 = 0 THEN 'cy' ELSE '' END, {facts}, {now} FROM n",
         "INSERT INTO audience_subscription (list_id, subscriber_id, state, changed)"
-        f" {numbers} SELECT {residents.pk}, n, CASE WHEN n % 30 = 0 THEN 'left' ELSE 'confirmed' END, {now} FROM n",
+        f" {numbers} SELECT {residents.pk}, n, CASE WHEN n % 29 = 0 THEN 'left' ELSE 'confirmed' END, {now} FROM n",
         "INSERT INTO audience_subscription (list_id, subscriber_id, state, changed)"
         f" {numbers} SELECT {monthly.pk}, n, 'confirmed', {now} FROM n WHERE n % 3 = 0",
         f"INSERT INTO audience_suppression (canonical, scope, reason, at) {numbers} SELECT 'p' || n || '@example.org',"
-        f" 'bulk', 'gone', {now} FROM n WHERE n % 50 = 0",
-        f"{holding}{first['ward']} + n % 40, n FROM n ORDER BY 1, 2",
+        f" 'bulk', 'gone', {now} FROM n WHERE n % 47 = 0",
+        f"{holding}{first['ward']} + n % 41, n FROM n ORDER BY 1, 2",
         f"{holding}{first['postcode']} + n % 30000, n FROM n ORDER BY 1, 2",
-        f"{holding}{one['tags']}, n FROM n WHERE n % 100 = 0",
+        f"{holding}{one['tags']}, n FROM n WHERE n % 97 = 0",
         f"{holding}{one['language']}, n FROM n WHERE n % 5 = 0",
-        "ANALYZE",
     ):
         cursor.execute(sql)
     if not dialect.is_sqlite():
-        cursor.execute("VACUUM audience_holding, audience_subscription, audience_subscriber")  # as autovacuum does
+        cursor.execute("VACUUM ANALYZE")  # as autovacuum does; on SQLite nobody runs ANALYZE
 
 def timed(work, times=5):
     took = []
@@ -66,10 +66,20 @@ def kept(key, **parts):
     segments.save(found, key, key, parts)
     return lambda: selecting.explain(found, [key]).will_get
 
-on_list, staff = {"list": "all-residents"}, {"tag": "staff"}
-two_wards = kept("two-wards", include=[on_list], must=[{"field": "ward", "is": wards[:2]}], exclude=[staff])
-welsh = kept("welsh", include=[on_list], must=[{"language": "cy"}], exclude=[staff])
-most = kept("most", include=[on_list], must=[{"field": "ward", "is_not": wards[:2]}], exclude=[staff])
+on_list, staff, welsh = {"list": "all-residents"}, {"tag": "staff"}, {"language": "cy"}
+either_list, ward = {"list": ["all-residents", "monthly"]}, {"field": "ward", "is": wards[:2]}
+half, others = {"field": "ward", "is": wards[:20]}, {"field": "ward", "is_not": wards[:2]}
+SHAPES = {
+    "list, two wards of 41, not staff": dict(include=[on_list], must=[ward], exclude=[staff]),
+    "list, two wards, Welsh, not staff": dict(include=[on_list], must=[ward, welsh], exclude=[staff]),
+    "list, two wards, not Welsh": dict(include=[on_list], must=[ward], exclude=[welsh]),
+    "one of two lists, two wards, not staff": dict(include=[either_list], must=[ward], exclude=[staff]),
+    "staff of two wards, on any list": dict(include=[staff], must=[ward]),
+    "list, Welsh (a fifth), not staff": dict(include=[on_list], must=[welsh], exclude=[staff]),
+    "list, half of the wards, Welsh": dict(include=[on_list], must=[half, welsh]),
+    "list or two wards, Welsh, not staff": dict(include=[on_list, ward], must=[welsh], exclude=[staff]),
+    "list, not in two wards, not staff": dict(include=[on_list], must=[others], exclude=[staff]),
+}
 
 def plain():  # what one would write first: the facts as they stand on each person
     value = dialect.fact_text("person.attributes")
@@ -81,12 +91,8 @@ def plain():  # what one would write first: the facts as they stand on each pers
             [residents.pk, dialect.key("ward"), *wards[:2], '%%"staff"%%'.replace("%%", "%")])
         return cursor.fetchone()[0]
 
-said = {
-    "list, two wards of 40, not staff": timed(two_wards),
-    "list, Welsh (a fifth), not staff": timed(welsh),
-    "list, not in two wards, not staff": timed(most, 3),
-    "a list of everybody": timed(lambda: selecting.explain(found, ["all-residents"]).will_get, 3),
-}
+said = {what: timed(kept(f"s{number}", **parts)) for number, (what, parts) in enumerate(SHAPES.items())}
+said["a list of everybody"] = timed(lambda: selecting.explain(found, ["all-residents"]).will_get)
 said["memory"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 0)
 said["other"] = timed(plain, 3)
 
@@ -100,13 +106,8 @@ traits.rebuild()
 said["rebuild"] = (time.perf_counter() - began, many)
 print(json.dumps(said))
 """
-AIMS = {  # ms
-    "list, two wards of 40, not staff": 300.0,
-    "list, Welsh (a fifth), not staff": 1000.0,
-    "list, not in two wards, not staff": 2000.0,
-    "a list of everybody": 1000.0,
-    "traits of one person anew, of 30,000 values": 50.0,
-}
+SHAPE = 300.0  # ms, of every segment among a million
+AIMS = {"traits of one person anew, of 30,000 values": 50.0}
 
 
 def measured(url: str, many: int) -> dict[str, tuple[float, int]]:
@@ -133,8 +134,8 @@ def rows(database: str, found: dict[str, tuple[float, int]], many: int) -> list[
             "ours": f"{took:,.0f} ms",
             "other": f"{other:,.0f} ms" if what == first else "–",
             "ratio": f"{other / took:,.1f} ×" if what == first else "–",
-            "aim": f"≤ {AIMS[what] * max(1, many / 1_000_000):,.0f} ms" if what in AIMS else "–",
-            "ok": took <= AIMS.get(what, took) * max(1, many / 1_000_000),
+            "aim": f"≤ {AIMS.get(what, SHAPE) * max(1, many / 1_000_000):,.0f} ms",
+            "ok": took <= AIMS.get(what, SHAPE) * max(1, many / 1_000_000),
         }
         for what, (took, number) in found.items()
     ]

@@ -7,7 +7,8 @@ PostgreSQL; raw SQL reads both as text. Pieces only hold names of ours: every va
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 _ASKED = 0x61736B  # "ask": the family of PostgreSQL's advisory locks of one_at_a_time
@@ -42,6 +43,27 @@ def live(subscription: str) -> str:
     """An SQL condition: this subscription is confirmed and not paused now, so that mail goes to it."""
     row = subscription
     return f"{row}.state = 'confirmed' AND ({row}.paused_until IS NULL OR {row}.paused_until <= CURRENT_TIMESTAMP)"
+
+
+def odd(subscription: str) -> str:
+    """An SQL condition: this subscription brings no mail, or did not always. Word for word the condition of an index
+    (models.Subscription), else SQLite does not use it."""
+    return f"({subscription}.state IN ('pending', 'left') OR {subscription}.paused_until IS NOT NULL)"
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Inside, PostgreSQL plans for counting people. With its 4 MB a hash of 200,000 people goes to the disk, and pages
+    taken for four times as dear as the next one make it read whole tables for 20,000 people: 400 instead of 160 ms."""
+    if is_sqlite():
+        yield
+        return
+    from django.db import connection, transaction
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '64MB'; SET LOCAL random_page_cost = 1.1")
+        yield
+        cursor.execute("SET LOCAL work_mem TO DEFAULT; SET LOCAL random_page_cost TO DEFAULT")  # a caller may go on
 
 
 def fact(column: str) -> str:

@@ -28,7 +28,7 @@ def per_area(config: Config, lists: Sequence[str], every: Mapping[str, Known]) -
         ) AS held WHERE {reached}
         GROUP BY held.areas
     """  # noqa: S608 (pieces of our own)
-    with connection.cursor() as cursor:
+    with dialect.counting(), connection.cursor() as cursor:
         cursor.execute("SELECT id, value FROM audience_trait WHERE key = 'areas'")
         keys = {str(pk): value for pk, value in cursor.fetchall()}
         cursor.execute(sql, parameters)
@@ -49,19 +49,20 @@ def in_shape(config: Config, lists: Sequence[str], shape: Any) -> tuple[int, int
     postcodes = finding.inside(shape)
     inside, codes = finding.holders_of(postcodes)
     sql = f"SELECT count(*) FROM ({inside}) AS inside WHERE {reached}"  # noqa: S608 (pieces of our own)
-    with connection.cursor() as cursor:
+    with dialect.counting(), connection.cursor() as cursor:
         cursor.execute(sql, [*codes, *parameters])
         return int(cursor.fetchone()[0]), len(postcodes)
 
 
 def _reached(name: str, lists: Sequence[str]) -> tuple[str, list[Any]]:
     """SQL: this person would get a mailing to these lists. The same people as selecting.sql chooses (a test compares),
-    asked without a look at their wide rows: that took four seconds of a million on PostgreSQL, this a half."""
+    asked without a look at their wide rows: that took four seconds of a million on PostgreSQL, this a half. CROSS JOIN:
+    SQLite has no statistics and would look up a suppression for each of a million people."""
     marks = ", ".join(["%s"] * len(lists)) or "NULL"
     return (
         f"{name}.subscriber_id IN (SELECT subscription.subscriber_id FROM audience_subscription AS subscription"  # noqa: S608
         f" JOIN audience_mailinglist AS list ON list.id = subscription.list_id WHERE list.key IN ({marks})"
         f" AND {dialect.live('subscription')})"
         f" AND {name}.subscriber_id NOT IN (SELECT person.id FROM audience_suppression AS suppression"
-        " JOIN audience_subscriber AS person ON person.canonical = suppression.canonical)"
+        " CROSS JOIN audience_subscriber AS person WHERE person.canonical = suppression.canonical)"
     ), list(lists)

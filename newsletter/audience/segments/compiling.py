@@ -18,18 +18,20 @@ from django.db import connection
 from newsletter.audience import areas, dialect
 from newsletter.audience.dialect import live
 from newsletter.audience.models import MailingList, Trait
+from newsletter.audience.segments.chosen import Chosen
 from newsletter.audience.segments.known import Known
 from newsletter.audience.segments.model import Condition, Segment
 from newsletter.audience.segments.pieces import (
     MANY,
+    MANY_ON_A_SERVER,
     NO_ONE,
     NOBODY,
-    Chosen,
     Piece,
     Pieces,
     Sql,
     either,
     most_selective,
+    not_true,
     where,
 )
 from newsletter.audience.segments.storing import get
@@ -69,26 +71,27 @@ class Compiler:
                     named.update(dict.fromkeys(self.lists_of(inner)))
         return tuple(named) or tuple(self.config.lists)
 
-    def people(self, segment: Segment, *, loose: bool = False) -> Sql:
+    def people(self, segment: Segment, *, loose: bool = False, inner: bool = False) -> Sql:
         """SELECT of the ids (column id) of everybody in it, each once. `loose`: also those who left, wait or pause on
-        a list that is asked for; they are who the count explains."""
+        a list that is asked for; they are who the count explains. `inner`: as another segment asks for them, which
+        is of whom it `holds`, whether they get mail or not."""
         musts, nots = self.parts(segment, loose=loose)
-        if not loose and not any(piece.is_list for piece in musts):
+        if not loose and not inner and not any(piece.is_list for piece in musts):
             musts.append(self.on_a_list(segment))
         start = most_selective(musts)
         sql, params = start.people if start and start.people else ("SELECT id FROM audience_subscriber", [])
         asked, more = where(musts, nots, start)
         return (f"SELECT person.id FROM ({sql}) AS person WHERE {asked}", [*params, *more]) if asked else (sql, params)
 
-    def parts(self, segment: Segment, *, loose: bool = False, but: Sequence[Condition] = ()) -> tuple[Pieces, Pieces]:
-        """What must be true of somebody in it, and what must not; `but`: without these conditions."""
+    def parts(self, segment: Segment, *, loose: bool = False) -> tuple[Pieces, Pieces]:
+        """What must be true of somebody in it, and what must not."""
         nots = [self.piece(one) for one in segment.exclude]
-        several = [one for one in segment.include if one not in but] if len(segment.include) > 1 else []
+        several = segment.include if len(segment.include) > 1 else ()
         musts = [either([self.piece(one, loose=loose) for one in several])] if several else []
         for one in (*segment.must, *(segment.include if len(segment.include) == 1 else ())):
             if one.negated:  # those of whom it is true can be listed; those of whom it is not cannot
                 nots.append(self.piece(replace(one, negated=False)))
-            elif one not in but:
+            else:
                 musts.append(self.piece(one, loose=loose))
         return musts, nots
 
@@ -97,10 +100,17 @@ class Compiler:
         `asked_again`."""
         if self.asked_again(segment):
             return None
-        but = [one for part in self._parts_with_lists(segment) for one in part]
-        musts, nots = self.parts(segment, loose=True, but=but)
         lists = tuple(self.lists[key] for key in self.lists_of(segment) if key in self.lists)
-        return Chosen(lists, bool(but), musts, nots)
+        beside: list[Condition] = []
+        listed = self._parts_with_lists(segment)
+        for part in listed:  # one at most; being on one of its lists is asked for by Chosen
+            beside = [one for one in part if one.kind != "list"]
+            if part is segment.include:
+                segment = replace(segment, include=())
+            else:
+                segment = replace(segment, must=tuple(one for one in segment.must if one is not part[0]))
+        musts, nots = self.parts(segment, loose=True)
+        return Chosen(lists, bool(listed), musts, nots, either([self.piece(one) for one in beside]) if beside else None)
 
     def on_a_list(self, segment: Segment) -> Piece:
         """Whether a person gets mail through one of the segment's lists."""
@@ -123,7 +133,9 @@ class Compiler:
         if not listed:
             return None
         [first, *others] = listed
-        if not others and all(one.kind == "list" for one in first):
+        named = {key for one in first if one.kind == "list" for key in one.values}
+        inside = any(one.kind == "segment" and self._asks_for_lists(one) for one in first)
+        if not others and not inside and named.issuperset(self.lists_of(segment)):
             return None
         pieces = [either([self.piece(one) for one in part]) for part in listed]
         return Piece(
@@ -147,14 +159,16 @@ class Compiler:
         if one.kind == "segment":
             inner = [self.segment(key) for key in one.values]
             if len(inner) == 1:  # its people can be listed, too
-                return replace(self.holds(inner[0], loose=loose), people=self.people(inner[0], loose=loose), size=MANY)
+                return replace(
+                    self.holds(inner[0], loose=loose), people=self.people(inner[0], loose=loose, inner=True), size=MANY
+                )
             return either([self.holds(segment, loose=loose) for segment in inner])
         if one.kind == "shape":
             sql, params = areas.holders(one.shape)
             ids = sql.replace("holding.subscriber_id FROM", "holding.subscriber_id AS id FROM", 1)
             return Piece((_within(sql, "holding"), params), (ids, params), MANY // 2)
         made = {"got": self._got, "joined": self._joined}.get(one.kind, self._trait)(one)
-        return replace(made, holds=(f"(NOT {made.holds[0]})", made.holds[1]), people=None) if one.negated else made
+        return not_true(made) if one.negated else made
 
     def _list(self, one: Condition, *, loose: bool) -> Piece:
         ids = [self.lists[key] for key in one.values if key in self.lists]
@@ -164,7 +178,8 @@ class Compiler:
         once = "DISTINCT " if len(ids) > 1 else ""
         rows = f"FROM audience_subscription AS row WHERE {asked}"
         holds = f"EXISTS (SELECT 1 {rows} AND row.subscriber_id = {{who}})"
-        return Piece((holds, []), (f"SELECT {once}row.subscriber_id AS id {rows}", []), is_list=True)
+        people = f"SELECT {once}row.subscriber_id AS id {rows}"
+        return Piece((holds, []), (people, []), is_list=True, look_ups=len(ids))
 
     def _trait(self, one: Condition) -> Piece:
         """A tag, area, language or field, by the traits that it means; a long list of them is asked for by SQL."""
@@ -175,10 +190,12 @@ class Compiler:
         once = "DISTINCT " if len(ids) > 1 and one.kind in ("area", "tag") else ""
         listed = f"SELECT {once}row.subscriber_id AS id FROM audience_holding AS row WHERE row.trait_id {within}"
         holds = _within(f"SELECT row.subscriber_id FROM audience_holding AS row WHERE row.trait_id {within}", "row")
+        row = f"row.trait_id {within} AND row.subscriber_id = {{who}}"
+        looked_up = f"EXISTS (SELECT 1 FROM audience_holding AS row WHERE {row})"
         if len(ids) <= FEW:
-            row = f"row.trait_id {within} AND row.subscriber_id = {{who}}"
-            holds = f"EXISTS (SELECT 1 FROM audience_holding AS row WHERE {row})"
-        return Piece((holds, []), (listed, []), self._size(within))
+            holds = looked_up
+        size = self._size(within)
+        return Piece((holds, []), (listed, []), size, looked_up=(looked_up, []), look_ups=len(ids))
 
     def _traits(self, one: Condition) -> list[int]:
         key = _KEYS.get(one.kind, one.key)
@@ -203,11 +220,13 @@ class Compiler:
         return sorted(rows.values_list("pk", flat=True))
 
     def _size(self, within: str) -> int:
+        most = MANY if dialect.is_sqlite() else MANY_ON_A_SERVER
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT count(*) FROM (SELECT 1 FROM audience_holding WHERE trait_id {within} LIMIT {MANY + 1}) AS few"
+                f"SELECT count(*) FROM (SELECT 1 FROM audience_holding WHERE trait_id {within} LIMIT {most + 1}) AS few"
             )
-            return int(cursor.fetchone()[0])
+            found = int(cursor.fetchone()[0])
+        return found if found <= most else MANY + 1
 
     def _joined(self, one: Condition) -> Piece:
         parts: list[str] = []

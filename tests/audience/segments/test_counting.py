@@ -1,0 +1,106 @@
+"""How a segment is counted: one statement, from the side of the few, with the indexes that were made for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from newsletter.audience import dialect, segments, selecting, subscribing
+from tests.workspace import Workspace
+
+WARD = {"field": "ward", "is": ["North", "South"]}
+SHAPES: dict[str, dict[str, Any]] = {
+    "list-ward": {"include": [{"list": "all-residents"}], "must": [WARD], "exclude": [{"tag": "staff"}]},
+    "list-or-ward": {"include": [{"list": "all-residents"}, WARD], "exclude": [{"tag": "staff"}]},
+    "two-lists": {"include": [{"list": ["all-residents", "monthly"]}], "must": [{"language": "cy"}]},
+    "no-list": {"include": [{"tag": "staff"}], "must": [WARD]},
+}
+
+
+@pytest.fixture
+def counted(workspace: Workspace) -> Workspace:
+    workspace.people("a@example.org", "b@example.org", attributes={"ward": "North"})
+    workspace.people("b@example.org", "c@example.org", lists=("monthly",))
+    subscribing.suppress("b@example.org", "all", "gone", "mail")
+    for key, parts in SHAPES.items():
+        segments.save(workspace.config, key, key, parts)
+    return workspace
+
+
+def statements(workspace: Workspace, key: str) -> list[tuple[str, Any]]:
+    """The statements of a count that count people by why they get no mail."""
+    from django.db import connection
+
+    asked: list[tuple[str, Any]] = []
+
+    def heard(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        asked.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(heard):
+        selecting.explain(workspace.config, [key])
+    return [(sql, params) for sql, params in asked if "audience_suppression" in sql]
+
+
+@pytest.mark.parametrize("key", [*SHAPES, "all-residents"])
+def test_all_its_numbers_are_of_one_moment(counted: Workspace, key: str) -> None:
+    assert len(statements(counted, key)) == 1
+
+
+@pytest.mark.parametrize("key", [*SHAPES, "all-residents"])
+def test_sqlite_which_has_no_statistics_walks_over_the_suppressions_not_over_all_people(
+    counted: Workspace, key: str
+) -> None:
+    from django.db import connection
+
+    if not dialect.is_sqlite():
+        pytest.skip("PostgreSQL plans by statistics")
+    [(sql, params)] = statements(counted, key)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)
+        steps = [str(row[-1]) for row in cursor.fetchall()]
+    assert any("SCAN suppression" in step for step in steps)
+    assert not [step for step in steps if step.startswith("SCAN subscriber")]
+    assert any("subscription_odd" in step for step in steps), "who left is found by the short index"
+
+
+def test_postgresql_finds_whose_an_address_is_without_the_wide_table(workspace: Workspace) -> None:
+    from django.db import connection
+
+    if dialect.is_sqlite():
+        pytest.skip("SQLite has the number in every index")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '%%(canonical %%) INCLUDE (id)'", [])
+        assert cursor.fetchone()[0] == 1
+
+
+def test_the_memory_for_counting_is_given_back_inside_a_transaction(workspace: Workspace) -> None:
+    from django.db import connection, transaction
+
+    if dialect.is_sqlite():
+        pytest.skip("SQLite knows no such settings")
+
+    def memory() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW work_mem")
+            return str(cursor.fetchone()[0])
+
+    with transaction.atomic():
+        before = memory()
+        with dialect.counting():
+            assert memory() == "64MB" != before
+        assert memory() == before
+
+
+def test_a_segment_inside_another_means_everybody_it_asks_for_whether_or_not_they_get_mail(
+    counted: Workspace,
+) -> None:
+    """Dropped people are dropped on both databases, and for any number of them: once it depended on the plan."""
+    counted.people("d@example.org", lists=("monthly",), attributes={"tags": ["staff"]})
+    either = {"include": [{"list": "all-residents"}, {"tag": "staff"}]}
+    segments.save(counted.config, "inner", "Inner", either)
+    segments.save(
+        counted.config, "outer", "Outer", {"include": [{"list": "monthly"}], "exclude": [{"segment": "inner"}]}
+    )
+    assert selecting.explain(counted.config, ["outer"]).will_get == 1  # c alone: d is staff, b is suppressed
