@@ -258,7 +258,7 @@ def test_pause_resume_and_stop_are_in_the_log_by_name(workspace: Workspace, issu
     assert workspace.run("pause").exit == workspace.run("resume").exit == 0
     Mailing.objects.update(state="sending")
     assert workspace.run("stop", "--yes").exit == 0
-    assert [entry.what for entry in logbook.last(mailing, 3)] == ["paused", "resumed", "stopped"]
+    assert [entry.what for entry in logbook.last(mailing, 3)] == ["approved", "paused", "resumed", "stopped"]
     status = workspace.run("status").out
     assert f"Paused by {logbook.user()}" in status and f"Stopped for good by {logbook.user()}" in status
     log = json.loads(workspace.run("status", "--json").out)["log"]
