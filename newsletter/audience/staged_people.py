@@ -5,8 +5,6 @@ Nothing is compared with what may be there for somebody who is new: ON CONFLICT 
 more, 3 of 8 us a row on PostgreSQL.
 """
 
-# ruff: noqa: S608 - only constants of this file are put together; every value is a parameter
-
 from __future__ import annotations
 
 # One verdict per person, top down. A person whose every named list was left is left out altogether; a suppressed one
@@ -18,20 +16,22 @@ VERDICT = """CASE
         WHEN EXISTS (SELECT 1 FROM import_state AS theirs WHERE theirs.canonical = import_person.canonical AND rank > 1)
             THEN 'departed'
         ELSE coalesce((
-            SELECT CASE
-                WHEN count(wish.bit) > 0 AND count(wish.bit) = count(*) FILTER (WHERE old.state = 'left') THEN 'left'
-                WHEN count(wish.bit) > count(old.id)
-                    OR (import_person.name <> '' AND import_person.name <> known.name)
+            SELECT CASE (
+                SELECT CASE WHEN min(one.state) = 'left' AND max(one.state) = 'left' THEN 'left'
+                    WHEN min(one.state) = '' THEN 'more' END
+                FROM (SELECT coalesce((SELECT old.state FROM audience_subscription AS old
+                        WHERE old.list_id = list.list_id AND old.subscriber_id = known.id), '') AS state
+                    FROM import_list AS list WHERE (list.bit & import_person.lists) <> 0 LIMIT {no_limit}) AS one)
+                WHEN 'left' THEN 'left' WHEN 'more' THEN 'updated'
+                ELSE CASE WHEN (import_person.name <> '' AND import_person.name <> known.name)
                     OR (import_person.first_name <> '' AND import_person.first_name <> known.first_name)
                     OR (import_person.last_name <> '' AND import_person.last_name <> known.last_name)
                     OR (import_person.language <> '' AND import_person.language <> known.language)
                     OR (import_person.attributes <> '{}' AND import_person.attributes <> known.attributes AND
                         {merged} <> {merged_nothing})
-                THEN 'updated' ELSE 'unchanged' END
-            FROM audience_subscriber AS known
-            LEFT JOIN import_list AS wish ON (wish.bit & import_person.lists) <> 0
-            LEFT JOIN audience_subscription AS old ON old.list_id = wish.list_id AND old.subscriber_id = known.id
-            WHERE known.canonical = import_person.canonical GROUP BY known.id
+                    THEN 'updated' ELSE 'unchanged' END
+                END
+            FROM audience_subscriber AS known WHERE known.canonical = import_person.canonical
         ), 'new') END"""
 
 # Who they are here. For those about to change their rows are held until the transaction ends, as by every verb of
@@ -71,10 +71,11 @@ CHOICES = (
 )
 # The lists that these people are not on and have not left.
 CHOSEN = {
-    "new": "FROM import_met AS wish JOIN import_list AS list ON (list.bit & wish.lists) <> 0 WHERE wish.verdict = 'new'",
+    "new": """FROM import_met AS wish JOIN import_list AS list ON (list.bit & wish.lists) <> 0
+        WHERE wish.verdict = 'new'""",
     "updated": """FROM import_met AS wish JOIN import_list AS list ON (list.bit & wish.lists) <> 0
-        LEFT JOIN audience_subscription AS old ON old.list_id = list.list_id AND old.subscriber_id = wish.id
-        WHERE wish.verdict = 'updated' AND old.id IS NULL""",
+        WHERE wish.verdict = 'updated' AND (SELECT old.id FROM audience_subscription AS old
+            WHERE old.list_id = list.list_id AND old.subscriber_id = wish.id) IS NULL""",
 }
 # What a plain import writes for these words of CHOICES, and what one does that knows of another service.
 PLAIN = {"event": "'joined'", "state": "'confirmed'", "at": "%(now)s"}

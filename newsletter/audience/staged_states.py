@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from newsletter.audience import dialect
+
 Execute = Callable[[str, Any], None]
 Fetch = Callable[[str, Any], list[Any]]
 
@@ -39,7 +41,7 @@ _LEAVING = _LISTS.format(known="")
 _ANY = _LISTS.format(known="LEFT")  # those without a record here yet, too
 _REASON = "CASE theirs.state WHEN 'gone' THEN 'gone' WHEN 'complaint' THEN 'complaint' ELSE 'unsubscribed' END"
 _SCOPE = "CASE theirs.state WHEN 'gone' THEN 'all' ELSE 'bulk' END"
-_APPLY = (
+_NOBODY = (
     f"""
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
     SELECT wish.canonical, '', 'suppressed', 'import', NULL, %(why)s, '', coalesce(theirs.at, %(now)s), %(now)s {_NEVER}
@@ -55,6 +57,8 @@ _APPLY = (
         AND theirs.state = 'left' AND EXISTS (SELECT 1 FROM import_list AS list
             WHERE (list.bit & wish.lists) <> 0 AND NOT {_LATER_IT}) ON CONFLICT (canonical) DO NOTHING
     """,  # noqa: S608 (pieces of this file)
+)
+_SOMEBODY = (
     f"""
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
     SELECT wish.canonical, list.key, 'left', 'import', NULL, %(why)s, '', coalesce(theirs.at, %(now)s), %(now)s
@@ -68,9 +72,18 @@ _APPLY = (
 )
 
 
+_HOLD = """
+    SELECT known.id FROM import_person AS wish JOIN audience_subscriber AS known ON known.canonical = wish.canonical
+    WHERE wish.place > %(low)s AND wish.place <= %(high)s AND wish.verdict = 'departed' ORDER BY known.id
+"""
+
+
 def keep(execute: Execute, values: dict[str, Any]) -> None:
     """Write the departures of a batch, in the caller's transaction; whoever chose a list later stays on it."""
-    for statement in _APPLY:
+    for statement in _NOBODY:
+        execute(statement, values)
+    execute(f"{_HOLD} {dialect.held('known')}", values)  # who is erased meanwhile is not written about
+    for statement in _SOMEBODY:
         execute(statement, values)
 
 

@@ -122,6 +122,8 @@ class Stage:
                 " AS import_person"
             )
         self._execute("DROP TABLE import_read")
+        if not dialect.is_sqlite():
+            self._execute("ANALYZE import_person")  # nobody else counts temporary tables
         self._execute(
             "CREATE TEMP TABLE import_again AS SELECT later.place, later.row, earlier.row AS before, later.address"
             " FROM import_person AS earlier JOIN import_person AS later ON later.place = earlier.place + 1"
@@ -149,6 +151,12 @@ class Stage:
                 known = MailingList.objects.filter(key=key).values_list("id", flat=True).first()
             # A negative id stands for "not made yet": nobody can be on it.
             self._execute("INSERT INTO import_list VALUES (%s, %s, %s)", [known or -place - 1, key, 1 << place])
+        if not dialect.is_sqlite():
+            # Without numbers the comparison reads all people of a list for each person.
+            self._execute("ANALYZE import_list")
+            with transaction.atomic():  # alone: see _count_afresh
+                self._execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+                self._execute("ANALYZE audience_subscriber, audience_subscription")
 
     def classify(self) -> dict[str, int]:
         """Compare those that `sort` could not, and who was erased; returns people by verdict."""
@@ -186,6 +194,7 @@ class Stage:
         low, high = values["low"], values["high"]
         if not dialect.is_sqlite():  # SQLite has one writer anyway; pages and senders are not kept waiting
             self._execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            self._count_afresh()
             if high < self.size:  # the last batch waits for the disk, and with it for all before it
                 self._execute("SET LOCAL synchronous_commit TO off")
         with self._looking_up():
@@ -286,11 +295,15 @@ class Stage:
     def _verdict(self) -> str:
         merged = dialect.merged("known.attributes", "import_person.attributes")
         nothing = dialect.merged("known.attributes", "'{}'")  # the same spelling of what is known, for comparing
-        return staged_people.VERDICT.replace("{merged}", merged).replace("{merged_nothing}", nothing)
+        words = {"{merged}": merged, "{merged_nothing}": nothing, "{no_limit}": dialect.no_limit()}
+        verdict = staged_people.VERDICT
+        for word, sql in words.items():
+            verdict = verdict.replace(word, sql)
+        return verdict
 
     @contextmanager
     def _looking_up(self, *, sorting: bool = False) -> Iterator[None]:
-        """Inside, each person is looked up by an index, whatever PostgreSQL believes of how many there are."""
+        """Inside, each person is looked up by an index: a hash of all people, made anew for each batch, is dearer."""
         from django.db import transaction
 
         if dialect.is_sqlite():
@@ -333,6 +346,19 @@ class Stage:
             while batch := list(islice(once, BATCH)):  # read before it is written: both go over one connection
                 dialect.load(target, "import_person", f"place, {COLUMNS}", batch)
         self._execute("DROP TABLE import_same")
+
+    def _count_afresh(self) -> None:
+        """Count people again where PostgreSQL believes that there are next to none; needs LOCK.
+
+        An ANALYZE that runs while another import's first people are not yet committed sees their pages and no rows.
+        Believing it, each of our statements reads all people for each person: 218 s for 25,000, where two imports of
+        them at once end within 2.4 s.
+        """
+        from newsletter.audience.models import Subscriber, Subscription
+
+        tables = [model._meta.db_table for model in (Subscriber, Subscription)]
+        if self._fetch("SELECT 1 FROM pg_class WHERE relname = ANY(%s) AND reltuples < relpages", [tables]):
+            self._execute(f"ANALYZE {', '.join(tables)}")
 
     def _execute(self, statement: str, values: Any = ()) -> None:
         with self.connection.cursor() as cursor:
