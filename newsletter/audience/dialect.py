@@ -115,11 +115,6 @@ def held(row: str) -> str:
     return "" if is_sqlite() else f"FOR UPDATE OF {row}"
 
 
-def no_limit() -> str:
-    """All rows: after LIMIT, so that the ORDER BY of a subquery is done before anything outside of it."""
-    return "-1" if is_sqlite() else "ALL"
-
-
 def temporary(table: str) -> str:
     """The full name of a temporary table, so that no real one is ever meant."""
     return f"temp.{table}" if is_sqlite() else f"pg_temp.{table}"

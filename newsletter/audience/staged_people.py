@@ -16,13 +16,12 @@ VERDICT = """CASE
         WHEN EXISTS (SELECT 1 FROM import_state AS theirs WHERE theirs.canonical = import_person.canonical AND rank > 1)
             THEN 'departed'
         ELSE coalesce((
-            SELECT CASE (
-                SELECT CASE WHEN min(one.state) = 'left' AND max(one.state) = 'left' THEN 'left'
-                    WHEN min(one.state) = '' THEN 'more' END
-                FROM (SELECT coalesce((SELECT old.state FROM audience_subscription AS old
-                        WHERE old.list_id = list.list_id AND old.subscriber_id = known.id), '') AS state
-                    FROM import_list AS list WHERE (list.bit & import_person.lists) <> 0 LIMIT {no_limit}) AS one)
-                WHEN 'left' THEN 'left' WHEN 'more' THEN 'updated'
+            SELECT CASE (  -- of the lists that the file names: 1 = all were left, 3 = on one they never were
+                SELECT max(coalesce((SELECT CASE old.state WHEN 'left' THEN 1 ELSE 2 END
+                    FROM audience_subscription AS old
+                    WHERE old.list_id = list.list_id AND old.subscriber_id = known.id), 3))
+                FROM import_list AS list WHERE (list.bit & import_person.lists) <> 0)
+                WHEN 1 THEN 'left' WHEN 3 THEN 'updated'
                 ELSE CASE WHEN (import_person.name <> '' AND import_person.name <> known.name)
                     OR (import_person.first_name <> '' AND import_person.first_name <> known.first_name)
                     OR (import_person.last_name <> '' AND import_person.last_name <> known.last_name)
