@@ -110,11 +110,6 @@ def column_types() -> dict[str, str]:
     }
 
 
-def held(row: str) -> str:
-    """The end of a SELECT: nobody else changes these rows until the transaction ends. SQLite has one writer anyway."""
-    return "" if is_sqlite() else f"FOR UPDATE OF {row}"
-
-
 def temporary(table: str) -> str:
     """The full name of a temporary table, so that no real one is ever meant."""
     return f"temp.{table}" if is_sqlite() else f"pg_temp.{table}"

@@ -33,14 +33,27 @@ VERDICT = """CASE
             FROM audience_subscriber AS known WHERE known.canonical = import_person.canonical
         ), 'new') END"""
 
-# Who they are here. For those about to change their rows are held until the transaction ends, as by every verb of
-# `subscribing`: nobody else changes or erases them meanwhile, and so no choice can be written for nobody.
-MEET = """
-    INSERT INTO import_met (id, verdict, canonical, lists, attributes, language)
-    SELECT known.id, wish.verdict, wish.canonical, wish.lists, known.attributes, known.language
-    FROM import_person AS wish JOIN audience_subscriber AS known ON known.canonical = wish.canonical
-    WHERE wish.place > %(low)s AND wish.place <= %(high)s AND wish.verdict = '{verdict}' ORDER BY wish.place {held}
-"""
+# Look-ups are written as values, not as joins: whatever PostgreSQL believes of how many people there are (and it may
+# have counted them before this very import), it cannot turn one round and read the whole batch for each person.
+_KNOWN = "(SELECT known.{column} FROM audience_subscriber AS known WHERE known.canonical = wish.canonical{held})"
+_THESE = (
+    "FROM import_person AS wish WHERE wish.place > %(low)s AND wish.place <= %(high)s AND wish.verdict = '{verdict}'"
+)
+
+# Their rows are ours until the transaction ends, as by every verb of `subscribing`: nobody else changes or erases them
+# meanwhile, and so no choice can be written for nobody.
+_HELD = _KNOWN.format(column="id", held=" FOR UPDATE")
+HOLD = f"SELECT count(one.id) FROM (SELECT {_HELD} AS id {_THESE}) AS one"  # noqa: S608 (pieces of this file)
+# Who they are here, as the record is now.
+_MEET = "INSERT INTO import_met (id, verdict, canonical, lists, attributes, language) SELECT"
+MEET = {
+    "new": f"""{_MEET} {_KNOWN.format(column="id", held="")},
+        wish.verdict, wish.canonical, wish.lists, wish.attributes, wish.language {_THESE} ORDER BY wish.place""",
+    "updated": f"""{_MEET} {_KNOWN.format(column="id", held="")}, wish.verdict, wish.canonical, wish.lists,
+        {_KNOWN.format(column="attributes", held="")}, {_KNOWN.format(column="language", held="")}
+        {_THESE} ORDER BY wish.place""",
+}
+ERASED_MEANWHILE = "DELETE FROM import_met WHERE id IS NULL"
 NEW = """
     INSERT INTO audience_subscriber (canonical, address, name, first_name, last_name, language, attributes, created)
     SELECT canonical, address, name, first_name, last_name, language, attributes, %(now)s

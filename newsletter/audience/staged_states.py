@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from newsletter.audience import dialect
-
 Execute = Callable[[str, Any], None]
 Fetch = Callable[[str, Any], list[Any]]
 
@@ -41,7 +39,7 @@ _LEAVING = _LISTS.format(known="")
 _ANY = _LISTS.format(known="LEFT")  # those without a record here yet, too
 _REASON = "CASE theirs.state WHEN 'gone' THEN 'gone' WHEN 'complaint' THEN 'complaint' ELSE 'unsubscribed' END"
 _SCOPE = "CASE theirs.state WHEN 'gone' THEN 'all' ELSE 'bulk' END"
-_NOBODY = (
+_STOPS = (
     f"""
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
     SELECT wish.canonical, '', 'suppressed', 'import', NULL, %(why)s, '', coalesce(theirs.at, %(now)s), %(now)s {_NEVER}
@@ -58,7 +56,7 @@ _NOBODY = (
             WHERE (list.bit & wish.lists) <> 0 AND NOT {_LATER_IT}) ON CONFLICT (canonical) DO NOTHING
     """,  # noqa: S608 (pieces of this file)
 )
-_SOMEBODY = (
+_LEAVE = (
     f"""
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
     SELECT wish.canonical, list.key, 'left', 'import', NULL, %(why)s, '', coalesce(theirs.at, %(now)s), %(now)s
@@ -72,18 +70,15 @@ _SOMEBODY = (
 )
 
 
-_HOLD = """
-    SELECT known.id FROM import_person AS wish JOIN audience_subscriber AS known ON known.canonical = wish.canonical
-    WHERE wish.place > %(low)s AND wish.place <= %(high)s AND wish.verdict = 'departed' ORDER BY known.id
-"""
+def keep(execute: Execute, hold: Callable[[], None], values: dict[str, Any]) -> None:
+    """Write the departures of a batch, in the caller's transaction; whoever chose a list later stays on it.
 
-
-def keep(execute: Execute, values: dict[str, Any]) -> None:
-    """Write the departures of a batch, in the caller's transaction; whoever chose a list later stays on it."""
-    for statement in _NOBODY:
+    `hold`: makes the rows of these people ours, so that nobody erases who is written about.
+    """
+    for statement in _STOPS:
         execute(statement, values)
-    execute(f"{_HOLD} {dialect.held('known')}", values)  # who is erased meanwhile is not written about
-    for statement in _SOMEBODY:
+    hold()
+    for statement in _LEAVE:
         execute(statement, values)
 
 
