@@ -99,15 +99,23 @@ class MailingList(models.Model):
 
 
 class Subscription(models.Model):
-    """One person's choice of one list. A LEFT row stays for ever: it is what stops an import from undoing it."""
+    """One person's choice of one list. A LEFT row stays for ever: it is what stops an import from undoing it.
+
+    Who writes one holds the row of its person until the transaction ends (`subscribing.proof.held`, the import), and
+    who deletes a person does, too; a list is never deleted. So no constraint of the database need look both up: on
+    PostgreSQL that was 10 of 15 us a person of an import.
+    """
 
     class State(models.TextChoices):
         PENDING = "pending"  # asked for, not confirmed: gets nothing
         CONFIRMED = "confirmed"
         LEFT = "left"
 
-    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="subscriptions")
-    list = models.ForeignKey(MailingList, on_delete=models.PROTECT, db_index=False)  # the constraint's index serves
+    subscriber = models.ForeignKey(
+        Subscriber, on_delete=models.CASCADE, related_name="subscriptions", db_constraint=False
+    )
+    # The unique constraint's index serves.
+    list = models.ForeignKey(MailingList, on_delete=models.PROTECT, db_constraint=False, db_index=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.CONFIRMED)
     paused_until = models.DateTimeField(null=True)  # confirmed, but gets nothing before this moment
     changed = models.DateTimeField(auto_now=True)
@@ -147,15 +155,20 @@ class Wording(models.Model):
 class ConsentEvent(models.Model):
     """Append-only proof of every change: who, when, how, in which words."""
 
-    canonical = models.CharField(max_length=320, db_index=True)
+    canonical = models.CharField(max_length=320)
     list_key = models.CharField(max_length=100, blank=True, default="")  # "" = everything
     event = models.CharField(max_length=20)  # asked | joined | left | returned | paused | suppressed | lifted | …
     channel = models.CharField(max_length=20)  # import | one-click | page | mail | staff
-    wording = models.ForeignKey(Wording, on_delete=models.PROTECT, null=True, db_index=False)  # what they were shown
+    # What they were shown. Words are never deleted, so no constraint looks them up for each proof of an import.
+    wording = models.ForeignKey(Wording, on_delete=models.PROTECT, null=True, db_constraint=False, db_index=False)
     why = models.TextField(blank=True, default="")  # our own words: the file, the message, the reason
     by = models.CharField(max_length=100, blank=True, default="")  # the colleague who did it; "" = they, or we by rule
     at = models.DateTimeField(default=timezone.now)  # when they chose; an import may bring an earlier date
     recorded = models.DateTimeField(default=timezone.now)  # when it was written down here
+
+    class Meta:
+        # Not db_index: that would be two on PostgreSQL, and the one for LIKE is never asked.
+        indexes = [models.Index(fields=["canonical"], name="proofs_of_an_address")]
 
 
 class Suppression(models.Model):

@@ -44,7 +44,7 @@ _REASON = "CASE theirs.state WHEN 'gone' THEN 'gone' WHEN 'complaint' THEN 'comp
 _SCOPE = "CASE theirs.state WHEN 'gone' THEN 'all' ELSE 'bulk' END"
 # The proof says when it happened there; the record when we learned it (as subscribing.suppress_all): who was mailed
 # from here until then was not mailed against our knowledge (law L4).
-_APPLY = (
+_STOPS = (
     f"""
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
     SELECT wish.canonical, '', 'suppressed', 'import', NULL, %(why)s, '', coalesce(theirs.at, %(now)s), %(now)s {_NEVER}
@@ -60,6 +60,8 @@ _APPLY = (
         AND theirs.state = 'left' AND EXISTS (SELECT 1 FROM import_list AS list
             WHERE (list.bit & wish.lists) <> 0 AND NOT {_LATER_IT}) ON CONFLICT (canonical) DO NOTHING
     """,  # noqa: S608 (pieces of this file)
+)
+_LEAVE = (
     f"""
     INSERT INTO audience_consentevent (canonical, list_key, event, channel, wording_id, why, by, at, recorded)
     SELECT wish.canonical, list.key, 'left', 'import', NULL, %(why)s, '', coalesce(theirs.at, %(now)s), %(now)s
@@ -73,9 +75,15 @@ _APPLY = (
 )
 
 
-def keep(execute: Execute, values: dict[str, Any]) -> None:
-    """Write the departures of a batch, in the caller's transaction; whoever chose a list later stays on it."""
-    for statement in _APPLY:
+def keep(execute: Execute, hold: Callable[[], None], values: dict[str, Any]) -> None:
+    """Write the departures of a batch, in the caller's transaction; whoever chose a list later stays on it.
+
+    `hold`: makes the rows of these people ours, so that nobody erases who is written about.
+    """
+    for statement in _STOPS:
+        execute(statement, values)
+    hold()
+    for statement in _LEAVE:
         execute(statement, values)
 
 

@@ -19,24 +19,24 @@ LONGEST = 200  # characters of a value; nobody chooses people by a longer one, a
 BATCH = 50_000  # people in one statement of `rebuild`
 LANGUAGE = "language"
 
-# (subscriber_id, key, value) of the people called `person`; {people} chooses them.
+# (subscriber_id, key, value) of the people called `person` in {table}; {people} chooses them.
 _FACTS = {
     "sqlite": """
         SELECT person.id AS subscriber_id, fact.key AS key, CAST(one.value AS text) AS value
-        FROM audience_subscriber AS person, json_each(person.attributes) AS fact,
+        FROM {table} AS person, json_each(person.attributes) AS fact,
             json_each(CASE WHEN fact.type = 'array' THEN fact.value ELSE json_array(fact.value) END) AS one
         WHERE {people} AND length(one.value) BETWEEN 1 AND 200 AND length(fact.key) <= 100
     """,
     "postgresql": """
         SELECT person.id AS subscriber_id, fact.key AS key, one.value AS value
-        FROM audience_subscriber AS person, jsonb_each(person.attributes) AS fact(key, value),
+        FROM {table} AS person, jsonb_each(person.attributes) AS fact(key, value),
             jsonb_array_elements_text(CASE WHEN jsonb_typeof(fact.value) = 'array' THEN fact.value
                 ELSE jsonb_build_array(fact.value) END) AS one(value)
         WHERE {people} AND length(one.value) BETWEEN 1 AND 200 AND length(fact.key) <= 100
     """,
 }
 _LANGUAGES = """
-    UNION ALL SELECT person.id, 'language', person.language FROM audience_subscriber AS person
+    UNION ALL SELECT person.id, 'language', person.language FROM {table} AS person
     WHERE {people} AND person.language <> ''
 """
 
@@ -121,9 +121,12 @@ def _fill(cursor: Any, after: int, until: int) -> None:
     )
 
 
-def facts_sql(people: str) -> str:
-    """SELECT of (subscriber_id, key, value) of the people called `person` whom a condition chooses."""
-    return (_FACTS[connection.vendor] + _LANGUAGES).format(people=people)
+def facts_sql(people: str, table: str = "audience_subscriber") -> str:
+    """SELECT of (subscriber_id, key, value) of the people called `person` whom a condition chooses.
+
+    `table`: where their id, attributes and language stand.
+    """
+    return (_FACTS[connection.vendor] + _LANGUAGES).format(people=people, table=table)
 
 
 def _facts(subscriber_id: int) -> list[tuple[str, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.audience import subscribing
+from newsletter.audience import erasing, subscribing
+from newsletter.audience.models import Subscriber, Subscription
 from newsletter.audience.subscribing import Change
 from tests.workspace import Workspace
 
@@ -91,3 +92,21 @@ def test_staff_can_lift_any_suppression_and_the_reason_is_kept(workspace: Worksp
 def test_a_slip_in_the_reason_is_our_bug_and_raises(workspace: Workspace) -> None:
     with pytest.raises(ValueError, match="bulk/tired"):
         subscribing.suppress(SAM, "bulk", "tired", "staff")
+
+
+def test_who_is_erased_between_being_found_and_being_held_is_made_anew(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.people("sam@example.org")
+    found = Subscriber.objects.get()
+    real = Subscriber.objects.get_or_create
+
+    def erased_meanwhile(**what: object) -> tuple[Subscriber, bool]:
+        monkeypatch.setattr(Subscriber.objects, "get_or_create", real)
+        erasing.erase(["sam@example.org"])
+        return found, False
+
+    monkeypatch.setattr(Subscriber.objects, "get_or_create", erased_meanwhile)
+    assert subscribing.ask("sam@example.org", "sam@example.org", ["monthly"], "page").changed
+    assert list(Subscription.objects.values_list("subscriber__canonical", "state")) == [("sam@example.org", "pending")]
+    assert Subscriber.objects.get().pk != found.pk

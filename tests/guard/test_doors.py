@@ -19,7 +19,7 @@ SQL = re.compile(
 # The doors, each with what makes sure that a proof is left.
 DOORS = {
     "newsletter/audience/subscribing/": "every verb writes its own",
-    "newsletter/audience/staging.py": "an import writes person, proof and subscription in one transaction",
+    "newsletter/audience/staged_people.py": "an import writes person, proof and subscription in one transaction",
     "newsletter/audience/staged_states.py": "the same, for who left at another service",
     "newsletter/audience/erasing.py": "takes the proofs away, and leaves one that says so",
     "newsletter/audience/never.py": "before a freeze: an erased person in the list is never-mailed by name, too",

@@ -10,7 +10,7 @@ from django.db import transaction
 from newsletter import settings
 from newsletter.audience import facts as known_facts
 from newsletter.audience import never, traits
-from newsletter.audience.models import Subscriber, Subscription
+from newsletter.audience.models import Subscription
 from newsletter.audience.subscribing import proof
 from newsletter.audience.subscribing.joining import lift_own
 from newsletter.audience.subscribing.proof import LEFT, Change
@@ -88,7 +88,7 @@ def add(
             return Change(False, (), suppressed=True, why="suppressed")
         new = False
         if person is None:
-            person, new = Subscriber.objects.get_or_create(canonical=canonical, defaults={"address": address})
+            person, new = proof.made(canonical, address)
         if new:
             known_facts.put(person, facts or {})
             person.save()

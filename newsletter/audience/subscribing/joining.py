@@ -9,7 +9,6 @@ from django.db import transaction
 
 from newsletter.audience import facts as known_facts
 from newsletter.audience import never, traits
-from newsletter.audience.models import Subscriber
 from newsletter.audience.subscribing import proof
 from newsletter.audience.subscribing.proof import ALL, BULK, OWN, PENDING, Change
 
@@ -32,8 +31,7 @@ def ask(
     if stop and stop.scope == ALL:
         return Change(False, (), suppressed=True, why="suppressed")
     with transaction.atomic():
-        person, new = Subscriber.objects.get_or_create(canonical=canonical, defaults={"address": address})
-        proof.held(canonical)
+        person, new = proof.made(canonical, address)
         if new:
             known_facts.put(person, facts or {})
             person.save()

@@ -48,6 +48,17 @@ def held(canonical: str) -> Subscriber | None:
     return person
 
 
+def made(canonical: str, address: str) -> tuple[Subscriber, bool]:
+    """The person of this very address, made where there is none, and whether they were made now; held as by `held`."""
+    while True:
+        person, new = Subscriber.objects.get_or_create(canonical=canonical, defaults={"address": address})
+        if new:
+            return person, True
+        if known := Subscriber.objects.select_for_update().filter(pk=person.pk, canonical=canonical).first():
+            return known, False
+        # Else they were erased, or moved to another address, after they were found and before they were held.
+
+
 def subscription(person: Subscriber, key: str, state: str) -> tuple[Subscription, bool]:
     """The person's row for a list, made in this state where there is none; and whether it was made now."""
     chosen = quickly.first(MailingList, "key = %s", [key]) or MailingList.objects.get_or_create(key=key)[0]
