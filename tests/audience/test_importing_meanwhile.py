@@ -15,9 +15,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from newsletter.audience import erasing, importing, staging, subscribing, traits
+from newsletter.audience import importing, staging, subscribing, traits
 from newsletter.audience.importing import Counts
-from newsletter.audience.models import ConsentEvent, Subscriber, Subscription, Suppression
+from newsletter.audience.models import ConsentEvent, Subscriber, Subscription
 from tests.audience.test_importing import CONSENT, everything, imported, newsletter, plan_of
 from tests.workspace import Workspace
 
@@ -66,18 +66,6 @@ def test_who_signs_up_while_the_batch_with_them_is_written_is_known_then(
     ]
     proofs = ConsentEvent.objects.filter(canonical=sam.canonical).order_by("id").values_list("list_key", "event")
     assert list(proofs) == [("monthly", "asked"), ("all-residents", "joined")]
-
-
-def test_who_is_erased_while_the_batch_with_them_is_written_leaves_nothing(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workspace.people("sam@example.org", "jo@example.org")
-    plan = plan_of(workspace, "email,ward\nsam@example.org,North\njo@example.org,South\n", "monthly")
-    assert plan.counts.updated == 2
-    meanwhile(plan, monkeypatch, lambda: erasing.erase(["sam@example.org"]))
-    assert [person.canonical for person in Subscriber.objects.all()] == ["jo@example.org"]
-    assert not ConsentEvent.objects.filter(canonical="sam@example.org").exists()
-    assert Subscription.objects.count() == 2 and Suppression.objects.get().reason == "erased"
 
 
 def test_who_leaves_while_the_batch_with_them_is_written_stays_off(
