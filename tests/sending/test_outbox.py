@@ -157,8 +157,15 @@ def statements(outbox: Outbox) -> Iterator[list[str]]:
         said.append(sql)
         return prepared(self, sql, params)
 
+    say = Store._say
+
+    def saying(self: Store, words: str) -> None:
+        said.append(words)
+        say(self, words)
+
     with outbox.store.connection.execute_wrapper(note), pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "prepared", noted)
+        patch.setattr(Store, "_say", saying)
         yield said
 
 

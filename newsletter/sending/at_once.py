@@ -1,0 +1,68 @@
+"""PostgreSQL: the answers and starts of one commit, and their tally, in one statement that is planned once."""
+
+# ruff: noqa: S608 - the SQL is put together from constants of this file; every value is a parameter
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from newsletter.sending import tally
+from newsletter.sending.store import Run, Store
+
+if TYPE_CHECKING:
+    from newsletter.sending.outbox import Leased, Result
+
+# What each answer says by itself; and what many answers of one commit share: then it is sent and read once, not for
+# each of them (with all thirteen columns a row, reading them was 3.4 us of a row's 10).
+_OWN = ("bigint", "integer", "integer", "text", "text")
+_SHARED = ("integer", "text", "text", "text", "smallint", "integer", "text", "text", "text", "timestamptz")
+
+
+class AtOnce:
+    """The one statement of a mailing and a worker. Each more would be a round trip for the whole group."""
+
+    def __init__(self, store: Store, mailing: int, worker: str, gone: str) -> None:
+        self.store = store
+        self._last = (mailing, mailing, worker)
+        own, _ = store.table("r", _OWN, ())
+        shared, _ = store.table("k", _SHARED, ())
+        mine, _ = store.table("mine", ("bigint", "integer"), ())
+        self._sql = (
+            "WITH kept AS (UPDATE sending_delivery AS d SET state = k.column3, reason = k.column4,"
+            " reply_code = k.column5, reply_text = r.column4, tries = d.tries + k.column6, relay = k.column7,"
+            " provider = k.column8, proof = k.column9, remote_id = r.column5, due = k.column10, leased_until = NULL,"
+            f" changed = {store.clock()} FROM {own} JOIN {shared} ON k.column1 = r.column3"
+            " WHERE d.id = r.column1 AND d.attempt = r.column2 AND d.state = k.column2"
+            " RETURNING d.id, k.column2 AS before, d.state AS after),"
+            f" begun AS (UPDATE sending_delivery AS d SET state = 'inflight', changed = {store.clock()}"
+            f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
+            f" AND NOT {gone}"
+            " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = %s AND m.state = 'sending') RETURNING d.id),"
+            " moves (state, people) AS (SELECT before, -1 FROM kept UNION ALL SELECT after, 1 FROM kept"
+            " UNION ALL SELECT 'leased', -1 FROM begun UNION ALL SELECT 'inflight', 1 FROM begun),"
+            " told AS (INSERT INTO sending_tally (mailing_id, worker, state, people)"
+            " SELECT CAST(%s AS bigint), CAST(%s AS text), state, SUM(people) FROM moves GROUP BY state"
+            f" HAVING SUM(people) <> 0 ORDER BY state {tally.ADD})"
+            " SELECT ARRAY(SELECT id FROM begun), ARRAY(SELECT id FROM kept)"
+        )
+
+    def put(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
+        """As Outbox.write: the ids that may start, and those whose result was kept."""
+        kinds: dict[tuple[Any, ...], int] = {}
+        own = []
+        for one in results:
+            id_, attempt, before = one.known()
+            state, reason, code, text, *more = one.said()
+            due = one.due if one.state == "deferred" else None
+            kind = kinds.setdefault((before, state, reason, code, *more, due), len(kinds))
+            own.append((id_, attempt, kind, text, one.remote_id[:200]))
+        settled = {id_ for id_, *_ in own}
+        mine = [(row.id, row.attempt) for row in starts if row.id not in settled]  # a row changes once a statement
+        arrays = (
+            *self.store.arrays(_OWN, own),
+            *self.store.arrays(_SHARED, [(number, *shared) for shared, number in kinds.items()]),
+            *self.store.arrays(("bigint", "integer"), mine),
+        )
+        [(begun, kept)] = run.prepared(self._sql, (*arrays, *self._last)).fetchall()
+        return set(begun), set(kept)
