@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from newsletter.sending import tally
-from newsletter.sending.store import Run, Store
+from newsletter.sending.store import ENDED, Run, Store
 
 if TYPE_CHECKING:
     from newsletter.sending.outbox import Leased, Result
@@ -37,7 +37,8 @@ class AtOnce:
             " RETURNING d.id, k.column2 AS before, d.state AS after),"
             f" begun AS (UPDATE sending_delivery AS d SET state = 'inflight', changed = {store.clock()}"
             f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
-            f" AND NOT {gone}"
+            # Whether they have left was asked at the lease: while nobody else has written, it holds (3 us a person).
+            f" AND ((SELECT {ENDED} = CAST(%s AS bigint)) OR NOT {gone})"
             " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = %s AND m.state = 'sending') RETURNING d.id),"
             " moves (state, people) AS (SELECT before, -1 FROM kept UNION ALL SELECT after, 1 FROM kept"
             " UNION ALL SELECT 'leased', -1 FROM begun UNION ALL SELECT 'inflight', 1 FROM begun),"
@@ -47,15 +48,17 @@ class AtOnce:
             " SELECT ARRAY(SELECT id FROM begun), ARRAY(SELECT id FROM kept)"
         )
 
-    def put(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
-        """As Outbox.write: the ids that may start, and those whose result was kept."""
+    def put(
+        self, run: Run, starts: Sequence[Leased], results: Sequence[Result], held: Mapping[int, int]
+    ) -> tuple[set[int], set[int]]:
+        """As Outbox.write: the ids that may start, and those whose result was kept. `held`: Run.version at which it was
+        asked whether a leased person has left."""
         kinds: dict[tuple[Any, ...], int] = {}
         own = []
         for one in results:
-            id_, attempt, before = one.known()
-            state, reason, code, text, *more = one.said()
+            state, reason, code, text, *more, id_, attempt, before = one.told(None)
             due = one.due if one.state == "deferred" else None
-            kind = kinds.setdefault((before, state, reason, code, *more, due), len(kinds))
+            kind = kinds.setdefault((before, state, reason, code, *more[:4], due), len(kinds))
             own.append((id_, attempt, kind, text, one.remote_id[:200]))
         settled = {id_ for id_, *_ in own}
         mine = [(row.id, row.attempt) for row in starts if row.id not in settled]  # a row changes once a statement
@@ -64,5 +67,11 @@ class AtOnce:
             *self.store.arrays(_SHARED, [(number, *shared) for shared, number in kinds.items()]),
             *self.store.arrays(("bigint", "integer"), mine),
         )
-        [(begun, kept)] = run.prepared(self._sql, (*arrays, *self._last)).fetchall()
+        [(begun, kept)] = run.prepared(self._sql, (*arrays, self._ended(starts, held), *self._last)).fetchall()
         return set(begun), set(kept)
+
+    def _ended(self, starts: Sequence[Leased], held: Mapping[int, int]) -> str:
+        """How many transactions have ended if nobody but us has written since all of these were leased."""
+        versions = {held.get(row.id, -1) for row in starts}
+        version = versions.pop() if len(versions) == 1 else -1
+        return str(version + self.store.own) if version >= 0 else "-1"

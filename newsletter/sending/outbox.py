@@ -16,6 +16,7 @@ from django.utils import timezone
 from newsletter.sending import relay_days, tally
 from newsletter.sending.at_once import AtOnce
 from newsletter.sending.models import OF_MAILING, STATES, Delivery, Mailing
+from newsletter.sending.row_by_row import RowByRow
 from newsletter.sending.store import Run, Store, loaded
 from newsletter.sending.taking import LEASE, Row, Taken, Taker
 
@@ -54,17 +55,13 @@ class Result(NamedTuple):
     provider: str = ""
     relay: str = ""
 
-    def known(self) -> tuple[int, int, str]:
-        """What the row must be for this result to be written."""
-        id_, attempt, *_ = self.row
-        return id_, attempt, "inflight" if self.begun else "leased"
-
-    def said(self) -> tuple[Any, ...]:
-        """What is written, in the order of the columns of Outbox._settle."""
-        _, state, _, reason, code, text, _, _, tried, provider, relay = self
+    def told(self, now: Any) -> tuple[Any, ...]:
+        """What is written (the columns of RowByRow._settle), and what the row must be for that: id, attempt, state."""
+        row, state, begun, reason, code, text, _, _, tried, provider, relay = self
         state = str(state)
         proof = "answer" if state == "accepted" else ""
-        return state, reason[:300], code or None, text[:2000], 1 if tried else 0, relay[:40], provider[:60], proof
+        said = (state, reason[:300], code or None, text[:2000], 1 if tried else 0, relay[:40], provider[:60], proof)
+        return *said, now, row[0], row[1], "inflight" if begun else "leased"
 
 
 class Outbox:
@@ -80,7 +77,7 @@ class Outbox:
         self.on_the_disk = survives == "power"
         self.taker = Taker(store, mailing, self.worker)
         self.gone, self.why = self.taker.gone, self.taker.why
-        self.at_once = None if store.is_sqlite else AtOnce(store, self.mailing, self.worker, self.gone)
+        self.writing = (RowByRow if store.is_sqlite else AtOnce)(store, self.mailing, self.worker, self.gone)
         # What is leased to us or in flight → Run.version when it was asked whether its person has left.
         self.held: dict[int, int] = {}
 
@@ -102,6 +99,7 @@ class Outbox:
             return taken
 
         taken = self.store.together(work)
+        self.store.own += bool(taken.waiting or taken.due)
         self.taker.keep(taken)
         leased = [_leased(row, False) for row in taken.waiting if row[2] == "leased"]
         again = [_leased(row, True) for row in taken.due if row[2] == "leased"]
@@ -134,8 +132,10 @@ class Outbox:
         the row is no longer ours. One commit for all connections that were answered at the same moment.
         """
 
+        put = self.writing.put
+
         def work(run: Run) -> tuple[set[int], set[int]]:
-            begun, kept = self._put(run, starts, results) if starts or results else (set(), set())
+            begun, kept = put(run, starts, results, self.held) if starts or results else (set(), set())
             for relay, people in (days or {}).items():
                 relay_days.add(SimpleNamespace(execute=run), relay, people, relay_days.today())
             return begun, kept
@@ -144,70 +144,12 @@ class Outbox:
         # though their body had left would be mailed twice in silence. Results alone are safe to forget: their
         # person is found in flight, which is uncertain, and never mailed again by itself.
         begun, kept = self.store.together(work, on_the_disk=bool(starts) and self.on_the_disk)
+        self.store.own += bool(begun or kept)
         for one in results:
             self.held.pop(one.row.id, None)
             if one.state == "pending" and one.row.id in kept:
                 self.taker.back.add(one.row.id)
         return begun, kept
-
-    def _put(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
-        if self.at_once:
-            return self.at_once.put(run, starts, results)
-        moves: Counter[str] = Counter()
-        kept = self._settle(run, results) if results else set()
-        begun = self._begin(run, starts) if starts else set()
-        written = results if len(kept) == len(results) else [one for one in results if one.row.id in kept]
-        moves.update([one.state for one in written])
-        moves.subtract(["inflight" if one.begun else "leased" for one in written])
-        moves["leased"] -= len(begun)
-        moves["inflight"] += len(begun)
-        self._moved(run, moves)
-        return begun, kept
-
-    def _begin(self, run: Run, starts: Sequence[Leased]) -> set[int]:
-        if not run.all("SELECT 1 FROM sending_mailing WHERE id = %s AND state = 'sending'", [self.mailing]):
-            return set()
-        [now] = run.moments(0)
-        # Whether they have left was asked when they were leased, and holds while nobody else has written anything:
-        # then it is not asked again (2 us a person). Our own connection writes to the ledger alone.
-        version = run.version()
-        held = self.held.get
-        asked = [row for row in starts if held(row.id) != version]
-        known = [row for row in starts if held(row.id) == version] if asked else starts
-        mine = "SET state = 'inflight', changed = %s WHERE id = %s AND attempt = %s AND state = 'leased'"
-        begun: set[int] = set()
-        for rows, sql in (
-            (known, f"UPDATE sending_delivery {mine}"),
-            (asked, f"UPDATE sending_delivery AS d {mine} AND NOT {self.gone}"),
-        ):
-            done = run.each(sql, [(now, id_, attempt) for id_, attempt, *_ in rows]) if rows else []
-            begun.update([row.id for row, did in zip(rows, done, strict=True) if did])
-        return begun
-
-    def _settle(self, run: Run, results: Sequence[Result]) -> set[int]:
-        [now] = run.moments(0)
-        kept: set[int] = set()
-        # `due` and `remote_id` have indexes, so they are written for those who have one and for nobody else.
-        kinds: dict[str, list[Result]] = {}
-        for one in results:
-            column = "due" if one.state == "deferred" else "remote_id" if one.remote_id else ""
-            kinds.setdefault(column, []).append(one)
-        for column, rows in kinds.items():
-            own = f"{column} = %s, " if column else ""
-            done = run.each(
-                f"UPDATE sending_delivery SET {own}state = %s, reason = %s, reply_code = %s, reply_text = %s,"
-                " tries = tries + %s, relay = %s, provider = %s, proof = %s, leased_until = NULL,"
-                " changed = %s WHERE id = %s AND attempt = %s AND state = %s",
-                [(*self._indexed(column, one), *one.said(), now, *one.known()) for one in rows],
-            )
-            kept.update([one.row.id for one, did in zip(rows, done, strict=True) if did])
-        return kept
-
-    def _indexed(self, column: str, one: Result) -> tuple[Any, ...]:
-        """The value of the column that only some results have."""
-        if column == "due":
-            return (self.store.time(one.due) if one.due else None,)
-        return (one.remote_id[:200],) if column else ()
 
     def _mine(self, rows: Sequence[Leased]) -> tuple[str, list[Any]]:
         return self.store.table("mine", ("bigint", "integer"), [(row.id, row.attempt) for row in rows])
