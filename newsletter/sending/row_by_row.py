@@ -25,9 +25,10 @@ class RowByRow:
         self._now = (
             f"SELECT {store.clock()}, EXISTS (SELECT 1 FROM sending_mailing WHERE id = %s AND state = 'sending')"
         )
-        mine = "SET state = 'inflight', changed = %s WHERE id = %s AND attempt = %s AND state = 'leased'"
-        self._known = f"UPDATE sending_delivery {mine}"
-        self._asked = f"UPDATE sending_delivery AS d {mine} AND NOT {gone}"
+        begin = "UPDATE sending_delivery AS d SET state = 'inflight', changed = %s WHERE"
+        self._known = f"{begin} id = %s AND attempt = %s AND state = 'leased'"
+        self._asked = f"{self._known} AND NOT {gone}"
+        self._neighbours = f"{begin} id >= %s AND id <= %s AND attempt = %s AND state = 'leased'"
 
     def put(
         self, run: Run, starts: Sequence[Leased], results: Sequence[Result], held: Mapping[int, int]
@@ -53,10 +54,20 @@ class RowByRow:
         known = [row for row in starts if when(row.id) == version] if asked else starts
         begun: set[int] = set()
         for rows, sql in ((known, self._known), (asked, self._asked)):
-            if rows:
+            if rows and not (rows is known and self._begin_neighbours(run, known, now, begun)):
                 done = run.each(sql, [(now, id_, attempt) for id_, attempt, *_ in rows])
                 begun.update(compress([row.id for row in rows], done))
         return begun
+
+    def _begin_neighbours(self, run: Run, rows: Sequence[Leased], now: str, begun: set[int]) -> bool:
+        """All of them by one UPDATE where nobody else's id lies between theirs: half of what row by row costs."""
+        ids, attempts = {row.id for row in rows}, {row.attempt for row in rows}
+        first, last = min(ids), max(ids)
+        if run.singly or last - first + 1 != len(rows) or len(attempts) > 1:
+            return False
+        run.whole(self._neighbours, (now, first, last, *attempts), len(rows))
+        begun |= ids
+        return True
 
     def _settle(self, run: Run, results: Sequence[Result], now: str) -> set[int]:
         kept: set[int] = set()

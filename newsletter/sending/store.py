@@ -69,12 +69,16 @@ class Run:
                 raise SomeUnchanged
             return [True] * len(rows)
 
+    def whole(self, sql: str, params: Sequence[Any], people: int) -> None:
+        """SQLite: one statement that must change so many rows; else everything is done again, row by row."""
+        with self.store.connection.wrap_database_errors:
+            if self.store.connection.connection.execute(_sqlite(sql), params).rowcount != people:
+                raise SomeUnchanged
+
     def all(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         """SQLite: the rows of one SELECT, past Django's cursor."""
         with self.store.connection.wrap_database_errors:
-            found: list[tuple[Any, ...]] = (
-                self.store.connection.connection.cursor().execute(_sqlite(sql), params).fetchall()
-            )
+            found: list[tuple[Any, ...]] = self.store.connection.connection.execute(_sqlite(sql), params).fetchall()
         return found
 
     def version(self) -> int:
