@@ -27,7 +27,7 @@ _read = json.JSONDecoder().raw_decode  # of what json.loads does, what a text of
 
 
 class SomeUnchanged(Exception):
-    """Not all rows of Run.each changed, and it is not known which: the transaction is done again, row by row."""
+    """Not all rows changed, and it is not known which: the transaction is done again with Run.singly."""
 
 
 class Run:
@@ -35,7 +35,7 @@ class Run:
 
     def __init__(self, store: Store, *, singly: bool = False) -> None:
         self.store = store
-        self.singly = singly  # Run.each goes row by row
+        self.singly = singly  # it has to be known of each row whether it changed
 
     def __call__(self, sql: str, params: Sequence[Any] = ()) -> Any:
         cursor = self.store.connection.cursor()
