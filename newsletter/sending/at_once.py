@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _OWN = ("bigint", "integer", "integer", "text", "text")
 _MINE = ("bigint", "integer")
 _MOVES = ("text", "bigint")
-_SHARED = ("integer", "text", "text", "text", "smallint", "integer", "text", "text", "text", "timestamptz")
+_SHARED = ("integer", "text", "text", "smallint", "integer", "text", "text", "text", "timestamptz", "text")
 
 
 class AtOnce:
@@ -34,11 +34,11 @@ class AtOnce:
         own, shared = (store.table(name, types, ())[0] for name, types in (("r", _OWN), ("k", _SHARED)))
         mine, moves = (store.table(name, types, ())[0] for name, types in (("mine", _MINE), ("moves", _MOVES)))
         settle = (
-            "UPDATE sending_delivery AS d SET state = k.column3, reason = k.column4,"
-            " reply_code = k.column5, reply_text = r.column4, tries = d.tries + k.column6, relay = k.column7,"
-            " provider = k.column8, proof = k.column9, remote_id = r.column5, due = k.column10, leased_until = NULL,"
+            "UPDATE sending_delivery AS d SET state = k.column2, reason = k.column3,"
+            " reply_code = k.column4, reply_text = r.column4, tries = d.tries + k.column5, relay = k.column6,"
+            " provider = k.column7, proof = k.column8, remote_id = r.column5, due = k.column9, leased_until = NULL,"
             f" changed = {store.clock()} FROM {own} JOIN {shared} ON k.column1 = r.column3"
-            " WHERE d.id = r.column1 AND d.attempt = r.column2 AND d.state = k.column2 RETURNING"
+            " WHERE d.id = r.column1 AND d.attempt = r.column2 AND d.state = k.column10 RETURNING"
         )
         begin = (
             f"UPDATE sending_delivery AS d SET state = 'inflight', changed = {store.clock()}"
@@ -55,7 +55,7 @@ class AtOnce:
             f" ORDER BY column1 {tally.ADD}) SELECT (SELECT COUNT(*) FROM kept) + (SELECT COUNT(*) FROM begun)"
         )
         self._some = (
-            f"WITH kept AS ({settle} d.id, k.column2 AS before, d.state AS after), begun AS ({begin} d.id),"
+            f"WITH kept AS ({settle} d.id, k.column10 AS before, d.state AS after), begun AS ({begin} d.id),"
             " moves (state, people) AS (SELECT before, -1 FROM kept UNION ALL SELECT after, 1 FROM kept"
             " UNION ALL SELECT 'leased', -1 FROM begun UNION ALL SELECT 'inflight', 1 FROM begun),"
             f" told AS ({tell} state, SUM(people) FROM moves GROUP BY state HAVING SUM(people) <> 0"
@@ -71,12 +71,11 @@ class AtOnce:
         moves: Counter[str] = Counter()
         own = []
         for one in results:
-            state, reason, code, text, *more, id_, attempt, before = one.told(None)
-            due = one.due if one.state == "deferred" else None
-            kind = kinds.setdefault((before, state, reason, code, *more[:4], due), len(kinds))
-            own.append((id_, attempt, kind, text, one.remote_id[:200]))
-            moves[state] += 1
-            moves[before] -= 1
+            said = one.told(one.due if one.state == "deferred" else None)
+            shared = said[:3] + said[4:9] + said[11:]
+            own.append((said[9], said[10], kinds.setdefault(shared, len(kinds)), said[3], one.remote_id[:200]))
+            moves[said[0]] += 1
+            moves[said[11]] -= 1
         settled = {id_ for id_, *_ in own}
         mine = [(row.id, row.attempt) for row in starts if row.id not in settled]  # a row changes once a statement
         params = (

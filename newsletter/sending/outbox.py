@@ -55,13 +55,13 @@ class Result(NamedTuple):
     provider: str = ""
     relay: str = ""
 
-    def told(self, now: Any) -> tuple[Any, ...]:
-        """What is written (the columns of RowByRow._settle), and what the row must be for that: id, attempt, state."""
+    def told(self, moment: Any) -> tuple[Any, ...]:
+        """What is written (RowByRow._settle has the columns), and what the row must be: id, attempt, state."""
         row, state, begun, reason, code, text, _, _, tried, provider, relay = self
         state = str(state)
         proof = "answer" if state == "accepted" else ""
         said = (state, reason[:300], code or None, text[:2000], 1 if tried else 0, relay[:40], provider[:60], proof)
-        return *said, now, row[0], row[1], "inflight" if begun else "leased"
+        return *said, moment, row[0], row[1], "inflight" if begun else "leased"
 
 
 class Outbox:

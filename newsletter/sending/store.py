@@ -111,16 +111,17 @@ def _array(kind: str, values: Sequence[Any]) -> str:
     """A PostgreSQL array as text: numbers as they are, everything else in quotes."""
     if kind in ("bigint", "integer"):
         return f"{{{','.join(map(str, values))}}}"
+    if kind == "text":
+        joined = '","'.join(values)
+        if "\\" not in joined and joined.count('"') == 2 * (len(values) - 1):
+            return f'{{"{joined}"}}'
     return f"{{{','.join(map(_quoted, values))}}}"
 
 
 def _quoted(value: Any) -> str:
     if value is None:
         return "NULL"
-    text = str(value)
-    if "\\" in text or '"' in text:
-        text = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    return '"{}"'.format(str(value).replace("\\", "\\\\").replace('"', '\\"'))
 
 
 def fresh() -> None:
