@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from newsletter.sending import tally
-from newsletter.sending.store import ENDED, Run, SomeUnchanged, Store
+from newsletter.sending.store import ENDED, Run, Store
 
 if TYPE_CHECKING:
     from newsletter.sending.outbox import Leased, Result
@@ -18,21 +17,17 @@ if TYPE_CHECKING:
 # each of them (with all thirteen columns a row, reading them was 3.4 us of a row's 10).
 _OWN = ("bigint", "integer", "integer", "text", "text")
 _MINE = ("bigint", "integer")
-_MOVES = ("text", "bigint")
 _SHARED = ("integer", "text", "text", "smallint", "integer", "text", "text", "text", "timestamptz", "text")
 
 
 class AtOnce:
-    """The one statement of a mailing and a worker. Each more would be a round trip for the whole group.
-
-    It is told what the tally will be if everything is kept, which is nearly always so; else it is taken back, and a
-    second one counts what was kept (counting and naming them each time was 2 us a row)."""
+    """The one statement of a mailing and a worker. Each more would be a round trip for the whole group."""
 
     def __init__(self, store: Store, mailing: int, worker: str, gone: str) -> None:
         self.store = store
         self._whose = (mailing, mailing, worker)
         own, shared = (store.table(name, types, ())[0] for name, types in (("r", _OWN), ("k", _SHARED)))
-        mine, moves = (store.table(name, types, ())[0] for name, types in (("mine", _MINE), ("moves", _MOVES)))
+        mine, _ = store.table("mine", _MINE, ())
         settle = (
             "UPDATE sending_delivery AS d SET state = k.column2, reason = k.column3,"
             " reply_code = k.column4, reply_text = r.column4, tries = d.tries + k.column5, relay = k.column6,"
@@ -50,11 +45,7 @@ class AtOnce:
         tell = (
             "INSERT INTO sending_tally (mailing_id, worker, state, people) SELECT CAST(%s AS bigint), CAST(%s AS text),"
         )
-        self._all = (
-            f"WITH kept AS ({settle} 1), begun AS ({begin} 1), told AS ({tell} column1, column2 FROM {moves}"
-            f" ORDER BY column1 {tally.ADD}) SELECT (SELECT COUNT(*) FROM kept) + (SELECT COUNT(*) FROM begun)"
-        )
-        self._some = (
+        self._sql = (
             f"WITH kept AS ({settle} d.id, k.column10 AS before, d.state AS after), begun AS ({begin} d.id),"
             " moves (state, people) AS (SELECT before, -1 FROM kept UNION ALL SELECT after, 1 FROM kept"
             " UNION ALL SELECT 'leased', -1 FROM begun UNION ALL SELECT 'inflight', 1 FROM begun),"
@@ -68,14 +59,11 @@ class AtOnce:
         """As Outbox.write: the ids that may start, and those whose result was kept. `held`: Run.version at which it was
         asked whether a leased person has left."""
         kinds: dict[tuple[Any, ...], int] = {}
-        moves: Counter[str] = Counter()
         own = []
         for one in results:
             said = one.told(one.due if one.state == "deferred" else None)
             shared = said[:3] + said[4:9] + said[11:]
             own.append((said[9], said[10], kinds.setdefault(shared, len(kinds)), said[3], one.remote_id[:200]))
-            moves[said[0]] += 1
-            moves[said[11]] -= 1
         settled = {id_ for id_, *_ in own}
         mine = [(row.id, row.attempt) for row in starts if row.id not in settled]  # a row changes once a statement
         params = (
@@ -85,16 +73,8 @@ class AtOnce:
             self._ended(starts, held),
             *self._whose,
         )
-        if run.singly:
-            [(begun, kept)] = run.prepared(self._some, params).fetchall()
-            return set(begun), set(kept)
-        moves["leased"] -= len(mine)
-        moves["inflight"] += len(mine)
-        told = self.store.arrays(_MOVES, sorted((state, people) for state, people in moves.items() if people))
-        [(changed,)] = run.prepared(self._all, (*params, *told)).fetchall()
-        if changed != len(mine) + len(own):
-            raise SomeUnchanged
-        return {id_ for id_, _ in mine}, settled
+        [(begun, kept)] = run.prepared(self._sql, params).fetchall()
+        return set(begun), set(kept)
 
     def _ended(self, starts: Sequence[Leased], held: Mapping[int, int]) -> str:
         """How many transactions have ended if nobody but us has written since all of these were leased."""

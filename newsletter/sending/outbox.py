@@ -143,7 +143,7 @@ class Outbox:
         # On the disk: after a power cut everything since the last sync is forgotten, and whoever is called pending
         # though their body had left would be mailed twice in silence. Results alone are safe to forget: their
         # person is found in flight, which is uncertain, and never mailed again by itself.
-        begun, kept = self.store.together(work, on_the_disk=bool(starts) and self.on_the_disk)
+        begun, kept = self.store.together(work, on_the_disk=bool(starts) and self.on_the_disk, alone=not days)
         self.store.own += bool(begun or kept)
         for one in results:
             self.held.pop(one.row.id, None)

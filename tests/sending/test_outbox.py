@@ -177,7 +177,7 @@ def test_several_results_and_starts_are_one_commit(outbox: Outbox) -> None:
     with statements(outbox) as said:
         begun, kept = outbox.write(rows[3:], results)
     assert begun == {rows[3].id, rows[5].id} and kept == {row.id for row in rows[:3]}
-    assert said.count("COMMIT") == 1
+    assert said.count("COMMIT") == 1 if outbox.store.is_sqlite else len(said) == 1
     counts = outbox.counts()
     assert (counts["accepted"], counts["inflight"], counts["leased"]) == (3, 2, 1)
 
