@@ -14,16 +14,11 @@ from typing import Any, NamedTuple
 from django.utils import timezone
 
 from newsletter.sending import relay_days, tally
+from newsletter.sending.at_once import AtOnce
 from newsletter.sending.models import OF_MAILING, STATES, Delivery, Mailing
+from newsletter.sending.row_by_row import RowByRow
 from newsletter.sending.store import Run, Store, loaded
 from newsletter.sending.taking import LEASE, Row, Taken, Taker
-
-# The types of what `settle` writes, in order, for the database that wants to know them.
-_RESULT = (
-    *("bigint", "integer", "text", "text", "text", "smallint", "text"),
-    *("integer", "text", "text", "text", "text", "timestamptz"),
-)
-
 
 SHORT = 60  # letters of values up to which they are remembered: 4,096 of them are half a MiB
 
@@ -60,6 +55,14 @@ class Result(NamedTuple):
     provider: str = ""
     relay: str = ""
 
+    def told(self, moment: Any) -> tuple[Any, ...]:
+        """What is written (RowByRow._settle has the columns), and what the row must be: id, attempt, state."""
+        row, state, begun, reason, code, text, _, _, tried, provider, relay = self
+        state = str(state)
+        proof = "answer" if state == "accepted" else ""
+        said = (state, reason[:300], code or None, text[:2000], 1 if tried else 0, relay[:40], provider[:60], proof)
+        return *said, moment, row[0], row[1], "inflight" if begun else "leased"
+
 
 class Outbox:
     """The rows of one mailing. Every write says WHERE attempt = mine: a sender that lost its rows changes nothing,
@@ -74,6 +77,7 @@ class Outbox:
         self.on_the_disk = survives == "power"
         self.taker = Taker(store, mailing, self.worker)
         self.gone, self.why = self.taker.gone, self.taker.why
+        self.writing = (RowByRow if store.is_sqlite else AtOnce)(store, self.mailing, self.worker, self.gone)
         # What is leased to us or in flight → Run.version when it was asked whether its person has left.
         self.held: dict[int, int] = {}
 
@@ -95,6 +99,7 @@ class Outbox:
             return taken
 
         taken = self.store.together(work)
+        self.store.own += bool(taken.waiting or taken.due)
         self.taker.keep(taken)
         leased = [_leased(row, False) for row in taken.waiting if row[2] == "leased"]
         again = [_leased(row, True) for row in taken.due if row[2] == "leased"]
@@ -127,8 +132,10 @@ class Outbox:
         the row is no longer ours. One commit for all connections that were answered at the same moment.
         """
 
+        put = self.writing.put
+
         def work(run: Run) -> tuple[set[int], set[int]]:
-            begun, kept = self._put(run, starts, results) if starts or results else (set(), set())
+            begun, kept = put(run, starts, results, self.held) if starts or results else (set(), set())
             for relay, people in (days or {}).items():
                 relay_days.add(SimpleNamespace(execute=run), relay, people, relay_days.today())
             return begun, kept
@@ -136,102 +143,13 @@ class Outbox:
         # On the disk: after a power cut everything since the last sync is forgotten, and whoever is called pending
         # though their body had left would be mailed twice in silence. Results alone are safe to forget: their
         # person is found in flight, which is uncertain, and never mailed again by itself.
-        begun, kept = self.store.together(work, on_the_disk=bool(starts) and self.on_the_disk)
+        begun, kept = self.store.together(work, on_the_disk=bool(starts) and self.on_the_disk, alone=not days)
+        self.store.own += bool(begun or kept)
         for one in results:
             self.held.pop(one.row.id, None)
             if one.state == "pending" and one.row.id in kept:
                 self.taker.back.add(one.row.id)
         return begun, kept
-
-    def _put(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
-        if not self.store.is_sqlite:
-            return self._put_at_once(run, starts, results)
-        moves: Counter[str] = Counter()
-        kept = self._settle(run, results) if results else set()
-        begun = self._begin(run, starts) if starts else set()
-        written = results if len(kept) == len(results) else [one for one in results if one.row.id in kept]
-        moves.update([one.state for one in written])
-        moves.subtract(["inflight" if one.begun else "leased" for one in written])
-        moves["leased"] -= len(begun)
-        moves["inflight"] += len(begun)
-        self._moved(run, moves)
-        return begun, kept
-
-    def _begin(self, run: Run, starts: Sequence[Leased]) -> set[int]:
-        if not run.all("SELECT 1 FROM sending_mailing WHERE id = %s AND state = 'sending'", [self.mailing]):
-            return set()
-        [now] = run.moments(0)
-        # Whether they have left was asked when they were leased, and holds while nobody else has written anything:
-        # then it is not asked again (2 us a person). Our own connection writes to the ledger alone.
-        version = run.version()
-        held = self.held.get
-        asked = [row for row in starts if held(row.id) != version]
-        known = [row for row in starts if held(row.id) == version] if asked else starts
-        mine = "SET state = 'inflight', changed = %s WHERE id = %s AND attempt = %s AND state = 'leased'"
-        begun: set[int] = set()
-        for rows, sql in (
-            (known, f"UPDATE sending_delivery {mine}"),
-            (asked, f"UPDATE sending_delivery AS d {mine} AND NOT {self.gone}"),
-        ):
-            done = run.each(sql, [(now, id_, attempt) for id_, attempt, *_ in rows]) if rows else []
-            begun.update([row.id for row, did in zip(rows, done, strict=True) if did])
-        return begun
-
-    def _settle(self, run: Run, results: Sequence[Result]) -> set[int]:
-        [now] = run.moments(0)
-        kept: set[int] = set()
-        # `due` and `remote_id` have indexes, so they are written for those who have one and for nobody else.
-        kinds: dict[str, list[Result]] = {}
-        for one in results:
-            column = "due" if one.state == "deferred" else "remote_id" if one.remote_id else ""
-            kinds.setdefault(column, []).append(one)
-        for column, rows in kinds.items():
-            own = f"{column} = %s, " if column else ""
-            done = run.each(
-                f"UPDATE sending_delivery SET {own}state = %s, reason = %s, reply_code = %s, reply_text = %s,"
-                " tries = tries + %s, relay = %s, provider = %s, proof = %s, leased_until = NULL,"
-                " changed = %s WHERE id = %s AND attempt = %s AND state = %s",
-                [(*self._indexed(column, one), *_said(one), now, *_known(one)) for one in rows],
-            )
-            kept.update([one.row.id for one, did in zip(rows, done, strict=True) if did])
-        return kept
-
-    def _indexed(self, column: str, one: Result) -> tuple[Any, ...]:
-        """The value of the column that only some results have."""
-        if column == "due":
-            return (self.store.time(one.due) if one.due else None,)
-        return (one.remote_id[:200],) if column else ()
-
-    def _put_at_once(self, run: Run, starts: Sequence[Leased], results: Sequence[Result]) -> tuple[set[int], set[int]]:
-        """All of it in one statement, the tally too: each more would be a round trip for the whole group."""
-        settled = {one.row.id for one in results}
-        begins = [(row.id, row.attempt) for row in starts if row.id not in settled]  # a row changes once a statement
-        said = [
-            (*_known(one), *_said(one), one.remote_id[:200], one.due if one.state == "deferred" else None)
-            for one in results
-        ]
-        table, answers = self.store.table("r", _RESULT, said)
-        mine, bodies = self.store.table("mine", ("bigint", "integer"), begins)
-        rows = run.prepared(
-            "WITH kept AS (UPDATE sending_delivery AS d SET state = r.column4, reason = r.column5,"
-            " reply_code = r.column6, reply_text = r.column7, tries = d.tries + r.column8, relay = r.column9,"
-            " provider = r.column10, proof = r.column11, remote_id = r.column12, due = r.column13, leased_until = NULL,"
-            f" changed = {self.store.clock()} FROM {table}"
-            " WHERE d.id = r.column1 AND d.attempt = r.column2 AND d.state = r.column3"
-            " RETURNING d.id, r.column3 AS before, d.state AS after),"
-            f" begun AS (UPDATE sending_delivery AS d SET state = 'inflight', changed = {self.store.clock()}"
-            f" FROM {mine} WHERE d.id = mine.column1 AND d.attempt = mine.column2 AND d.state = 'leased'"
-            f" AND NOT {self.gone}"
-            " AND EXISTS (SELECT 1 FROM sending_mailing m WHERE m.id = %s AND m.state = 'sending') RETURNING d.id),"
-            " moves (state, people) AS (SELECT before, -1 FROM kept UNION ALL SELECT after, 1 FROM kept"
-            " UNION ALL SELECT 'leased', -1 FROM begun UNION ALL SELECT 'inflight', 1 FROM begun),"
-            " told AS (INSERT INTO sending_tally (mailing_id, worker, state, people)"
-            " SELECT CAST(%s AS bigint), CAST(%s AS text), state, SUM(people) FROM moves GROUP BY state"
-            f" HAVING SUM(people) <> 0 ORDER BY state {tally.ADD})"
-            " SELECT id, true FROM kept UNION ALL SELECT id, false FROM begun",
-            [*answers, *bodies, self.mailing, self.mailing, self.worker],
-        ).fetchall()
-        return {int(id_) for id_, old in rows if not old}, {int(id_) for id_, old in rows if old}
 
     def _mine(self, rows: Sequence[Leased]) -> tuple[str, list[Any]]:
         return self.store.table("mine", ("bigint", "integer"), [(row.id, row.attempt) for row in rows])
@@ -337,20 +255,6 @@ class Outbox:
         ):
             found[state] += int(people)
         return found
-
-
-def _known(one: Result) -> tuple[int, int, str]:
-    """What the row must be for this result to be written."""
-    id_, attempt, *_ = one.row
-    return id_, attempt, "inflight" if one.begun else "leased"
-
-
-def _said(one: Result) -> tuple[Any, ...]:
-    """What is written, in the order of `settle`'s columns."""
-    _, state, _, reason, code, text, _, _, tried, provider, relay = one
-    state = str(state)
-    proof = "answer" if state == "accepted" else ""
-    return state, reason[:300], code or None, text[:2000], 1 if tried else 0, relay[:40], provider[:60], proof
 
 
 def _leased(row: Row, again: bool) -> Leased:

@@ -66,22 +66,28 @@ def _send(order: dict[str, Any]) -> None:
 
 def _die_at(point: str, after: int) -> None:
     """kill -9 ourselves when `point` is passed for the `after`-th time: `before lease`, `after begin`, …"""
+    from newsletter.sending.at_once import AtOnce
     from newsletter.sending.outbox import Outbox
+    from newsletter.sending.row_by_row import RowByRow
 
     when, name = point.split()
-    original: Callable[..., Any] = getattr(Outbox, name)
     counter = itertools.count(1)
 
-    def wrapped(*args: Any, **named: Any) -> Any:
-        mine = next(counter)  # several threads pass here
-        if when == "before" and mine == after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = original(*args, **named)
-        if when == "after" and mine == after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
+    def dying(original: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **named: Any) -> Any:
+            mine = next(counter)  # several threads pass here
+            if when == "before" and mine == after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = original(*args, **named)
+            if when == "after" and mine == after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
 
-    setattr(Outbox, name, wrapped)
+        return wrapped
+
+    for owner in (Outbox, RowByRow, AtOnce):
+        if name in vars(owner):
+            setattr(owner, name, dying(vars(owner)[name]))
 
 
 if __name__ == "__main__":

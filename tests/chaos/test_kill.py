@@ -150,8 +150,8 @@ def wait_for(catcher: CatcherElsewhere, number: int, seconds: float = 5.0) -> No
         ("after lease", 0),
         ("before write", None),
         ("after write", None),
-        ("before _put", None),
-        ("after _put", None),  # before the commit
+        ("before put", None),
+        ("after put", None),  # before the commit
         ("before _begin", None),
         ("after _begin", None),
         ("before _settle", None),
@@ -162,7 +162,7 @@ def test_killed_at_a_named_point(
     workspace: Workspace, senders: Senders, point: str, in_doubt: int | None, after: int
 ) -> None:
     if connection.vendor != "sqlite" and point.endswith(("_begin", "_settle")):
-        pytest.skip("PostgreSQL writes both in one statement: _put")
+        pytest.skip("PostgreSQL writes both in one statement: put")
     mailing = approved(workspace)
     if point.endswith("lease"):
         after = min(after, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,6 +66,36 @@ def test_a_transaction_that_broke_before_its_commit_is_done_again_from_the_start
 
     assert store.together(work) == 7
     assert len(asked) == 2
+
+
+def test_a_statement_alone_that_the_server_refused_to_begin_is_done_again(store: Store) -> None:
+    asked = []
+
+    def work(run: Run) -> int:
+        asked.append(1)
+        if len(asked) == 1:
+            hang_up(store)
+        return int(run("SELECT 7").fetchall()[0][0])
+
+    assert store.together(work, alone=True) == 7
+    assert len(asked) == 2
+
+
+def test_a_statement_alone_without_an_answer_is_not_repeated(store: Store) -> None:
+    """Here our own end is shut: nobody said what became of it."""
+    asked = []
+
+    def work(run: Run) -> None:
+        held: Any = store.connection.connection
+        asked.append(1)
+        with socket.socket(fileno=os.dup(held.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+        run("SELECT 7")
+
+    with pytest.raises((NewsletterError, Error)):
+        store.together(work, alone=True)
+    assert len(asked) == 1
+    assert store.rows("SELECT 1") == [(1,)]
 
 
 def test_a_commit_without_an_answer_is_not_repeated(store: Store) -> None:

@@ -21,6 +21,7 @@ from newsletter.sending import laws, lock, mailings
 from newsletter.sending.drain import How, drain
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import Outbox
+from newsletter.sending.row_by_row import RowByRow
 from newsletter.sending.store import Store
 from newsletter.sending.transports.connection import Connection
 from tests.sending.made import a_rendered, an_issue
@@ -44,24 +45,24 @@ def test_a_full_disk_stops_before_the_next_body_and_loses_nobody(
 ) -> None:
     """PRAGMA max_page_count makes SQLite say what a full disk says."""
     mailing = started(workspace)
-    original = Outbox._settle
+    original = RowByRow._settle
     settled = 0
 
-    def growing(self: Outbox, run: Any, results: Any) -> set[int]:
+    def growing(self: RowByRow, run: Any, results: Any, now: str) -> set[int]:
         nonlocal settled
         settled += 1
         if settled == 10:
             run("PRAGMA max_page_count = 1")
-        return original(self, run, [one._replace(text="x" * 2000) for one in results])
+        return original(self, run, [one._replace(text="x" * 2000) for one in results], now)
 
-    monkeypatch.setattr(Outbox, "_settle", growing)
+    monkeypatch.setattr(RowByRow, "_settle", growing)
     with Sink() as sink:
         with pytest.raises(NewsletterError) as full:
             drain(workspace.config, mailing, lambda: Connection(sink.relay), connections=2)
         assert full.value.problems[0].code == "database-full"
         assert full.value.exit == Exit.TRY_AGAIN
         assert 10 <= sum(sink.copies().values()) < 30
-        monkeypatch.setattr(Outbox, "_settle", original)
+        monkeypatch.setattr(RowByRow, "_settle", original)
         ended = drain(workspace.config, mailing, lambda: Connection(sink.relay), connections=2)
     assert ended.how is How.DONE
     assert max(sink.copies().values()) == 1
