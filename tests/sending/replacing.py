@@ -7,14 +7,9 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from types import TracebackType
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-
-class AnyPort(Controller):
-    def _trigger_server(self) -> None:
-        self.port = self.server.sockets[0].getsockname()[1]  # the library knocks at `port`, which was 0
-        super()._trigger_server()
+from tests.smtpd import Smtpd
 
 
 @dataclass
@@ -25,7 +20,7 @@ class Replacing:
     mails: list[tuple[str, EmailMessage]] = field(default_factory=list)
 
     def __enter__(self) -> Replacing:
-        self._controller = AnyPort(self, hostname="127.0.0.1", port=0, server_hostname="ses.example")
+        self._controller = Smtpd(self, hostname="127.0.0.1", port=0, server_hostname="ses.example")
         self._controller.start()
         self.port = self._controller.port
         return self

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
+
+from tests.smtpd import Smtpd
 
 USER, PASSWORD = "news@town.example", "correct horse battery"
 
@@ -29,10 +30,10 @@ class MailHost:
         folder.mkdir()
 
     def __enter__(self) -> MailHost:
-        self.controller = Controller(
+        self.controller = Smtpd(
             self,
             hostname="127.0.0.1",
-            port=free_port(),
+            port=0,
             tls_context=self.context,
             require_starttls=True,
             authenticator=self._authenticate,

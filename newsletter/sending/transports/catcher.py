@@ -144,10 +144,12 @@ class Catcher:
         assert self._server is not None
         self._server.close()
         await self._server.wait_closed()
+        await asyncio.sleep(0)  # who was just let in has a session then, which ends like the others
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # closed connections let their sockets go
 
 
 _PLAIN = re.compile(r"<([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+)>([ -~]*)")
