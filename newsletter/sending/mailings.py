@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from newsletter.audience import selecting
+from newsletter.audience import dialect, selecting
 from newsletter.config import Config
 from newsletter.content.model import Issue
 from newsletter.mail.tokens import new_id
@@ -45,6 +45,7 @@ def approve(
     first = correcting.first(issue)
     audience = tuple(first.audience) if first else narrowed(issue, lists)
     with whole():
+        dialect.one_at_a_time(f"approve {issue.slug}")  # two who press at once: the second is told, not thrown out
         if Mailing.objects.filter(slug=issue.slug).exists():
             raise NewsletterError(
                 Problem(

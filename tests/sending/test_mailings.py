@@ -14,6 +14,7 @@ from newsletter.sending import finding, freezing, laws, mailings, preview
 from newsletter.sending.models import Asset, Delivery, Mailing, UnsubscribeKey
 from tests.sending.made import NORTH, a_rendered, an_issue, only_north
 from tests.sending.steps import put
+from tests.together import together
 from tests.workspace import Workspace
 
 
@@ -38,6 +39,20 @@ def test_approval_freezes_everybody_once(workspace: Workspace) -> None:
     ]
     assert mailing.frozen == 2
     assert laws.check(mailing) == []
+
+
+def test_who_presses_send_at_the_same_moment_is_told_that_it_is_approved(workspace: Workspace) -> None:
+    workspace.people("sam@home.example")
+    said: list[str] = []
+
+    def press() -> None:
+        try:
+            mailings.approve(workspace.config, {"": a_rendered()}, an_issue())
+        except NewsletterError as error:
+            said.extend(problem.code for problem in error.problems)
+
+    together(press, 5)
+    assert said == ["already-approved"] * 4 and Mailing.objects.count() == Delivery.objects.count() == 1
 
 
 def test_what_is_changed_after_approval_does_not_change_the_copy(workspace: Workspace) -> None:
