@@ -10,7 +10,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -18,7 +17,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from newsletter.audience import erasing, exporting, importing, never, selecting, staging, subscribing, traits
+from newsletter.audience import exporting, importing, never, selecting, staging, subscribing, traits
 from newsletter.audience.basis import Basis
 from newsletter.audience.importing import Counts
 from newsletter.audience.models import Area, ConsentEvent, Holding, Postcode, Subscriber, Subscription, Suppression
@@ -441,34 +440,3 @@ def test_who_is_erased_between_preview_and_yes_is_not_brought_back(workspace: Wo
     Suppression.objects.create(canonical=never.hashed("sam@example.org"), scope="all", reason="erased")
     assert importing.run(plan).counts.suppressed == {"erased": 1}
     assert not Subscriber.objects.exists()
-
-
-def test_who_is_erased_while_a_batch_is_written_leaves_no_proof_behind(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has one writer")
-    workspace.people("sam@example.org", lists=("monthly",))
-    plan = plan_of(workspace, "email\nsam@example.org\n")
-    eraser = threading.Thread(target=_erase, args=("sam@example.org",))
-    compare = staging.Stage._classify_again
-
-    def then_erased(stage: staging.Stage, low: int, high: int) -> dict[str, int]:
-        found = compare(stage, low, high)
-        eraser.start()
-        while eraser.is_alive() and not stage._fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
-            eraser.join(0.01)  # until it is done, or waits for us
-        return found
-
-    monkeypatch.setattr(staging.Stage, "_classify_again", then_erased)
-    importing.run(plan)
-    eraser.join(60)
-    assert not Subscriber.objects.exists() and not Subscription.objects.exists()
-    assert [one.canonical for one in ConsentEvent.objects.all()] == [never.hashed("sam@example.org")]
-
-
-def _erase(canonical: str) -> None:
-    try:
-        erasing.erase([canonical])
-    finally:
-        connection.close()

@@ -15,7 +15,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from newsletter.audience import importing, staging, subscribing, traits
+from newsletter.audience import erasing, importing, never, staging, subscribing, traits
 from newsletter.audience.importing import Counts
 from newsletter.audience.models import ConsentEvent, Subscriber, Subscription
 from tests.audience.test_importing import CONSENT, everything, imported, newsletter, plan_of
@@ -144,3 +144,34 @@ def test_an_import_does_not_believe_numbers_taken_in_the_middle_of_another_one(w
         stage.apply(0, stage.size, timezone.now(), None, "")
         cursor.execute(counted)
         assert cursor.fetchone()[0] == 300
+
+
+def test_who_is_erased_while_a_batch_is_written_leaves_no_proof_behind(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer")
+    workspace.people("sam@example.org", lists=("monthly",))
+    plan = plan_of(workspace, "email\nsam@example.org\n")
+    eraser = threading.Thread(target=_erase, args=("sam@example.org",))
+    compare = staging.Stage._classify_again
+
+    def then_erased(stage: staging.Stage, low: int, high: int) -> dict[str, int]:
+        found = compare(stage, low, high)
+        eraser.start()
+        while eraser.is_alive() and not stage._fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            eraser.join(0.01)  # until it is done, or waits for us
+        return found
+
+    monkeypatch.setattr(staging.Stage, "_classify_again", then_erased)
+    importing.run(plan)
+    eraser.join(60)
+    assert not Subscriber.objects.exists() and not Subscription.objects.exists()
+    assert [one.canonical for one in ConsentEvent.objects.all()] == [never.hashed("sam@example.org")]
+
+
+def _erase(canonical: str) -> None:
+    try:
+        erasing.erase([canonical])
+    finally:
+        connection.close()

@@ -55,7 +55,8 @@ def test_a_new_connection_is_told_again_what_must_be_on_the_disk(store: Store) -
     assert commit(store, on_the_disk=True) == "on"
 
 
-def test_a_transaction_that_broke_before_its_commit_is_done_again_from_the_start(store: Store) -> None:
+@pytest.mark.parametrize("alone", [False, True], ids=["several statements", "one alone"])
+def test_a_transaction_that_the_server_did_not_take_is_done_again_from_the_start(store: Store, alone: bool) -> None:
     asked = []
 
     def work(run: Run) -> int:
@@ -64,20 +65,7 @@ def test_a_transaction_that_broke_before_its_commit_is_done_again_from_the_start
             hang_up(store)
         return int(run("SELECT 7").fetchall()[0][0])
 
-    assert store.together(work) == 7
-    assert len(asked) == 2
-
-
-def test_a_statement_alone_that_the_server_refused_to_begin_is_done_again(store: Store) -> None:
-    asked = []
-
-    def work(run: Run) -> int:
-        asked.append(1)
-        if len(asked) == 1:
-            hang_up(store)
-        return int(run("SELECT 7").fetchall()[0][0])
-
-    assert store.together(work, alone=True) == 7
+    assert store.together(work, alone=alone) == 7
     assert len(asked) == 2
 
 
