@@ -27,6 +27,9 @@ from newsletter.sending.ways import Way
 
 COUNT = 5.0  # seconds between looks at the ledger's own numbers: staff and other commands move people, too
 SOON = 0.001  # seconds: the shortest sleep between two mails that have to keep their distance
+# Seconds between two commits, at least: a server beside us answers mail by mail, and 1.7 mails a commit cost 172 us of
+# processor each; 3 a commit cost 139, at the same rate. A server 1 ms away is never waited for.
+TOGETHER = 0.0004
 SHOW = 0.05  # seconds between looks at should_stop, and between pictures of the progress
 DAYS = 1.0  # seconds between writings of a relay's daily numbers where nothing is limited by them
 RENEW = 300.0  # seconds between renewals of our leases (outbox.LEASE)
@@ -69,7 +72,8 @@ class Crew:
         self.error: BaseException | None = None
         self.starts: list[tuple[Wire[Parcel], Parcel]] = []  # servers that wait for a text
         self.results: list[Result] = []
-        self.looked = self.counted = self.not_before = self.renewed = self.days_written = 0.0  # monotonic
+        # Monotonic seconds.
+        self.committed = self.looked = self.counted = self.not_before = self.renewed = self.days_written = 0.0
         self.way: Way | None = None  # the relay that carries now
         self.poisoned = self.before = 0
         self.helpers: Helpers | None = None
@@ -97,6 +101,7 @@ class Crew:
                     self._look(now)
                 self._fill(connections, now)
                 self._hear(self._wait(now))
+                self._gather()
                 self._commit()
         finally:
             self.doorway.close()
@@ -312,6 +317,14 @@ class Crew:
             words = pace.heard(parcel.group, outcome.code, enhanced, outcome.text, time.monotonic())
             self.note = words or self.note
 
+    def _gather(self) -> None:
+        """Wait a moment for more answers where one commit follows the other at once. Not for the last of them: while
+        most connections wait for us, the server has nothing to do."""
+        left = self.committed + TOGETHER - time.monotonic()
+        if self.starts and left > 0 and 2 * len(self.starts) < self._busy():
+            time.sleep(left)
+            self._hear(self.doorway.select(0))
+
     def _commit(self) -> None:
         """Write down what was answered and what begins; then, and only then, let the bodies go."""
         starts = [(wire, parcel) for wire, parcel in self.starts if wire.alive and wire.held]
@@ -329,6 +342,7 @@ class Crew:
             # taken back by the next sender, and whoever was in flight is uncertain.
             self.doorway.close()
             raise
+        self.committed = time.monotonic()
         for one in results:
             if one.row.id in kept:
                 self.people.settled(one)
