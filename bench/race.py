@@ -31,6 +31,7 @@ QUICK = {"ours": 1500, "mail": 1500, "late": 800, "material": 200, "people": 50_
 PARTS = {
     "mail": (
         *("smtp-source", "ours", "ours, power", "nodemailer", "django", "smtplib", "aiosmtplib", "listmonk"),
+        *("ours, null", "nodemailer, null", "smtplib, null"),
         *("smtp-source, late", "ours, late", "ours, approve"),
     ),
     "dkim": ("dkim rates", "dkim 1, null", "dkim 2, null", "dkim 1, sink", "dkim 2, sink"),
@@ -46,7 +47,7 @@ class Race:
 
     folder: Path
     count: dict[str, int]
-    sink: int
+    sink: servers.Sink
     null: servers.NullSink
     late: int
     size: int = 0
@@ -59,22 +60,25 @@ class Race:
         """In the order of one round."""
         few = min(self.count["ours"] // 5, 1000)
         found = {
-            "smtp-source": lambda: self.source(self.sink),
-            "ours": lambda: self.ours("kill", self.sink),
-            "ours, power": lambda: self.ours("power", self.sink),
+            "smtp-source": lambda: self.source(self.sink.port),
+            "ours": self.into_the_sink,
+            "ours, power": lambda: self.ours("power", self.sink.port),
             "nodemailer": lambda: self.peer("node", str(HERE / "senders/nodemailer.mjs"), few),
             "django": lambda: self.peer("bench.senders.django_mass", few // 3),
             "smtplib": lambda: self.peer("bench.senders.naive_smtplib", few // 4),
             "aiosmtplib": lambda: self.peer("bench.senders.aio_ten", few),
             "listmonk": self.listmonk,
+            "ours, null": lambda: self.ours("kill", self.null.port),
+            "nodemailer, null": lambda: self.peer("node", str(HERE / "senders/nodemailer.mjs"), few, null=True),
+            "smtplib, null": lambda: self.peer("bench.senders.naive_smtplib", few // 4, null=True),
             "smtp-source, late": lambda: self.source(self.late, self.count["late"] // 5),
             "ours, late": lambda: self.ours("kill", self.late, "late"),
-            "ours, approve": lambda: self.ours("kill", self.sink, "few", "--approve"),
+            "ours, approve": lambda: self.ours("kill", self.sink.port, "few", "--approve"),
             "dkim rates": lambda: self.without_mail("bench.senders.dkim_signing"),
             "dkim 1, null": lambda: self.sealed(1),
             "dkim 2, null": lambda: self.sealed(2),
-            "dkim 1, sink": lambda: self.ours("kill", self.sink, signed=1),
-            "dkim 2, sink": lambda: self.ours("kill", self.sink, signed=2),
+            "dkim 1, sink": lambda: self.ours("kill", self.sink.port, signed=1),
+            "dkim 2, sink": lambda: self.ours("kill", self.sink.port, signed=2),
             "ledger": self.ledger,
             "postgres": self.on_postgres,
         }
@@ -91,6 +95,13 @@ class Race:
             done = measuring.run(python("bench.senders.ours", root, port, *more), self.count[which])
         if done.messages != self.count[which]:
             raise Failed(f"{done.messages} of {self.count[which]} were accepted ({done.said.get('how')})")
+        return done
+
+    def into_the_sink(self) -> Measured:
+        """With what the sink itself used: it is one process, and we come near to what it can take."""
+        used = self.sink.cpu()
+        done = self.ours("kill", self.sink.port)
+        done.said["sink"] = self.sink.cpu() - used
         return done
 
     def sealed(self, workers: int) -> Measured:
@@ -113,14 +124,18 @@ class Race:
                 sign(root)
             yield root
 
-    def peer(self, *command: str | int) -> Measured:
+    def peer(self, *command: str | int, null: bool = False) -> Measured:
         """Somebody else, with the material of our workspace."""
         *program, messages = command
+        port = self.null.port if null else self.sink.port
         if program[0] == "node":
-            started = [*map(str, program), str(self.folder / "ours"), str(self.sink), str(messages)]
+            started = [*map(str, program), str(self.folder / "ours"), str(port), str(messages)]
         else:
-            started = python(str(program[0]), self.folder / "ours", self.sink, messages)
+            started = python(str(program[0]), self.folder / "ours", port, messages)
         return measuring.run(started, int(messages), {"NODEMAILER": self.npm})
+
+    def without_nodemailer(self, why: str) -> None:
+        self.why_not |= dict.fromkeys(("nodemailer", "nodemailer, null"), why)
 
     def without_mail(self, module: str) -> Measured:
         return measuring.run(python(module, self.folder / "ours"), 1)
@@ -128,7 +143,9 @@ class Race:
     def listmonk(self) -> Measured:
         """In a database of its own on our server, unless LISTMONK_db__… names another."""
         people, url = min(self.count["ours"] // 5, 1000), servers.another(self.postgres)
-        return measuring.run(python("bench.senders.listmonk", self.folder / "ours", self.sink, url, people), people)
+        return measuring.run(
+            python("bench.senders.listmonk", self.folder / "ours", self.sink.port, url, people), people
+        )
 
     def ledger(self) -> Measured:
         with self.fresh("people") as root:
@@ -167,7 +184,7 @@ def ready(quick: bool, say: Callable[[str], None], wanted: tuple[str, ...] = EVE
             (folder / which).mkdir()
             made = measuring.run(python("bench.senders.prepare", folder / which, count[which], *more), count[which])
             race.size = int(made.said["size"])
-        if "nodemailer" in wanted:
+        if {"nodemailer", "nodemailer, null"} & set(wanted):
             race.npm = nodemailer(race, folder)
         if not os.environ.get("LISTMONK_BIN"):
             race.why_not["listmonk"] = "LISTMONK_BIN names no listmonk"
@@ -183,12 +200,12 @@ def ready(quick: bool, say: Callable[[str], None], wanted: tuple[str, ...] = EVE
 def nodemailer(race: Race, folder: Path) -> str:
     """The folder that npm put nodemailer into."""
     if not shutil.which("node") or not shutil.which("npm"):
-        race.why_not["nodemailer"] = "there is no node here"
+        race.without_nodemailer("there is no node here")
         return ""
     where = folder / "npm"
     where.mkdir()
     command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", "nodemailer"]
     done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
-        race.why_not["nodemailer"] = "npm did not install it: " + (done.stderr.strip().splitlines() or ["no words"])[-1]
+        race.without_nodemailer("npm did not install it: " + (done.stderr.strip().splitlines() or ["no words"])[-1])
     return str(where)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,16 +28,34 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
+def used(pid: int) -> float:
+    """User and system seconds of a process that runs."""
+    facts = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(facts[11]) + int(facts[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Sink(NamedTuple):
+    """Postfix's sink."""
+
+    port: int
+    pid: int
+
+    def cpu(self) -> float:
+        """User and system seconds so far."""
+        return used(self.pid)
+
+
 @contextmanager
-def smtp_sink() -> Iterator[int]:
-    """Postfix's sink; gives its port."""
+def smtp_sink() -> Iterator[Sink]:
+    """Postfix's sink, for as long as the block runs."""
     port = free_port()
     command = [program("smtp-sink"), "-4", "-m", "100", f"127.0.0.1:{port}", "1000"]
     if os.geteuid() == 0:
         command[1:1] = ["-u", "nobody"]
-    with ended(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)):
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with ended(process):
         answers(port)
-        yield port
+        yield Sink(port, process.pid)
 
 
 class NullSink:
@@ -52,8 +71,7 @@ class NullSink:
 
     def cpu(self) -> float:
         """User and system seconds so far."""
-        facts = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(facts[11]) + int(facts[12])) / os.sysconf("SC_CLK_TCK")
+        return used(self.process.pid)
 
     def mails(self, word: str = "?") -> tuple[int, int]:
         """How many it has taken, and how many were sealed; with the word `write` it has then written its file."""
