@@ -25,7 +25,6 @@ def say_what(output: Output, config: Config, prepared: Prepared, audience: tuple
     found = preview.variants(prepared.renders[""], audience)
     blocks = [("", f"a block {visible(who)}: {number(count)}") for who, count in found.blocks]
     replies = "to the inbox" if front.reply_to == "inbox" else f"to {front.reply_to}"
-    seconds, rate = _estimate(config, explanation.will_get, preview.rate())
     spoken = preview.languages(prepared.renders, audience) if len(prepared.renders) > 1 else {}
     languages = ", ".join(f"{language} {number(people)}" for language, people in spoken.items())
     subjects = [
@@ -44,7 +43,7 @@ def say_what(output: Output, config: Config, prepared: Prepared, audience: tuple
             ("Variants", found.number),
             *blocks,
             *([("Languages", languages)] if languages else []),
-            ("Time", f"about {words.duration(seconds)} at {rate:,.0f} a second"),
+            ("Time", _time(config, explanation.will_get, preview.rate())),
             *([("Days", days)] if days else []),
             *([("Urgent", settling.URGENT_WORDS)] if urgent else []),
             *([("Mail", "is caught on this computer; nobody gets it")] if config.mail.transport == "catcher" else []),
@@ -62,11 +61,12 @@ def _days(config: Config, people: int) -> str:
     return days_needed(config, people, used={key: relay_days.day_used(key) for key in config.relays}).words
 
 
-def _estimate(config: Config, people: int, rate: float | None) -> tuple[float, float]:
-    """Seconds and messages a second: as fast as the last mailing was, else reckoned (a relay takes 0.2 s a mail)."""
-    if rate is None:
+def _time(config: Config, people: int, rate: float | None) -> str:
+    """How long it takes if it goes as fast as the last mailing did; before the first one that is a guess."""
+    guessed = "" if rate else ", a guess before the first mailing"
+    if not rate:  # a relay in another town takes 0.2 s a mail; one on this computer is a hundred times as quick
         rate = config.relay().connections * 5.0 if config.mail.transport == "smtp" else 200.0
-    return people / rate, rate
+    return f"about {words.duration(people / rate)} at {rate:,.0f} a second{guessed}"
 
 
 def write_samples(config: Config, keyring: Any, prepared: Prepared, audience: tuple[str, ...]) -> Path:
