@@ -62,8 +62,9 @@ def missing(mailing: Mailing, expect: range | None = None, by: str = "") -> int:
                 " WHERE s.canonical = sending_delivery.canonical)",
                 [adapted(timezone.now()), *mailing.ids, state.value],
             )
-            tally.moved(cursor, mailing.pk, "", {state.value: -cursor.rowcount, "pending": cursor.rowcount})
-            people += cursor.rowcount
+            waiting = int(cursor.rowcount)  # now: the tally's own statements count, too
+            tally.moved(cursor, mailing.pk, "", {state.value: -waiting, "pending": waiting})
+            people += waiting
         must_be_agreed(people, expect)
         Mailing.objects.filter(pk=mailing.pk, started_at=None).update(started_at=timezone.now())
         words = "to those who did not get it"
