@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli import sending_words as words
-from newsletter.cli.output import Output, json_option, number, print_json, visible
+from newsletter.cli.output import Output, count, json_option, number, print_json, visible
 from newsletter.problems import Exit
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def command(
             accepted=len(plan.accepted),
             uncertain=sum(plan.uncertain.values()),
             unknown=plan.unknown,
+            single={"accepted": len(plan.single_accepted), "uncertain": len(plan.single)},
             dry_run=dry_run,
         )
     return Exit.FINE
@@ -94,6 +95,12 @@ def _say(output: Output, plan: Plan, with_log: bool) -> None:
         output.say("  The log does not reach over the whole time; all whom it does not show become uncertain.")
     if not with_log and plan.uncertain:
         output.say("  With the mail server's log most of them could be told: --postfix-log FILE.")
+    if plan.single or plan.single_accepted:
+        waits = len(plan.single) + len(plan.single_accepted)
+        output.say(
+            f"  {count(waits, 'answer or other single mail', 'answers and other single mails')} waited in the copy:"
+            f" {number(len(plan.single_accepted))} had left by the log, {number(len(plan.single))} uncertain."
+        )
     for slug, people in plan.unknown.items():
         output.say(f"  {visible(slug)} was sent ({words.people(people)} or more) but is not in the database at all:")
         output.say("    it is entered as stopped, so that nobody is sent it a second time.")
