@@ -79,6 +79,12 @@ def explained(error: BaseException, place: str = "") -> NewsletterError | None:
     return trouble.explained(error, place or _current())
 
 
+def is_away(error: BaseException) -> bool:
+    """True for a server that does not answer, which may be back in a moment."""
+    known = error if isinstance(error, NewsletterError) else explained(error)
+    return known is not None and known.problems[0].code == "database-unreachable"
+
+
 def _current() -> str:
     """The file, or the server's address without its password."""
     from django.db import connection

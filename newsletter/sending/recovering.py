@@ -69,8 +69,8 @@ def plan(
                 made.uncertain[one.pk] = left
     taken = evidence.taken if evidence else {}
     for notice in notices.held_back(last.at if last else datetime.now(UTC)).only("token"):
-        if queue := taken.get(bytes(notice.token or b"")):
-            made.single_accepted[notice.pk] = queue
+        if its_queue := taken.get(bytes(notice.token or b"")):
+            made.single_accepted[notice.pk] = its_queue
         elif not covered:
             made.single.append(notice.pk)
     return made
