@@ -369,3 +369,15 @@ def test_a_mail_says_goodbye_only_where_asked_for_and_once(site: Site) -> None:
     for _ in range(3):
         assert "is on its way" in site.post(link, action="goodbye").text
     assert str(read(bytes(Notice.objects.get().data))["Subject"]) == "You have left: no more messages"
+
+
+@pytest.mark.parametrize("reason", ["complaint", "gone", "staff"])
+def test_who_complained_or_cannot_be_reached_is_not_sent_a_goodbye_by_a_button(site: Site, reason: str) -> None:
+    from newsletter.audience import subscribing
+    from newsletter.sending.models import Notice
+
+    link = site.leave_link(ME)
+    subscribing.suppress(ME, "bulk", reason, "mail")
+    assert 'value="goodbye"' not in site.get(link).text
+    assert "is on its way" not in site.post(link, action="goodbye").text
+    assert not Notice.objects.exists()
