@@ -150,7 +150,7 @@ def _alone(config: Config) -> Iterator[None]:
     """Database and journal are two; who looks at both, or writes both, does it while nobody else here does. A sender,
     the worker's chores and the pages all do."""
     try:
-        config.var.mkdir(parents=True, exist_ok=True)
+        files.private(config.var)
         handle = os.open(config.var, os.O_RDONLY)
     except OSError as error:
         raise files.unwritable(config.var, error) from error
@@ -227,7 +227,7 @@ def _append(config: Config, mark: Mark) -> None:
     line = f"{mark.epoch} {mark.at.isoformat()} {mark.slug} {mark.mailing} {mark.accepted}{again}\n"
     file = path(config)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        files.private(file.parent)
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             size = os.fstat(handle).st_size
