@@ -140,7 +140,7 @@ def _first(
     prepared = prepare(config, folder, Mode.SEND)
     if prepared.broken:
         return blocked(output, prepared, as_json)
-    corrected = correcting.first(prepared.issue)
+    corrected = correcting.first(prepared.issue, now=not dry_run)
     if corrected and lists:
         raise _refused("cannot-correct", "A correction goes to everybody who got the first", "Leave --to away.")
     audience = tuple(corrected.audience) if corrected else mailings.narrowed(prepared.issue, lists or None)
