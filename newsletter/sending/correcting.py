@@ -46,9 +46,7 @@ def first(issue: Issue, *, now: bool = False) -> Mailing | None:
     counts = tally.counts(mailing.pk) if now else {}
     waiting = sum(counts.get(state, 0) for state in ("pending", "leased", "inflight", "deferred"))
     if waiting and mailing.state != Mailing.State.STOPPED:
-        message = (
-            f"{mailing.slug} still goes out; the {waiting:,} people who have not got it yet would not be corrected"
-        )
+        message = f"{mailing.slug} still goes out: {waiting:,} people who have not got it yet would not be corrected"
         hint = f"newsletter stop {mailing.slug} ends it: they never get what is wrong. Or wait until it has ended."
         raise _cannot(message, hint)
     return mailing
