@@ -87,6 +87,7 @@ def erase(names: Sequence[str]) -> None:
         Suppression.objects.filter(canonical__in=names).delete()
         for name in spellings(names):
             ConsentEvent.objects.filter(why__icontains=name).update(why=GONE)
+        never.prove()
         for name in names:
             hashed = never.hashed(name)
             known = never.found(name)

@@ -140,6 +140,7 @@ NOT_PERSONAL: Mapping[str, str] = {
     "audience.Postcode": "places",
     "audience.Segment": "rules for choosing",
     "audience.MailingList": "names of lists",
+    "audience.KeyProof": "which key hashes are made with",
     "audience.Attempts": "numbers of networks, as keyed hashes that end with the day",
     "audience.LeavingReason": "numbers a month, never whose",
     "audience.Wording": "words shown to everybody; those of a consent stand with it",
