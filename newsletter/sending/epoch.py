@@ -20,7 +20,7 @@ from newsletter.sending import tally
 from newsletter.sending.models import LedgerEpoch, Mailing
 from newsletter.sending.store import whole
 
-FILE = "ledger.journal"
+FILE, LOCK = "ledger.journal", ".ledger.lock"
 WORLD = 16  # letters of the epoch that stay; the other 16 are a number that grows with every mark
 
 # A line of the journal: epoch, moment, issue ("-" for none), its number in the database, people accepted so far; and
@@ -151,9 +151,10 @@ def _alone(config: Config) -> Iterator[None]:
     the worker's chores and the pages all do."""
     try:
         files.private(config.var)
-        handle = os.open(config.var, os.O_RDONLY)
+        # A file beside the journal, which is moved away on purpose after a snapshot.
+        handle = os.open(config.var / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise files.unwritable(config.var, error) from error
+        raise files.unwritable(config.var / LOCK, error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)  # held for a write to the disk, 2 ms
         yield
