@@ -21,6 +21,7 @@ from newsletter.audience import never
 from newsletter.audience.models import Suppression
 from newsletter.config import Config
 from newsletter.mail import addresses
+from newsletter.problems import NewsletterError
 from newsletter.sending import carrier, epoch, verdicts
 from newsletter.sending.models import Delivery, Notice
 from newsletter.sending.transports.connection import Connection
@@ -79,7 +80,7 @@ def deliver(config: Config, only: Sequence[int] | None = None) -> int:
     if not due.exists():
         return 0
     # A copy of the database from before these mails is told from this one, and so is one that is made in the middle.
-    if restored := epoch.mark_single(config):
+    if restored := _marked(config):
         due = due.exclude(doubted(restored))
     # A colleague who is told of somebody in danger, and an answer to them, never stand behind 1,000 thank-yous.
     last = Case(When(kind=Kind.ACKNOWLEDGEMENT, then=1), default=0)
@@ -94,8 +95,19 @@ def deliver(config: Config, only: Sequence[int] | None = None) -> int:
                 accepted += _carry(link, number)
         finally:
             link.close()
-            epoch.mark_single(config)
+            _marked(config)
     return accepted
+
+
+def _marked(config: Config) -> datetime | None:
+    """As epoch.mark_single; where var/ cannot be written, a call for help is sent all the same."""
+    try:
+        return epoch.mark_single(config)
+    except NewsletterError as error:
+        if error.problems[0].code != "cannot-write":
+            raise
+        log.error("single mails are sent, though a restored copy could not be told by them: %s", error)
+        return None
 
 
 def doubted(until: datetime) -> Q:

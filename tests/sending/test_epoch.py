@@ -316,6 +316,12 @@ def test_senders_chores_and_pages_that_look_and_mark_at_once_never_cry_wolf(work
     assert LedgerEpoch.objects.get().epoch == last.epoch
 
 
+def test_a_call_for_help_is_sent_though_the_journal_cannot_be_written(workspace: Workspace) -> None:
+    epoch.path(workspace.config).mkdir()
+    an_answer("staff")
+    assert notices.deliver(workspace.config) == 1
+
+
 def test_pages_on_a_computer_without_the_journal_send_what_was_asked_for(workspace: Workspace) -> None:
     epoch.guard(workspace.config)
     epoch.path(workspace.config).unlink()
