@@ -122,7 +122,11 @@ def _say(output: Output, plan: Plan, with_log: bool) -> None:
             ("uncertain", f"{number(sum(plan.uncertain.values()))}   nobody sends to them by itself"),
         ]
     )
-    if with_log and not plan.covered:
+    if plan.lacking:
+        mails = count(plan.lacking, "mail that", "mails that")
+        output.say(f"  The log lacks {mails} had surely left: it is not whole, or of another server than the relay.")
+        output.say("  All whom it does not show become uncertain.")
+    elif with_log and not plan.covered:
         output.say("  The log does not reach over the whole time; all whom it does not show become uncertain.")
     if not with_log and plan.uncertain:
         output.say("  With the mail server's log most of them could be told: --postfix-log FILE.")

@@ -208,6 +208,16 @@ def test_an_issue_that_the_copy_does_not_know_cannot_be_sent_a_second_time(works
         mailings.approve(workspace.config, {"": a_rendered("2026-11-25-later")}, an_issue("2026-11-25-later"))
 
 
+@pytest.mark.sqlite
+def test_a_log_that_shows_fewer_than_had_left_is_not_believed(workspace: Workspace) -> None:
+    mailing, sent = restored(workspace)
+    log = log_of(workspace, now, sent[:4])
+    ran = workspace.run("recover", "--postfix-log", str(log), "--yes")
+    assert ran.exit == 0 and "lacks 1 mail that had surely left" in ran.out, ran.out + ran.err
+    counts = mailings.status(mailing)
+    assert (counts["accepted"], counts["pending"], counts["uncertain"]) == (4, 0, 2)
+
+
 def failed(mailing: Mailing, people: int) -> None:
     """So many of those who wait were refused, and the mailing is over."""
     store = Store()
