@@ -18,6 +18,13 @@ def unwritable(path: Path, error: OSError) -> NewsletterError:
     return NewsletterError(problem, exit=Exit.CONFIG)
 
 
+def private(folder: Path) -> None:
+    """Make a folder for this user alone where it is not there: people's addresses and words lie in var/, also in a
+    checkout that `init` has not made. One that is there keeps its mode, for a group may share it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def write_atomically(path: Path, data: bytes | str, mode: int = 0o644) -> None:
     """Replace `path` by `data` in one step, so that a reader sees the old file or the new, never half.
 
@@ -26,7 +33,10 @@ def write_atomically(path: Path, data: bytes | str, mode: int = 0o644) -> None:
     raw = data.encode() if isinstance(data, str) else data
     temporary = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if mode & 0o077:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            private(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as out:
             out.write(raw)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from newsletter import settings
+from newsletter import files, settings
 from newsletter.audience import database_trouble as trouble
 from newsletter.config import Config
 from newsletter.problems import Exit, NewsletterError, Problem, Where
@@ -35,7 +35,7 @@ def ready(config: Config) -> None:
 def _ready_file(path: Path) -> None:
     with problems_of(str(path)):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            files.private(path.parent)
         except OSError as error:
             raise trouble.said("SQLITE_CANTOPEN", str(path)) from error
         # Two processes that switch one new file to WAL at the same moment get "locked" at once, without waiting.
@@ -77,6 +77,12 @@ def problems_of(place: str = "") -> Iterator[None]:
 def explained(error: BaseException, place: str = "") -> NewsletterError | None:
     """The NewsletterError for a full disk, a locked file, a lost server and the like; None when it is a bug of ours."""
     return trouble.explained(error, place or _current())
+
+
+def is_away(error: BaseException) -> bool:
+    """True for a server that does not answer, which may be back in a moment."""
+    known = error if isinstance(error, NewsletterError) else explained(error)
+    return known is not None and known.problems[0].code == "database-unreachable"
 
 
 def _current() -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db import transaction
-from django.db.models import Q
 
 from newsletter.audience import dialect, never, staging, traits
 from newsletter.audience.models import (
@@ -23,12 +22,23 @@ GONE = "erased"  # stands where a reason could hold an address
 
 
 def names_of(canonical: str) -> tuple[str, ...]:
-    """Every address under which this person is known: the one asked for, the present one, and former ones."""
-    person = Subscriber.objects.filter(Q(canonical=canonical) | Q(formeraddress__canonical=canonical)).first()
+    """Every address under which this person is known: the one asked for, the present one, and former ones.
+
+    Who has the address now is meant before who had it once."""
+    people = Subscriber.objects.order_by("pk")
+    person = people.filter(canonical=canonical).first() or people.filter(formeraddress__canonical=canonical).first()
     if person is None:
         return (canonical,)
     former = FormerAddress.objects.filter(subscriber=person).order_by("pk").values_list("canonical", flat=True)
-    return tuple(dict.fromkeys([person.canonical, canonical, *former]))
+    return of(person, [person.canonical, canonical, *former])
+
+
+def of(person: Subscriber, names: Iterable[str]) -> tuple[str, ...]:
+    """These addresses of a person, without those that have become somebody else's: whoever has a mailbox after them is
+    not shown where they went, nor erased with them."""
+    each = tuple(dict.fromkeys(names))
+    others = Subscriber.objects.filter(canonical__in=each).exclude(pk=person.pk).values_list("canonical", flat=True)
+    return tuple(name for name in each if name not in set(others))
 
 
 def spellings(names: Sequence[str]) -> tuple[str, ...]:
@@ -77,6 +87,7 @@ def erase(names: Sequence[str]) -> None:
         Suppression.objects.filter(canonical__in=names).delete()
         for name in spellings(names):
             ConsentEvent.objects.filter(why__icontains=name).update(why=GONE)
+        never.prove()
         for name in names:
             hashed = never.hashed(name)
             known = never.found(name)

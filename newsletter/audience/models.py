@@ -187,6 +187,13 @@ class Suppression(models.Model):
     at = models.DateTimeField(auto_now_add=True)
 
 
+class KeyProof(models.Model):
+    """With which key of var/secret.key people were erased, without saying anything of it: under another one their
+    hashes find nobody, and whoever was erased could be imported again."""
+
+    proof = models.CharField(max_length=64, unique=True)
+
+
 class Request(models.Model):
     """Something asked for on a public page that waits for a press on a link sent to the address on record.
 

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from newsletter import settings
 from newsletter.audience import quickly
-from newsletter.audience.models import Subscriber, Suppression
+from newsletter.audience.models import KeyProof, Subscriber, Suppression
 from newsletter.mail.tokens import Keyring
+from newsletter.problems import Exit, NewsletterError, Problem, Where
 
 MARK = "erased:"  # no address begins so: a local part may hold no colon unless it is quoted
 _USE = "erased address"
+_PROOF = "key of erased addresses"
 
 
 def hashed(canonical: str) -> str:
@@ -30,11 +32,11 @@ def keys_of(canonical: str) -> tuple[str, ...]:
     """The address itself and its hashes under each of our keys: what it may be called in a table.
 
     Without a key file there is no hash of ours, unless somebody was erased: then raises NewsletterError(lost-key),
-    for who must never be mailed is not known any more.
+    for who must never be mailed is not known any more; and (other-key), where they were erased under another one.
     """
     if canonical.startswith(MARK):
         return (canonical,)
-    ring = _keyring() if _path().exists() or _any() else None
+    ring = _right() if _path().exists() or _any() else None
     return (canonical, *(MARK + one for one in ring.signatures(_USE)(canonical.encode()))) if ring else (canonical,)
 
 
@@ -62,7 +64,7 @@ class Erased:
     def __init__(self) -> None:
         rows = Suppression.objects.filter(canonical__startswith=MARK)
         self._hashes = frozenset(rows.values_list("canonical", flat=True))
-        self._sign = _keyring().signatures(_USE) if self._hashes else None
+        self._sign = _right().signatures(_USE) if self._hashes else None
 
     def __len__(self) -> int:
         return len(self._hashes)
@@ -96,6 +98,40 @@ def sweep() -> int:
     rows = [Suppression(canonical=one, scope=Suppression.Scope.ALL, reason="erased") for one in back]
     Suppression.objects.bulk_create(rows, ignore_conflicts=True)
     return len(back)
+
+
+def prove() -> None:
+    """Remember, in the transaction that erases somebody, which key their hash is made with."""
+    KeyProof.objects.get_or_create(proof=_right().sign(_PROOF, b""))
+
+
+def other_key() -> list[str]:
+    """The proofs of keys that people were erased with and that are not in the key file."""
+    known = set(_keyring().signatures(_PROOF)(b""))
+    return [one for one in KeyProof.objects.values_list("proof", flat=True) if one not in known]
+
+
+def key_is_lost() -> int:
+    """Somebody says that the earlier key is lost for good; gives back how many people may be erased under it, whom
+    nothing here recognises any more."""
+    KeyProof.objects.filter(proof__in=other_key()).delete()
+    return Suppression.objects.filter(canonical__startswith=MARK).count()
+
+
+def _right() -> Keyring:
+    """The key file, if it is the one that people were erased with. Raises NewsletterError: lost-key, other-key."""
+    ring = _keyring()
+    if id(ring) not in _looked:
+        if other_key():
+            hint = "Put the right key back from your backup, beside or in place of this one."
+            message = "People were erased with another key than that of secret.key: nobody here would know them again"
+            raise NewsletterError(Problem("other-key", message, hint, Where(str(_path()))), exit=Exit.CONFIG)
+        _looked.clear()
+        _looked[id(ring)] = ring
+    return ring
+
+
+_looked: dict[int, Keyring] = {}  # the one that was found right: asked by every page
 
 
 def _any() -> bool:

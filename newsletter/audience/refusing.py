@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from newsletter import files
 from newsletter.audience import exporting
 from newsletter.config import Config
 
@@ -42,7 +43,7 @@ def kept(path: Path, config: Config) -> Iterator[TextIO]:
         yield target
     known = {**_written(config), path.name: _digest(path)}
     note = config.root / _WRITTEN
-    note.parent.mkdir(exist_ok=True)
+    files.private(note.parent)
     note.write_text(json.dumps(known, indent=1), encoding="utf-8")
 
 

@@ -125,9 +125,11 @@ def database(config: Config) -> Iterator[Finding]:
     try:
         opening.ready(config)
         with opening.problems_of():
+            from newsletter.audience import never
             from newsletter.audience.models import Subscriber
 
             people = Subscriber.objects.count()
+            never.Erased()  # with the key that they were erased with?
     except NewsletterError as error:
         yield from failed("Database", error)
         return

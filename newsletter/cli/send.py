@@ -71,7 +71,7 @@ def command(
         return _missing(output, config, issue, yes, expected, dry_run, detach, as_json)
     from newsletter.sending import mailings  # the ledger, which needs the database that `workspace` opened
 
-    folder = finding.find(config, issue, output.folder)
+    folder = _begun(config, issue) or finding.find(config, issue, output.folder)
     mailing = mailings.find(folder.name)
     if mailing and not dry_run:
         return _again(output, config, mailing, folder, lists, expected, at, detach, as_json)
@@ -81,6 +81,15 @@ def command(
         with words.nothing_sent():
             agreed = _first(output, config, folder, lists, dry_run, yes, expected, at, detach, as_json, over_cap or "")
         return _on_its_way(output, config, *agreed, as_json) if isinstance(agreed, tuple) else agreed
+
+
+def _begun(config: Config, issue: str | None) -> Path | None:
+    """The folder of an issue that was approved, by its whole name: it may be renamed or deleted since, for the ledger
+    has all that it needs; and then no other issue whose name begins like it is meant."""
+    from newsletter.sending import mailings
+
+    slug = (issue or "").rstrip("/").removeprefix("issues/")
+    return config.root / "issues" / slug if slug and mailings.find(slug) else None
 
 
 def _missing(
@@ -131,7 +140,7 @@ def _first(
     prepared = prepare(config, folder, Mode.SEND)
     if prepared.broken:
         return blocked(output, prepared, as_json)
-    corrected = correcting.first(prepared.issue)
+    corrected = correcting.first(prepared.issue, now=not dry_run)
     if corrected and lists:
         raise _refused("cannot-correct", "A correction goes to everybody who got the first", "Leave --to away.")
     audience = tuple(corrected.audience) if corrected else mailings.narrowed(prepared.issue, lists or None)

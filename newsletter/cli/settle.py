@@ -85,12 +85,13 @@ def _by_log(
     from newsletter.sending import settling
 
     people = settling.uncertain(mailing)
-    tokens = {one.token for one in people}
+    sure = settling.witnesses(config, people)
+    tokens = {one.token for one in people}.union(*sure.values())
     plan = settling.Plan()
     if people:
         queues = [one.remote_id for one in people if one.remote_id]
         evidence = read_logs(output, config, logs, log_zone, tokens.__contains__, queues)
-        plan = settling.by_log(config, people, evidence, timedelta(seconds=margin))
+        plan = settling.by_log(config, people, evidence, timedelta(seconds=margin), sure)
     _say(output, plan, len(people))
     changed = 0
     if plan.settles and not dry_run:

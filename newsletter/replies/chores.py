@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from newsletter.audience import requests
 from newsletter.config import Config
 from newsletter.replies import canary, climbing, clock, compacting, desk, fetching, intake, returns, tidying, warning
-from newsletter.sending import notices, own_asking
+from newsletter.sending import epoch, notices, own_asking
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,16 @@ def deliver(config: Config) -> str:
     """Carry queued answers, acknowledgements and notices."""
     sent = notices.deliver(config)
     return f"{sent} single mail{'s' * (sent != 1)} sent" if sent else ""
+
+
+def restored(config: Config) -> str:
+    """Say that single mails are held back, because this database is an older copy of the one that sent last."""
+    last = epoch.last_mark(config)
+    held = notices.held_back(last.at).count() if last and epoch.difference(config) else 0
+    if not held:
+        return ""
+    mails = f"{held} single mail{'s' * (held != 1)} wait{'s' * (held == 1)}"
+    return f"{mails}: the database was restored from a copy, and may have sent them; newsletter recover decides"
 
 
 def unread(config: Config) -> str:
@@ -69,6 +79,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("time runs out", 600.0, time_runs_out),
     Chore("asked on a page", 1.0, own_asking.work),
     Chore("notices", 2.0, deliver),
+    Chore("restored", 300.0, restored),
     Chore("desk", 5.0, desk_in_order),
     Chore("mailboxes", 15.0, fetching.in_the_worker),
     Chore("unread", 60.0, unread),

@@ -123,8 +123,10 @@ def _names(canonical: str) -> tuple[str, ...]:
     """All their addresses: also one that an old delivery was frozen with."""
     names = people.names_of(canonical)
     person = Subscriber.objects.filter(canonical__in=names).first()
-    frozen = Delivery.objects.filter(subscriber=person).values_list("canonical", flat=True) if person else []
-    return tuple(dict.fromkeys([*names, *frozen]))
+    if person is None:
+        return names
+    frozen = Delivery.objects.filter(subscriber=person).values_list("canonical", flat=True)
+    return people.of(person, [*names, *frozen])
 
 
 def on_hold(numbers: list[int], said: str = "nothing was erased") -> Problem:

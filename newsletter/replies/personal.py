@@ -18,8 +18,8 @@ from django.utils import timezone
 
 from newsletter import settings
 from newsletter.audience import never, traces
-from newsletter.audience.erasing import names_of, spellings
-from newsletter.audience.models import Wording
+from newsletter.audience.erasing import names_of, of, spellings
+from newsletter.audience.models import Subscriber, Wording
 from newsletter.files import unwritable
 from newsletter.problems import Exit, NewsletterError, Problem, Severity, Where
 from newsletter.replies import enclosures, erasing, my_data
@@ -140,6 +140,7 @@ NOT_PERSONAL: Mapping[str, str] = {
     "audience.Postcode": "places",
     "audience.Segment": "rules for choosing",
     "audience.MailingList": "names of lists",
+    "audience.KeyProof": "which key hashes are made with",
     "audience.Attempts": "numbers of networks, as keyed hashes that end with the day",
     "audience.LeavingReason": "numbers a month, never whose",
     "audience.Wording": "words shown to everybody; those of a consent stand with it",
@@ -240,8 +241,9 @@ def _readme(found: Collected, address: str) -> str:
 
 def _about(canonical: str) -> About:
     names = names_of(canonical)
-    frozen = Delivery.objects.filter(subscriber__canonical__in=names).values_list("canonical", flat=True)
-    about = About(tuple(dict.fromkeys([*names, *frozen])))
+    if person := Subscriber.objects.filter(canonical__in=names).first():
+        names = of(person, [*names, *Delivery.objects.filter(subscriber=person).values_list("canonical", flat=True)])
+    about = About(names)
     about.never = tuple(dict.fromkeys(key for name in about.names for key in never.keys_of(name)))
     for name in about.names:
         theirs = erasing.plan_person(name)

@@ -7,9 +7,10 @@ from __future__ import annotations
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef
 
+from newsletter import settings
 from newsletter.audience.models import Suppression
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
-from newsletter.sending import logbook, mailings, tally
+from newsletter.sending import epoch, logbook, mailings, tally
 from newsletter.sending.models import OF_MAILING, Delivery, Mailing
 from newsletter.sending.settling import adapted
 from newsletter.sending.store import whole
@@ -36,10 +37,14 @@ def explain_missing(mailing: Mailing) -> dict[str, int]:
 def missing(mailing: Mailing, expect: range | None = None, by: str = "") -> int:
     """Let them wait again and the mailing go on, in one transaction; returns how many people.
 
-    Raises NewsletterError: wrong-state (it has not ended), nobody-to-send-to, count-changed.
+    Raises NewsletterError: wrong-state (it has not ended), nobody-to-send-to, count-changed, ledger-restored.
     """
     from django.utils import timezone
 
+    config = settings.current()
+    epoch.guard(config)
+    # Before it is done: a copy from before calls them failed though they may have it then (recovering.plan).
+    epoch.mark(config, mailing, epoch.accepted(mailing), again=True)
     people = 0
     with whole(), connection.cursor() as cursor:
         moved = Mailing.objects.filter(pk=mailing.pk, state__in=ENDED).update(
@@ -62,8 +67,9 @@ def missing(mailing: Mailing, expect: range | None = None, by: str = "") -> int:
                 " WHERE s.canonical = sending_delivery.canonical)",
                 [adapted(timezone.now()), *mailing.ids, state.value],
             )
-            tally.moved(cursor, mailing.pk, "", {state.value: -cursor.rowcount, "pending": cursor.rowcount})
-            people += cursor.rowcount
+            waiting = int(cursor.rowcount)  # now: the tally's own statements count, too
+            tally.moved(cursor, mailing.pk, "", {state.value: -waiting, "pending": waiting})
+            people += waiting
         must_be_agreed(people, expect)
         Mailing.objects.filter(pk=mailing.pk, started_at=None).update(started_at=timezone.now())
         words = "to those who did not get it"

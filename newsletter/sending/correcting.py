@@ -16,6 +16,7 @@ from newsletter.audience import selecting
 from newsletter.audience.selecting import Explanation
 from newsletter.content.model import Issue
 from newsletter.problems import Exit, NewsletterError, Problem
+from newsletter.sending import tally
 from newsletter.sending.models import Mailing
 
 GOT = "had.mailing_id = %s AND had.state IN ('accepted', 'uncertain')"
@@ -28,10 +29,11 @@ _GOT = f"""
 """
 
 
-def first(issue: Issue) -> Mailing | None:
-    """The mailing that this issue corrects; None when it corrects none.
+def first(issue: Issue, *, now: bool = False) -> Mailing | None:
+    """The mailing that this issue corrects; None when it corrects none. `now`: it is about to be sent.
 
-    Raises NewsletterError(cannot-correct): nobody got that one, or the audience is another.
+    Raises NewsletterError(cannot-correct): nobody got that one, or the audience is another; or, `now`, somebody may
+    still be sent the first: they would get what is wrong after everybody else was told, and never the correction.
     """
     if not issue.front.corrects:
         return None
@@ -41,6 +43,12 @@ def first(issue: Issue) -> Mailing | None:
     if not set(mailing.audience) <= set(issue.front.audience):
         message = f"A correction of {mailing.slug} goes to its readers, but `audience` does not name their lists"
         raise _cannot(message, f"Write audience: [{', '.join(mailing.audience)}] as there.")
+    counts = tally.counts(mailing.pk) if now else {}
+    waiting = sum(counts.get(state, 0) for state in ("pending", "leased", "inflight", "deferred"))
+    if waiting and mailing.state != Mailing.State.STOPPED:
+        message = f"{mailing.slug} still goes out: {waiting:,} people who have not got it yet would not be corrected"
+        hint = f"newsletter stop {mailing.slug} ends it: they never get what is wrong. Or wait until it has ended."
+        raise _cannot(message, hint)
     return mailing
 
 

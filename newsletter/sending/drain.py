@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 
+from django.db import DatabaseError
 from django.utils import timezone
 
+from newsletter.audience import database
 from newsletter.config import Config
 from newsletter.mail.tokens import Keyring
+from newsletter.problems import NewsletterError
 from newsletter.sending import dead_addresses, epoch, lock, mailings, providers, settling
 from newsletter.sending.breaker import Breaker
 from newsletter.sending.crew import PATIENCE, Crew
@@ -105,8 +108,13 @@ class _Marks:
         now = time.monotonic()
         if now - self.marked > self.EVERY:
             self.marked = now
-            fresh()
-            epoch.mark(self.config, self.mailing, progress.counts["accepted"])
+            try:
+                fresh()
+                epoch.mark(self.config, self.mailing, progress.counts["accepted"])
+            except (NewsletterError, DatabaseError) as error:
+                if not database.is_away(error):
+                    raise
+                self.marked = now - self.EVERY + 1  # in a second again; nothing is sent while it is away
         self.on_progress(progress)
 
 

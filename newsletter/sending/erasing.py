@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models import Q
 
 from newsletter.audience import never
 from newsletter.audience.erasing import spellings
@@ -31,7 +32,8 @@ def erase(names: Sequence[str]) -> None:
     with transaction.atomic():
         for name in names:
             hashed = never.hashed(name)
-            rows = Delivery.objects.filter(canonical=name)
+            # Theirs also where the address that it went to is somebody else's by now.
+            rows = Delivery.objects.filter(Q(canonical=name) | Q(subscriber__canonical=name))
             for rating in Rating.objects.filter(token__in=rows.values("token")):  # the count stays, whose it was goes
                 Rating.objects.filter(pk=rating.pk).update(token=new_id())
             rows.update(

@@ -37,7 +37,7 @@ def sending(var: Path, slug: str, now: datetime) -> Iterator[int]:
     """
     path = var / FILE
     try:
-        var.mkdir(parents=True, exist_ok=True)
+        files.private(var)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise files.unwritable(path, error) from error

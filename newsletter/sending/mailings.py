@@ -42,7 +42,7 @@ def approve(
     An issue that corrects another goes to exactly those who got that one.
     Raises NewsletterError: already-approved, nobody-to-send-to, count-changed, unknown-list, cannot-correct.
     """
-    first = correcting.first(issue)
+    first = correcting.first(issue, now=True)
     audience = tuple(first.audience) if first else narrowed(issue, lists)
     with whole():
         dialect.one_at_a_time(f"approve {issue.slug}")  # two who press at once: the second is told, not thrown out

@@ -1,8 +1,9 @@
 """Single mails of ours: answers, acknowledgements, notices to staff. Queued with their bytes, each carried once.
 
 The same care as for a mailing: the start of a mail is durable before its text can leave, a result is written only by
-the attempt that made it, and whatever a crash left open is *uncertain*, never sent again by itself. Notices to staff
-and canaries are the exception: they rather come twice than not at all.
+the attempt that made it, and whatever a crash left open is *uncertain*, never sent again by itself; what waits in a
+restored copy of the database may have left after it was made, and is held back until `newsletter recover`. Notices to
+staff and canaries are the exception: they rather come twice than not at all.
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Case, Q, When
+from django.db.models import Case, Q, QuerySet, When
 from django.utils import timezone
 
 from newsletter.audience import never
 from newsletter.audience.models import Suppression
 from newsletter.config import Config
 from newsletter.mail import addresses
-from newsletter.sending import carrier, verdicts
+from newsletter.problems import NewsletterError
+from newsletter.sending import carrier, epoch, verdicts
 from newsletter.sending.models import Delivery, Notice
 from newsletter.sending.transports.connection import Connection
 
@@ -75,6 +77,11 @@ def deliver(config: Config, only: Sequence[int] | None = None) -> int:
     due = Notice.objects.filter(Q(state=State.PENDING) | Q(state=State.DEFERRED, due__lte=timezone.now()))
     if only is not None:
         due = due.filter(pk__in=list(only))
+    if not due.exists():
+        return 0
+    # A copy of the database from before these mails is told from this one, and so is one that is made in the middle.
+    if restored := _marked(config):
+        due = due.exclude(doubted(restored))
     # A colleague who is told of somebody in danger, and an answer to them, never stand behind 1,000 thank-yous.
     last = Case(When(kind=Kind.ACKNOWLEDGEMENT, then=1), default=0)
     numbers = list(due.order_by(last, "id").values_list("pk", flat=True)[:1000])
@@ -88,7 +95,29 @@ def deliver(config: Config, only: Sequence[int] | None = None) -> int:
                 accepted += _carry(link, number)
         finally:
             link.close()
+            _marked(config)
     return accepted
+
+
+def _marked(config: Config) -> datetime | None:
+    """As epoch.mark_single; where var/ cannot be written, a call for help is sent all the same."""
+    try:
+        return epoch.mark_single(config)
+    except NewsletterError as error:
+        if error.problems[0].code != "cannot-write":
+            raise
+        log.error("single mails are sent, though a restored copy could not be told by them: %s", error)
+        return None
+
+
+def doubted(until: datetime) -> Q:
+    """In a restored copy: what was queued before that moment may have left; the exceptions may come twice."""
+    return Q(created__lte=until) & ~Q(kind__in=REPEATED)
+
+
+def held_back(until: datetime) -> QuerySet[Notice]:
+    """What of it waits."""
+    return Notice.objects.filter(doubted(until), state__in=(State.PENDING, State.DEFERRED))
 
 
 def recover() -> int:

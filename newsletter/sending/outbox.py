@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,6 +20,7 @@ from newsletter.sending.row_by_row import RowByRow
 from newsletter.sending.store import Run, Store, loaded
 from newsletter.sending.taking import LEASE, Row, Taken, Taker
 
+UNSYNCED = 5000  # answers of a second at the fastest; PostgreSQL has them on its disk within 0.6 s (wal_writer_delay)
 SHORT = 60  # letters of values up to which they are remembered: 4,096 of them are half a MiB
 
 
@@ -80,6 +81,9 @@ class Outbox:
         self.writing = (RowByRow if store.is_sqlite else AtOnce)(store, self.mailing, self.worker, self.gone)
         # What is leased to us or in flight → Run.version when it was asked whether its person has left.
         self.held: dict[int, int] = {}
+        # PostgreSQL: what was written and is perhaps not on its disk yet, and how often it had fallen over then.
+        self.unsynced: deque[Result] = deque(maxlen=UNSYNCED)
+        self.fell_over = store.lost
 
     # --- taking ------------------------------------------------------------------------------------------------
 
@@ -98,7 +102,8 @@ class Outbox:
             self._moved(run, {**differences, "leased": found - suppressed, "suppressed": suppressed})
             return taken
 
-        taken = self.store.together(work)
+        # Repeated, others are taken; whom the first time took after all, `recover` finds when the sending is over.
+        taken = self.store.together(work, repeatable=True)
         self.store.own += bool(taken.waiting or taken.due)
         self.taker.keep(taken)
         leased = [_leased(row, False) for row in taken.waiting if row[2] == "leased"]
@@ -116,7 +121,8 @@ class Outbox:
                 f"UPDATE sending_delivery SET leased_until = {self.store.clock(LEASE)}"
                 f" WHERE {among} AND worker = %s AND state IN ('leased', 'inflight')",
                 [held, self.worker],
-            )
+            ),
+            repeatable=True,
         )
 
     # --- writing down ------------------------------------------------------------------------------------------
@@ -136,20 +142,50 @@ class Outbox:
 
         def work(run: Run) -> tuple[set[int], set[int]]:
             begun, kept = put(run, starts, results, self.held) if starts or results else (set(), set())
-            for relay, people in (days or {}).items():
+            for relay, people in (days or {}).items():  # twice is a limit reached a little early
                 relay_days.add(SimpleNamespace(execute=run), relay, people, relay_days.today())
-            return begun, kept
+            return (begun | self._begun(run, starts), kept | self._kept(run, results)) if run.doubted else (begun, kept)
 
         # On the disk: after a power cut everything since the last sync is forgotten, and whoever is called pending
         # though their body had left would be mailed twice in silence. Results alone are safe to forget: their
         # person is found in flight, which is uncertain, and never mailed again by itself.
-        begun, kept = self.store.together(work, on_the_disk=bool(starts) and self.on_the_disk, alone=not days)
+        on_the_disk = bool(starts) and self.on_the_disk
+        begun, kept = self.store.together(work, on_the_disk=on_the_disk, alone=not days, repeatable=True)
         self.store.own += bool(begun or kept)
+        self._written_again()
+        if on_the_disk:
+            self.unsynced.clear()
+        elif self.on_the_disk and not self.store.is_sqlite:
+            self.unsynced += results
         for one in results:
             self.held.pop(one.row.id, None)
             if one.state == "pending" and one.row.id in kept:
                 self.taker.back.add(one.row.id)
         return begun, kept
+
+    def _written_again(self) -> None:
+        """After PostgreSQL fell over: the answers that it may have forgotten. What it has not forgotten is no longer
+        as the answer found it, and stays as it is."""
+        if self.fell_over == self.store.lost:
+            return
+        self.fell_over, forgotten = self.store.lost, list(self.unsynced)
+        if forgotten:
+            self.store.together(
+                lambda run: self.writing.put(run, [], forgotten, {}), on_the_disk=True, alone=True, repeatable=True
+            )
+
+    def _begun(self, run: Run, starts: Sequence[Leased]) -> set[int]:
+        """Those of these that a commit without an answer has put in flight: the attempt is ours alone, and no body has
+        left, for `write` has not returned."""
+        return {row.id for row in starts if (row.attempt, "inflight") == self._as_kept(run, row)}
+
+    def _kept(self, run: Run, results: Sequence[Result]) -> set[int]:
+        """Those of these that it has written down."""
+        return {one.row.id for one in results if (one.row.attempt, str(one.state)) == self._as_kept(run, one.row)}
+
+    def _as_kept(self, run: Run, row: Leased) -> tuple[int, str]:
+        [(attempt, state)] = run("SELECT attempt, state FROM sending_delivery WHERE id = %s", [row.id]).fetchall()
+        return int(attempt), str(state)
 
     def _mine(self, rows: Sequence[Leased]) -> tuple[str, list[Any]]:
         return self.store.table("mine", ("bigint", "integer"), [(row.id, row.attempt) for row in rows])
@@ -173,7 +209,7 @@ class Outbox:
             self._moved(run, {"leased": -len(done), "suppressed": gone, "pending": len(done) - gone})
             return [(int(id_), str(state)) for id_, state in done]
 
-        done = self.store.together(work)
+        done = self.store.together(work, repeatable=True)
         for row in rows:
             self.held.pop(row.id, None)
         self.taker.back.update(id_ for id_, state in done if state == "pending")
@@ -208,6 +244,7 @@ class Outbox:
             self._moved(run, {"leased": -again, "pending": again, "inflight": -uncertain, "uncertain": uncertain})
             return again, uncertain
 
+        self._written_again()
         done = self.store.together(work)
         self.taker.from_the_start()
         return done

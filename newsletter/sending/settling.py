@@ -19,6 +19,7 @@ from newsletter.sending.models import Delivery, Mailing, Tally
 from newsletter.sending.store import whole
 
 MARGIN = timedelta(seconds=60)  # Postfix writes its two lines within a second; a loaded machine and two clocks more
+WITNESSES = 1000  # people of a mailing whose mail was surely taken, looked for in a log before it is believed
 PROOFS = ("answer", "log", "bounce", "reply", "staff")
 
 # A stopped mailing sends to nobody: who surely has not got it is cancelled there, and `send --missing` finds them.
@@ -76,10 +77,46 @@ def uncertain(mailing: Mailing | None = None) -> list[Open]:
     ]
 
 
-def by_log(config: Config, people: Iterable[Open], evidence: Evidence, margin: timedelta = MARGIN) -> Plan:
+def witnesses(config: Config, people: Iterable[Open]) -> dict[int, set[bytes]]:
+    """Mailing → tokens of people whose mail its relays surely took, at the time of these attempts where there are
+    such: a log that does not show them is another server's, or lost lines (journald and rsyslog throw away what
+    comes too fast), and what is missing in it proves nothing."""
+    found: dict[int, set[bytes]] = {}
+    told = [key for key, relay in config.relays.items() if "message_id" in relay.keeps]
+    times: dict[int, list[datetime]] = {}
+    for one in people:
+        times.setdefault(one.mailing, []).append(one.last)
+    for mailing, moments in times.items():
+        rows = Mailing.objects.get(pk=mailing).rows().filter(state="accepted", proof="answer", relay__in=told)
+        near = rows.filter(changed__gte=min(moments) - MARGIN, changed__lte=max(moments) + MARGIN)
+        tokens = near.values_list("token", flat=True)[:WITNESSES] or rows.values_list("token", flat=True)[:WITNESSES]
+        found[mailing] = {bytes(token) for token in tokens}
+    return found
+
+
+def _not_whole(one: Open, evidence: Evidence, sure: Mapping[int, set[bytes]]) -> str:
+    """Why what this log does not show proves nothing, in words; "" where it shows all that it must."""
+    must = sure.get(one.mailing, set())
+    if lost := len(must - evidence.taken.keys()):
+        return f"the log lacks {lost:,} of {len(must):,} mails that were surely taken: not whole, or of another server"
+    if not must and not evidence.came:
+        return "the log shows no mail of this mailing at all; it may be of another server"
+    return ""
+
+
+def by_log(
+    config: Config,
+    people: Iterable[Open],
+    evidence: Evidence,
+    margin: timedelta = MARGIN,
+    sure: Mapping[int, set[bytes]] | None = None,
+) -> Plan:
     """What the log says of each person. Only `queue active` proves that Postfix took the mail; only a log that
-    reaches from before the mailing until after the attempt proves that it did not. Changes nothing."""
+    reaches from before the mailing until after the attempt, and shows all whom it must (`witnesses`), proves that it
+    did not. Changes nothing."""
     plan = Plan()
+    people = list(people)
+    sure = witnesses(config, people) if sure is None else sure
     for one in people:
         queue = evidence.taken.get(one.token) or (one.remote_id if one.remote_id in evidence.queues else "")
         # The relay of an attempt that a crash cut off is not always known: then it may have been any of them.
@@ -90,6 +127,8 @@ def by_log(config: Config, people: Iterable[Open], evidence: Evidence, margin: t
             plan.left.append((one, "the relay replaces our Message-ID, so the log cannot show that it was not taken"))
         elif not evidence.covers(one.first - margin, one.last + margin):
             plan.left.append((one, "the log does not reach from before the mailing until after the attempt"))
+        elif why := _not_whole(one, evidence, sure):
+            plan.left.append((one, why))
         else:
             plan.again.append(one)
     return plan

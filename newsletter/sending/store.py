@@ -20,6 +20,8 @@ from newsletter.problems import NewsletterError
 
 PATIENCE = 15  # times that a locked database is asked; each asking waits for 20 s (settings.LOCK_WAIT)
 
+ANEW = 1 << 40  # added to Store.own when PostgreSQL hung up: a server that fell over may give a number a second time
+
 ENDED = "CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint)"  # transactions, up to this statement
 
 T = TypeVar("T")
@@ -33,9 +35,10 @@ class SomeUnchanged(Exception):
 class Run:
     """Runs the statements of one transaction: `run(sql, params) -> cursor`."""
 
-    def __init__(self, store: Store, *, singly: bool = False) -> None:
+    def __init__(self, store: Store, *, singly: bool = False, doubted: bool = False) -> None:
         self.store = store
         self.singly = singly  # it has to be known of each row whether it changed
+        self.doubted = doubted  # the same was done before, and nobody knows whether its commit happened
 
     def __call__(self, sql: str, params: Sequence[Any] = ()) -> Any:
         cursor = self.store.connection.cursor()
@@ -177,7 +180,7 @@ class Store:
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
 
-        def read() -> list[tuple[Any, ...]]:
+        def read(doubted: bool) -> list[tuple[Any, ...]]:
             self.committing = False
             with self.connection.cursor() as cursor:
                 cursor.execute(sql, self.adapted(params))
@@ -185,7 +188,9 @@ class Store:
 
         return self._patiently(read)
 
-    def together(self, work: Callable[[Run], T], *, on_the_disk: bool = False, alone: bool = False) -> T:
+    def together(
+        self, work: Callable[[Run], T], *, on_the_disk: bool = False, alone: bool = False, repeatable: bool = False
+    ) -> T:
         """Do `work` in one transaction; it is given `run(sql, params) -> cursor` and may be called again.
 
         When this returns, kill -9 cannot undo it, and with `on_the_disk` neither can a power cut. A database that
@@ -194,21 +199,26 @@ class Store:
 
         `alone`: on PostgreSQL `work` is a single statement, a transaction by itself; BEGIN and COMMIT were a tenth of
         a commit of fifty mails.
-        """
-        return self._patiently(lambda: self._once(work, on_the_disk, alone))
 
-    def _patiently(self, ask: Callable[[], T]) -> T:
+        `repeatable`: `work` changes only rows that it has not changed before, so that it may be done once more when a
+        server fell over in the middle of a commit (Run.doubted); else that is raised.
+        """
+        return self._patiently(lambda doubted: self._once(work, on_the_disk, alone, doubted), repeatable)
+
+    def _patiently(self, ask: Callable[[bool], T], repeatable: bool = False) -> T:
+        doubted = False
         for tried in range(1, PATIENCE + 1):
             try:
                 with self.lock, database.problems_of():
-                    return ask()
+                    return ask(doubted)
             except (NewsletterError, Error) as error:
                 locked = isinstance(error, NewsletterError) and error.problems[0].code == "database-locked"
                 lost = not locked and self._lost()
-                # A commit that was not answered may have happened: doing it twice would count people twice.
-                if tried == PATIENCE or not (locked or (lost and not self.committing)):
+                # A commit that was not answered may have happened: doing it twice could count people twice.
+                if tried == PATIENCE or not (locked or (lost and (repeatable or not self.committing))):
                     raise
                 if lost:
+                    doubted = doubted or self.committing
                     time.sleep(min(2.0, 0.05 * 2**tried))  # a restart takes a second; 20 s in all
         raise AssertionError
 
@@ -222,9 +232,10 @@ class Store:
             self.connection.close()
             self.fully = None
             self.lost += 1
+            self.own += ANEW
         return True
 
-    def _once(self, work: Callable[[Run], T], on_the_disk: bool, alone: bool) -> T:
+    def _once(self, work: Callable[[Run], T], on_the_disk: bool, alone: bool, doubted: bool) -> T:
         self.committing = False
         self.connection.ensure_connection()
         if on_the_disk != self.fully:
@@ -232,16 +243,16 @@ class Store:
             self.fully = on_the_disk
         if alone and not self.is_sqlite:
             try:
-                return work(Run(self))
+                return work(Run(self, doubted=doubted))
             except Error as error:  # the answer to the statement is the answer to its commit
                 self.committing = not _ended_by_the_server(error)
                 raise
         try:
             with self._whole():
-                return work(Run(self))
+                return work(Run(self, doubted=doubted))
         except SomeUnchanged:
             with self._whole():
-                return work(Run(self, singly=True))
+                return work(Run(self, singly=True, doubted=doubted))
 
     @contextmanager
     def _whole(self) -> Iterator[None]:

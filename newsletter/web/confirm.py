@@ -87,7 +87,8 @@ def join(request: HttpRequest, said: Words, row: Request) -> HttpResponse:
             return subscribed(request, said, row)
         facts = {key: value for key, value in row.facts.items() if key != "lists"}
         if not Subscriber.objects.filter(canonical=row.canonical).exists():
-            subscribing.ask(row.canonical, row.address, lists, CHANNEL, wording, facts)  # removed meanwhile
+            # Removed meanwhile, or the address is one that somebody has moved away from.
+            subscribing.ask(row.canonical, row.address, lists, CHANNEL, wording, facts, pressed=True)
         change = subscribing.confirm(row.canonical, lists, CHANNEL, wording)
         if not change.suppressed:
             link = own_mails.preferences_link(config, row.canonical, lists)

@@ -11,8 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from newsletter import settings
-from newsletter.audience import subscribing
+from newsletter.audience import never, subscribing
 from newsletter.audience.models import LeavingReason, Subscriber
+from newsletter.audience.subscribing.proof import OWN
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import own_mails
 from newsletter.sending.models import UnsubscribeKey
@@ -41,7 +42,8 @@ def offers(key: UnsubscribeKey, person: Subscriber | None) -> dict[str, Any]:
         return NOTHING
     only = list(zip(key.lists, unsubscribe.titles(key.lists), strict=True)) if len(key.lists) > 1 else []
     path = f"/p/{links.keyring().make(Purpose.UNSUBSCRIBE, bytes(key.token))}"
-    return {**NOTHING, "only": only, "pause": bool(key.lists), "preferences": path, "reasons": REASONS, "goodbye": True}
+    more = {"reasons": REASONS, "goodbye": may_be_told(person)}
+    return {**NOTHING, "only": only, "pause": bool(key.lists), "preferences": path, **more}
 
 
 def act(request: HttpRequest, key: UnsubscribeKey, said: Words, action: str) -> HttpResponse | None:
@@ -64,7 +66,7 @@ def act(request: HttpRequest, key: UnsubscribeKey, said: Words, action: str) -> 
     if action == "resume" and key.lists:
         subscribing.resume(key.canonical, key.lists, CHANNEL, said.plain("resume_button"))
         return unsubscribe.choice(request, key, said, "back", "resumed_title", (), action="leave", tone="good")
-    if action == "goodbye" and subscribing.has_left(key.canonical, key.lists):
+    if action == "goodbye" and subscribing.has_left(key.canonical, key.lists) and may_be_told(person):
         return goodbye(request, key, said, person)
     return None
 
@@ -91,6 +93,12 @@ def reason(request: HttpRequest, key: UnsubscribeKey, said: Words) -> HttpRespon
                 LeavingReason.objects.filter(pk=row.pk).update(count=F("count") + 1)
         return unsubscribe.left(request, key, said, reasons=(), notice="reason_thanks")
     return unsubscribe.left(request, key, said)
+
+
+def may_be_told(person: Subscriber) -> bool:
+    """False after a complaint, for a dead mailbox or by a decision of staff: then no button brings them a mail."""
+    stop = never.found(person.canonical)
+    return stop is None or stop.reason in OWN
 
 
 def goodbye(request: HttpRequest, key: UnsubscribeKey, said: Words, person: Subscriber) -> HttpResponse:

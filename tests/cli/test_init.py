@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from newsletter import files
 from newsletter.cli import init
 from newsletter.config import load
 from newsletter.mail.tokens import Keyring
+from newsletter.sending import lock
+from newsletter.sending.transports import catcher
 from tests.cli.conftest import Run
 
 
@@ -34,6 +38,25 @@ def test_the_key_is_for_its_owner_only_and_git_never_sees_it(newsletter: Run, tm
     assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
     assert Keyring.load(tmp_path / "var" / "secret.key").keys
     assert {"/var/", "/build/"} <= set((tmp_path / ".gitignore").read_text().split())
+
+
+@pytest.mark.parametrize("command", [("recipients", "count"), ("list",), ("send", "none"), ("catch", "--smtp", "no")])
+def test_in_a_checkout_without_var_people_lie_where_nobody_else_may_look(
+    newsletter: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    newsletter("init", "--defaults")
+    (tmp_path / "var" / "secret.key").unlink()
+    (tmp_path / "var").rmdir()
+    newsletter(*command)
+    assert not (tmp_path / "var").exists() or stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
+
+
+def test_each_way_that_makes_var_makes_it_private(tmp_path: Path) -> None:
+    catcher._writable(tmp_path / "one" / "mail")
+    files.write_atomically(tmp_path / "two" / "secret.key", "", mode=0o600)
+    with lock.sending(tmp_path / "three", "an-issue", datetime.now(UTC)):
+        pass
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("one", "two", "three")} == {0o700}
 
 
 def test_five_questions_are_asked_and_a_wrong_answer_is_asked_again(newsletter: Run, tmp_path: Path) -> None:

@@ -50,6 +50,16 @@ def test_it_goes_to_those_who_did_not_get_it_and_says_why_so_many(workspace: Wor
     assert attempts == {1, 2}  # it only grows: a frozen sender of the first time stays fenced
 
 
+def test_several_people_of_one_reason_are_counted_one_by_one(workspace: Workspace) -> None:
+    mailing = ended(workspace)
+    Delivery.objects.filter(state__in=("expired", "cancelled")).update(state="failed")
+    with connection.cursor() as cursor:
+        tally.moved(cursor, mailing.pk, "", {"expired": -1, "cancelled": -1, "failed": 2})
+    ran = workspace.run("send", "--missing", SLUG, "--yes", "--expect", "3")
+    assert "3 people of 6 did not get" in ran.out and copies(workspace) == 6 + 3, ran.out + ran.err
+    assert [entry.people for entry in LogEntry.objects.filter(what="again")] == [3]
+
+
 def test_another_number_or_nobody_to_agree_changes_nothing(workspace: Workspace) -> None:
     mailing = ended(workspace)
     for words, code in ((("--yes", "--expect", "4"), "count-changed"), ((), "must-be-agreed")):

@@ -195,10 +195,18 @@ def test_a_pipe_gets_the_numbers_of_the_status_and_no_bar(workspace: Workspace, 
     assert "━" not in said
 
 
-def test_sending_goes_on_when_the_file_is_broken_or_gone(workspace: Workspace, issue: Path) -> None:
+@pytest.mark.parametrize("how", ["broken", "gone", "renamed"])
+def test_sending_goes_on_when_the_file_is_broken_or_gone(workspace: Workspace, issue: Path, how: str) -> None:
     approve_and_stop_at_once(workspace)
-    issue.write_text("broken", encoding="utf-8")
-    assert workspace.run("send", SLUG).exit == 0
+    if how == "broken":
+        issue.write_text("broken", encoding="utf-8")
+    elif how == "gone":
+        shutil.rmtree(issue.parent)
+    else:  # the other name begins like the one that was approved, and is an issue that nobody has agreed to
+        issue.parent.rename(issue.parent.with_name(f"{SLUG}-again"))
+    ran = workspace.run("send", SLUG, "--yes", "--expect", "3")
+    assert ran.exit == 0 and "Going on with" in ran.out, ran.out + ran.err
+    assert len(caught(workspace)) == 3 and only().slug == SLUG and only().state == "finished"
 
 
 def test_json_is_one_object_with_the_names_of_the_format(workspace: Workspace, issue: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from newsletter.audience import subscribing
 from newsletter.sending import correcting, logbook, mailings
 from newsletter.sending.models import ArchivePage, Delivery, Mailing
@@ -52,6 +54,22 @@ def test_it_goes_to_exactly_those_who_got_the_first(workspace: Workspace) -> Non
     assert sorted(row.canonical for row in rows) == ["ameera@home.example", "bob@home.example"]
     assert all(row.lists == ["all-residents"] for row in rows), "List-Id as of the first"
     assert second.page.corrects == mailing
+
+
+@pytest.mark.parametrize("state", ["pending", "deferred"])
+def test_while_the_first_still_goes_out_nobody_is_corrected_and_somebody_forgotten(
+    workspace: Workspace, state: str
+) -> None:
+    mailing = first(workspace)
+    slug = slug_of(workspace)
+    put(state, "kim@home.example")
+    Mailing.objects.update(state="sending")
+    ran = workspace.run("send", slug, "--yes", "--expect", "2")
+    assert ran.exit == 4 and "[cannot-correct]" in ran.err and f"newsletter stop {SLUG}" in ran.err, ran.out + ran.err
+    assert Mailing.objects.count() == 1
+    assert workspace.run("send", slug, "--dry-run").exit == 0
+    mailings.stop(mailing)
+    assert workspace.run("send", slug, "--yes", "--expect", "2").exit == 0
 
 
 def test_who_has_moved_since_gets_it_at_the_new_address(workspace: Workspace) -> None:

@@ -8,16 +8,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from newsletter.audience import subscribing
-from newsletter.audience.models import Subscriber
+from newsletter.audience.models import Subscriber, Suppression
 from newsletter.sending import laws, mailings
+from newsletter.sending.at_once import AtOnce
 from newsletter.sending.models import Delivery, Mailing
 from newsletter.sending.outbox import Outbox, Result
 from newsletter.sending.store import Run, Store
 from tests.sending.made import a_rendered, an_issue
-from tests.sending.steps import begin, settle
+from tests.sending.steps import begin, put, settle
 from tests.workspace import Workspace
 
 PEOPLE = [f"person{n}@home.example" for n in range(10)]
@@ -250,3 +252,61 @@ def test_rows_given_back_wait_again(outbox: Outbox) -> None:
     counts = outbox.counts()
     assert (counts["pending"], counts["inflight"]) == (9, 1)
     settle(outbox, rows[0], "accepted", code=250)
+
+
+class Falls:
+    """PostgreSQL falls over at a commit, once: `done` before it answers, else before it does anything."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, done: bool) -> None:
+        if connection.vendor != "postgresql":
+            pytest.skip("SQLite is a file: there is nobody to fall over")
+        self.times = 0
+        put = AtOnce.put
+
+        def falling(self_: AtOnce, run: Run, *what: Any) -> Any:
+            if self.times:
+                return put(self_, run, *what)
+            self.times += 1
+            if done:
+                put(self_, run, *what)
+            run.store.connection.connection.close()
+            raise OperationalError("server closed the connection unexpectedly")
+
+        monkeypatch.setattr(AtOnce, "put", falling)
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_commit_without_an_answer_is_done_once_and_its_bodies_begin(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, done: bool
+) -> None:
+    first, second = outbox.lease(2)[0]
+    assert begin(outbox, first)
+    falls = Falls(monkeypatch, done=done)
+    begun, kept = outbox.write([second], [Result(first, "accepted", True, code=250, text="Ok")])
+    assert (falls.times, begun, kept) == (1, {second.id}, {first.id})
+    assert [state_of(row.canonical) for row in (first, second)] == ["accepted", "inflight"]
+    assert (outbox.counts()["accepted"], outbox.counts()["inflight"]) == (1, 1)
+
+
+def test_who_left_before_a_commit_without_an_answer_is_repeated_does_not_begin(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = outbox.lease(1)[0][0]
+    Falls(monkeypatch, done=False)
+    Suppression.objects.create(canonical=row.canonical, scope="bulk", reason="unsubscribed")
+    assert outbox.write([row], []) == (set(), set())
+    assert state_of(row.canonical) == "leased"
+
+
+def test_what_a_server_that_fell_over_has_forgotten_is_written_again(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, other = outbox.lease(2)[0]
+    assert begin(outbox, row) and settle(outbox, row, "accepted", code=250, text="Ok")
+    put("inflight", row.canonical)  # the answer was not waited for on the disk
+    put_back = Delivery.objects.get(canonical=row.canonical)
+    assert put_back.attempt == row.attempt
+    Falls(monkeypatch, done=False)
+    assert begin(outbox, other)
+    assert [state_of(one.canonical) for one in (row, other)] == ["accepted", "inflight"]
+    assert outbox.recover() == (0, 1)

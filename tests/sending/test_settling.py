@@ -92,6 +92,40 @@ def test_a_log_that_does_not_cover_the_time_settles_only_what_it_shows(workspace
     assert states(mailing) == ["accepted", "uncertain", "uncertain", "uncertain"]
 
 
+def accepted_by_the_way(mailing: Mailing, workspace: Workspace) -> Delivery:
+    """The fourth has it: the relay said so."""
+    row = Delivery.objects.filter(mailing=mailing).order_by("id")[3]
+    Delivery.objects.filter(pk=row.pk).update(state="accepted", proof="answer", reply_code=250, relay="main")
+    with connection.cursor() as cursor:
+        tally.moved(cursor, mailing.pk, "", {"uncertain": -1, "accepted": 1})
+    workspace.toml('\n[relays.main]\nhost = "127.0.0.1"\n')
+    return row
+
+
+def test_a_log_that_lost_lines_or_is_of_another_server_does_not_send_anybody_a_second_mail(
+    workspace: Workspace,
+) -> None:
+    """journald throws lines away from 10,000 in 30 s on; and the Postfix of this computer may not be the relay."""
+    mailing = uncertain_mailing(workspace)
+    row = accepted_by_the_way(mailing, workspace)
+    log = workspace.write("mail.log", a_log(workspace, mailing))
+    ran = workspace.run("settle", "--postfix-log", str(log), "--yes")
+    assert ran.exit == 5 and "lacks 1 of 1 mails that were surely taken" in ran.out, ran.out + ran.err
+    assert states(mailing) == ["accepted", "uncertain", "uncertain", "accepted"]
+    whole = came(workspace, row, "5F1A2B3C4D", at(mailing)) + taken("5F1A2B3C4D", at(mailing))
+    log.write_text(a_log(workspace, mailing).replace(edge(at(mailing, 5)), whole + edge(at(mailing, 5))))
+    assert workspace.run("settle", "--postfix-log", str(log), "--yes").exit == 0
+    assert states(mailing) == ["accepted", "pending", "pending", "accepted"]
+
+
+def test_a_log_that_shows_nothing_of_the_mailing_proves_nothing(workspace: Workspace) -> None:
+    mailing = uncertain_mailing(workspace)
+    log = workspace.write("mail.log", edge(at(mailing, -5)) + edge(at(mailing, 5)))
+    ran = workspace.run("settle", "--postfix-log", str(log), "--yes")
+    assert ran.exit == 5 and "may be of another server" in ran.out, ran.out + ran.err
+    assert set(states(mailing)) == {"uncertain"}
+
+
 def test_a_gap_between_two_files_covers_nothing_and_rotated_files_are_one_log() -> None:
     hour = timedelta(hours=1)
     gap = Evidence(spans=[(NOW, NOW + hour), (NOW + 2 * hour, NOW + 3 * hour)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from datetime import timedelta
 from unittest import mock
@@ -14,7 +15,7 @@ from newsletter.mail.tokens import Purpose, new_id
 from newsletter.replies import erasing
 from tests.sending.test_own_mails import read
 from tests.web.conftest import Site, everything
-from tests.web.test_signup import state, work
+from tests.web.test_signup import later, sign_up, state, work  # noqa: F401 (later is a fixture)
 
 ME = "ameera.k@example.net"
 
@@ -200,6 +201,79 @@ def test_a_change_of_address_is_confirmed_at_both_ends(site: Site) -> None:
         assert "used already" in site.post(path, action="yes", new="third@example.org").text
 
 
+def moved(site: Site) -> str:
+    """The person has another address now; the link of an old mail."""
+    from newsletter.audience import subscribing
+
+    link = own_page(site, name="Ameera Khan")
+    assert subscribing.move(ME, "safe@example.org", "page").changed
+    return link
+
+
+@pytest.mark.usefixtures("later")
+def test_who_reads_the_old_mailbox_does_not_learn_where_they_went(site: Site) -> None:
+    """Somebody leaves a partner who knows the password of the old mailbox."""
+    from newsletter.audience import never
+    from newsletter.audience.models import Subscriber
+
+    link = moved(site)
+    sign_up(site, ME)
+    [(to, _, path)] = work(site)
+    answer = site.post(path, action="yes")
+    own = re.search(r"/p/[a-z2-7]{32}", answer.text)
+    assert to == ME and own
+    site.post(own[0], action="data")
+    [(to, _, path)] = work(site)
+    archive = zipfile.ZipFile(io.BytesIO(site.post(path, action="yes").body))
+    held = b"".join(archive.read(name) for name in archive.namelist()).decode()
+    assert to == ME and ME in held and "safe@example.org" not in held and "Ameera" not in held
+    site.post(link, action="forget")
+    [(to, _, path)] = work(site)
+    assert to == ME and "You are forgotten" in site.post(path, action="yes").text
+    assert Subscriber.objects.get().canonical == "safe@example.org"
+    assert never.found(ME) and never.found("safe@example.org") is None
+
+
+def test_who_moved_is_forgotten_without_whoever_has_their_old_mailbox(site: Site) -> None:
+    from newsletter.audience import never
+    from newsletter.audience.models import Subscriber
+    from newsletter.replies import forgetting, personal
+
+    moved(site)
+    site.workspace.people(ME, name="Somebody Else")
+    assert "Somebody Else" not in json.dumps(personal.collect("safe@example.org").data, default=str)
+    forgetting.forget(forgetting.plan("safe@example.org"), "us")
+    assert Subscriber.objects.get().name == "Somebody Else" and never.found("safe@example.org")
+
+
+@pytest.mark.parametrize("action", ["data", "forget", "change"])
+def test_a_link_at_the_old_mailbox_is_dead_when_they_have_moved(site: Site, action: str) -> None:
+    from newsletter.audience import subscribing
+    from newsletter.audience.models import Subscriber
+
+    site.post(own_page(site), action=action)
+    [(_, _, path)] = work(site)
+    if action == "change":
+        site.post(path, action="yes", new="thief@example.org")
+        [(to, _, path)] = work(site)
+        assert to == "thief@example.org"
+    assert subscribing.move(ME, "safe@example.org", "page").changed
+    answer = site.post(path, action="yes", new="thief@example.org")
+    assert "used already" in answer.text
+    assert Subscriber.objects.get().canonical == "safe@example.org"
+
+
+@pytest.mark.usefixtures("later")
+def test_a_stranger_who_types_a_former_address_does_not_keep_anybody_from_leaving(site: Site) -> None:
+    from newsletter.audience import subscribing
+
+    link = moved(site).replace("/p/", "/u/")
+    sign_up(site, ME)
+    assert len(work(site)) == 1
+    assert site.ask("POST", link, "List-Unsubscribe=One-Click").text == "Unsubscribed.\n"
+    assert subscribing.has_left("safe@example.org", ["all-residents"])
+
+
 def test_a_taken_address_is_not_given_away(site: Site) -> None:
     from newsletter.audience.models import Subscriber
 
@@ -295,3 +369,15 @@ def test_a_mail_says_goodbye_only_where_asked_for_and_once(site: Site) -> None:
     for _ in range(3):
         assert "is on its way" in site.post(link, action="goodbye").text
     assert str(read(bytes(Notice.objects.get().data))["Subject"]) == "You have left: no more messages"
+
+
+@pytest.mark.parametrize("reason", ["complaint", "gone", "staff"])
+def test_who_complained_or_cannot_be_reached_is_not_sent_a_goodbye_by_a_button(site: Site, reason: str) -> None:
+    from newsletter.audience import subscribing
+    from newsletter.sending.models import Notice
+
+    link = site.leave_link(ME)
+    subscribing.suppress(ME, "bulk", reason, "mail")
+    assert 'value="goodbye"' not in site.get(link).text
+    assert "is on its way" not in site.post(link, action="goodbye").text
+    assert not Notice.objects.exists()

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from newsletter.audience import facts as known_facts
 from newsletter.audience import never, traits
+from newsletter.audience.models import FormerAddress
 from newsletter.audience.subscribing import proof
 from newsletter.audience.subscribing.proof import ALL, BULK, OWN, PENDING, Change
 
@@ -20,16 +21,23 @@ def ask(
     channel: str,
     wording: str = "",
     facts: Mapping[str, Any] | None = None,
+    *,
+    pressed: bool = False,
 ) -> Change:
     """Somebody asks, for this address, to be on these lists: nothing is mailed to them before `confirm`.
 
     A list that they left stays left until then, and what we know of a person is not changed by a stranger who types
     their address: `facts` are taken for a new person only. Of an address that is gone or erased nothing is written
     down at all (`suppressed`, why = "suppressed"). Asking again changes nothing.
+
+    An address that a person has moved away from goes on meaning that person, until whoever has it now has `pressed`
+    the link: a stranger who types it must not make the links in their old mail dead.
     """
     stop = never.found(canonical)
     if stop and stop.scope == ALL:
         return Change(False, (), suppressed=True, why="suppressed")
+    if not pressed and FormerAddress.objects.filter(canonical=canonical).exists():
+        return Change(False, (), suppressed=stop is not None, why="moved")
     with transaction.atomic():
         person, new = proof.made(canonical, address)
         if new:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
 
 from newsletter.audience import never
-from newsletter.audience.models import FormerAddress, Subscriber, Suppression
+from newsletter.audience.models import FormerAddress, Request, Subscriber, Suppression
 from newsletter.audience.subscribing import leaving, proof
 from newsletter.audience.subscribing.proof import BULK, MOVED, Change
 from newsletter.mail import addresses
@@ -47,4 +49,8 @@ def move(canonical: str, new_address: str, channel: str, wording: str = "", *, w
         if before and before.reason != "gone":  # what was their wish or staff's decision is about the person
             leaving.suppress(new, before.scope, before.reason, channel, why=f"as {old} was", by=by)
         leaving.suppress(old, BULK, MOVED, channel, why=f"moved to {new}", by=by)
+        # Links that were sent to the old mailbox, or asked for from there: whoever reads it now takes nobody's data
+        # by them, erases nobody, and takes nobody's mail to a third address.
+        links = Request.objects.filter(Q(canonical=old) | Q(facts__from=old), used=None)
+        links.exclude(kind=Request.Kind.SUBSCRIBE).update(used=timezone.now())
         return Change(True, suppressed=bool(before and before.reason != "gone"))

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from newsletter import files
 from newsletter.problems import Exit, NewsletterError, Problem
 
 GREETING = "newsletter catcher; mail stays on this computer"
@@ -254,7 +255,8 @@ def only_here(host: str) -> None:
 
 def _writable(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        files.private(folder.parent)
+        files.private(folder)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
