@@ -145,11 +145,16 @@ class Wording(models.Model):
         """The record of these words, made when they are new; None for none."""
         if not text:
             return None
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        digest = cls.digest(text)
         # Nearly always they are known: raw, a quarter of what get_or_create takes while nobody else may write.
         if found := next(iter(cls.objects.raw("SELECT * FROM audience_wording WHERE sha256 = %s", [digest])), None):
             return found
         return cls.objects.get_or_create(sha256=digest, defaults={"text": text})[0]
+
+    @staticmethod
+    def digest(text: str) -> str:
+        """What these words are found by."""
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class ConsentEvent(models.Model):

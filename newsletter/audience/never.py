@@ -41,7 +41,7 @@ def keys_of(canonical: str) -> tuple[str, ...]:
 def found(canonical: str) -> Suppression | None:
     """Why this address must not be mailed; the widest, where there are several; None: it may be."""
     keys = keys_of(canonical)
-    rows = quickly.every(Suppression, f"canonical IN ({', '.join(['%s'] * len(keys))})", keys)
+    rows = quickly.every(Suppression, f"canonical IN ({quickly.marks(keys)})", keys)
     return min(rows, key=lambda row: (row.scope != Suppression.Scope.ALL, row.pk), default=None)
 
 
