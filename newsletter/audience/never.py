@@ -7,7 +7,6 @@ only we can tell. Whoever asks about an address asks for it and for its hashes u
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 
 from newsletter import settings
@@ -107,14 +106,4 @@ def _path() -> Path:
 
 
 def _keyring() -> Keyring:
-    path = _path()
-    try:
-        seen = path.stat()
-    except OSError:
-        return Keyring.load(path)  # says what is wrong
-    return _loaded(path, seen.st_mtime_ns, seen.st_size, seen.st_ino)
-
-
-@lru_cache(4)
-def _loaded(path: Path, *_state: int) -> Keyring:
-    return Keyring.load(path)
+    return Keyring.kept(_path())

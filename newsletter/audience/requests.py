@@ -63,7 +63,7 @@ def make(
         if not allowed(kind, canonical):
             return None
         now = timezone.now()
-        return Request.objects.create(
+        request = Request(
             token=new_id(),
             kind=kind,
             canonical=canonical,
@@ -74,6 +74,8 @@ def make(
             created=now,
             expires=now + LIVES[kind],
         )
+        quickly.insert(request)
+        return request
 
 
 def allowed(kind: str, canonical: str) -> bool:
