@@ -7,6 +7,7 @@ with 110 us of both: while the server says nothing by itself, that is done only 
 
 from __future__ import annotations
 
+import math
 import select
 import time
 from pathlib import Path
@@ -49,7 +50,7 @@ def _listen(ours: Any) -> None:
     """A server that was restarted, or that ended this connection, has said so or hung up. One that has vanished, with
     its computer or the network, is noticed within the five seconds, as it would be in the middle of a page."""
     now = time.monotonic()
-    if _silent(ours.connection) and now - ours.newsletter_asked < ASKED:
+    if _silent(ours.connection) and now - getattr(ours, "newsletter_asked", -math.inf) < ASKED:
         ours.health_check_done = True
     else:
         ours.close_if_health_check_failed()
