@@ -109,7 +109,7 @@ class Keyring:
 
     @classmethod
     def kept(cls, path: Path) -> Keyring:
-        """As `load`, but read again only when another file lies there or this one has changed: 4 us instead of 40."""
+        """As `load`, but read again only when another file lies there or this one has changed: 3 us instead of 17."""
         try:
             seen = path.stat()
         except OSError:

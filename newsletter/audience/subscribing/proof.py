@@ -136,4 +136,5 @@ def write_each(
     values.append(Wording.digest(wording))
     if not quickly.change(sql, values):
         Wording.of(wording)
-        quickly.change(sql, values)
+        if not quickly.change(sql, values):
+            raise RuntimeError("a proof was not written: its words are not there")
