@@ -3,6 +3,9 @@
 Two measurements of each kind of page, on SQLite and on PostgreSQL: as fast as it answers, and 300 a second at moments
 drawn by lot, with each time counted from the moment at which the page was wanted (see pages_load). Beside it a page
 that says "ok" and does nothing else. And whether the processes need more memory after 20,000 requests than before.
+
+`python -m bench pages --part "postgresql: unsubscribe"`: only the kinds of this name, on one database. `--part sqlite`:
+all of them.
 """
 
 from __future__ import annotations
@@ -28,13 +31,16 @@ WARM = 60  # requests of each kind before anything is measured
 REQUESTS, MORE = 20_000, 1.1  # after so many requests a process may need a tenth more memory
 
 
-def run(quick: bool = False) -> list[dict[str, object]]:
-    """Every page on each database; one that is not installed is a row that says so."""
+def run(quick: bool = False, part: str = "") -> list[dict[str, object]]:
+    """Every page on each database; one that is not installed is a row that says so. `part`: only these."""
     share = 0.3 if quick else 1.0
-    rows = _rows("SQLite", "", share)
+    database, _, wanted = (word.strip().lower() for word in part.partition(":"))
+    rows = _rows("SQLite", "", share, wanted) if "sqlite".startswith(database) else []
+    if not "postgresql".startswith(database):
+        return rows
     try:
         with servers.postgres() as url:
-            rows += _rows("PostgreSQL", servers.another(url), share)
+            rows += _rows("PostgreSQL", servers.another(url), share, wanted)
     except FileNotFoundError as error:
         rows.append(
             {"what": f"PostgreSQL: {error}", "ours": "", "other": "", "ratio": "", "aim": "", "ok": True, "skipped": 1}
@@ -42,7 +48,7 @@ def run(quick: bool = False) -> list[dict[str, object]]:
     return rows
 
 
-def _rows(name: str, url: str, share: float) -> list[dict[str, object]]:
+def _rows(name: str, url: str, share: float, wanted: str) -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory(prefix="newsletter-bench-") as folder:
         root = Path(folder)
         database = f'\n[database]\nurl = "{url}"\n' if url else ""
@@ -50,7 +56,9 @@ def _rows(name: str, url: str, share: float) -> list[dict[str, object]]:
         (root / "newsletter.toml").write_text(text + database, encoding="utf-8")
         (root / "var").mkdir()
         Keyring.create(root / "var" / "secret.key")
-        kinds = _made(root)
+        kinds = [kind for kind in _made(root) if wanted in kind[0]]
+        if not kinds:
+            raise SystemExit(f"No kind of page is called {wanted!r}.")
         with _gunicorn(root) as (port, process):
             for _, asks, status, _ in kinds:
                 as_fast_as_it_answers(port, asks, status, WARM, 10)

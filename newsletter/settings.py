@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -69,6 +70,8 @@ def _postgresql(config: Config) -> dict[str, Any]:
         "OPTIONS": {
             "connect_timeout": CONNECT_WAIT,
             "application_name": "newsletter",  # what pg_stat_activity calls us
+            # Django turns prepared statements off, also for who asks for one (quickly, store.Run.prepared).
+            "prepare_threshold": sys.maxsize,
             # A statement that waits for another program gives up as on SQLite. Compiling a query to machine code
             # takes longer (100 ms) than any of ours.
             "options": f"-c lock_timeout={int(LOCK_WAIT * 1000)} -c jit=off",

@@ -145,11 +145,18 @@ class Wording(models.Model):
         """The record of these words, made when they are new; None for none."""
         if not text:
             return None
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        # Nearly always they are known: raw, a quarter of what get_or_create takes while nobody else may write.
-        if found := next(iter(cls.objects.raw("SELECT * FROM audience_wording WHERE sha256 = %s", [digest])), None):
+        from newsletter.audience import quickly  # which reads our models
+
+        digest = cls.digest(text)
+        # Nearly always they are known: a fifth of what get_or_create takes while nobody else may write.
+        if found := quickly.first(cls, "sha256 = %s", [digest]):
             return found
         return cls.objects.get_or_create(sha256=digest, defaults={"text": text})[0]
+
+    @staticmethod
+    def digest(text: str) -> str:
+        """What these words are found by."""
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class ConsentEvent(models.Model):

@@ -7,7 +7,6 @@ only we can tell. Whoever asks about an address asks for it and for its hashes u
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 
 from newsletter import settings
@@ -43,7 +42,7 @@ def keys_of(canonical: str) -> tuple[str, ...]:
 def found(canonical: str) -> Suppression | None:
     """Why this address must not be mailed; the widest, where there are several; None: it may be."""
     keys = keys_of(canonical)
-    rows = quickly.every(Suppression, f"canonical IN ({', '.join(['%s'] * len(keys))})", keys)
+    rows = quickly.every(Suppression, f"canonical IN ({quickly.marks(keys)})", keys)
     return min(rows, key=lambda row: (row.scope != Suppression.Scope.ALL, row.pk), default=None)
 
 
@@ -143,14 +142,4 @@ def _path() -> Path:
 
 
 def _keyring() -> Keyring:
-    path = _path()
-    try:
-        seen = path.stat()
-    except OSError:
-        return Keyring.load(path)  # says what is wrong
-    return _loaded(path, seen.st_mtime_ns, seen.st_size, seen.st_ino)
-
-
-@lru_cache(4)
-def _loaded(path: Path, *_state: int) -> Keyring:
-    return Keyring.load(path)
+    return Keyring.kept(_path())

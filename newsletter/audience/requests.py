@@ -13,7 +13,7 @@ from enum import StrEnum
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -63,7 +63,7 @@ def make(
         if not allowed(kind, canonical):
             return None
         now = timezone.now()
-        return Request.objects.create(
+        request = Request(
             token=new_id(),
             kind=kind,
             canonical=canonical,
@@ -74,13 +74,15 @@ def make(
             created=now,
             expires=now + LIVES[kind],
         )
+        quickly.insert(request)
+        return request
 
 
 def allowed(kind: str, canonical: str) -> bool:
     """False when this address had its mails: one confirmation a day and three in all, three other links a day."""
     keys = never.keys_of(canonical)
-    where = f"kind = %s AND canonical IN ({', '.join(['%s'] * len(keys))})"
-    rows = quickly.every(Request, where, [kind, *keys], "id, created, used")
+    where = f"kind = %s AND canonical IN ({quickly.marks(keys)})"
+    rows = quickly.every(Request, where, [kind, *keys], ("id", "created", "used"))
     today = sum(row.created > timezone.now() - A_DAY for row in rows)
     if kind != Kind.SUBSCRIBE:
         return today < MOST_OTHER
@@ -89,9 +91,8 @@ def allowed(kind: str, canonical: str) -> bool:
 
 def busy() -> bool:
     """True when more sign-ups came within an hour than any campaign brings. Asked before an address is looked at."""
-    since = connection.ops.adapt_datetimefield_value(timezone.now() - timedelta(hours=1))
     sql = "SELECT COUNT(*) FROM audience_request WHERE kind = %s AND created > %s"
-    return quickly.number(sql, [Kind.SUBSCRIBE, since]) >= MOST_AN_HOUR
+    return quickly.number(sql, [Kind.SUBSCRIBE, timezone.now() - timedelta(hours=1)]) >= MOST_AN_HOUR
 
 
 def network_may(keyring: Keyring, ip: str) -> bool:

@@ -39,7 +39,7 @@ def personal(delivery: Delivery) -> str:
     fields = message.field_values(delivery.values)
     own = links.signed(
         config,
-        Keyring.load(config.var / "secret.key"),
+        Keyring.kept(config.var / "secret.key"),
         bytes(delivery.token),
         bytes(delivery.token),
         bytes(mailing.public_id),

@@ -9,7 +9,11 @@ from newsletter.audience import quickly
 from newsletter.config import Config
 from newsletter.mail.tokens import Keyring, Purpose
 from newsletter.sending.models import Delivery, UnsubscribeKey
+from newsletter.sending.store import loaded
 
+# Both at once, for every page and press of a link asks.
+_KEY = """SELECT 0, canonical, lists FROM sending_unsubscribekey WHERE token = %s
+    UNION ALL SELECT 1, canonical, lists FROM sending_delivery WHERE token = %s"""
 _REMOTE = re.compile(r"[\w.+-]{8,200}")
 
 
@@ -31,10 +35,11 @@ def unsubscribe_key(stored: bytes) -> UnsubscribeKey | None:
     The token of a mail is its delivery's, so that approving writes no second row a person (a third of the freeze).
     Keys of earlier versions, and those kept when a ledger is thinned out (freezing.keep_unsubscribe_keys), are rows.
     """
-    if key := quickly.first(UnsubscribeKey, "token = %s", [stored]):
-        return key
-    found = quickly.first(Delivery, "token = %s", [stored], "id, canonical, lists")
-    return UnsubscribeKey(token=stored, canonical=found.canonical, lists=sorted(found.lists)) if found else None
+    found = quickly.rows(_KEY, [stored, stored])
+    if not found:
+        return None
+    _, canonical, lists = min(found, key=lambda row: int(row[0]))
+    return UnsubscribeKey(token=stored, canonical=canonical, lists=sorted(loaded(lists)))
 
 
 def by_remote_id(config: Config, remote_id: str) -> Delivery | None:

@@ -312,6 +312,10 @@ class ArchivePage(models.Model):
     corrects = models.ForeignKey(Mailing, on_delete=models.SET_NULL, null=True, related_name="corrections")
     changed_at = models.DateTimeField(null=True)  # the last note, withdrawal, return or correction
 
+    # Asked with the row by `archiving.stored`; None where it was not.
+    reached: int | None = None  # people who got the mailing, or may have
+    corrected: bool | None = None  # another mailing says that it corrects this one
+
 
 class Draft(models.Model):
     """The public copy of an issue that is not approved yet, for colleagues who hold a preview link."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -151,10 +150,6 @@ class Store:
 
     def __init__(self, alias: str = "default") -> None:
         self.connection: BaseDatabaseWrapper = connections.create_connection(alias)
-        if not self.is_sqlite:  # Django turns prepared statements off, also for who asks for one (Run.prepared)
-            held = self.connection.settings_dict
-            options = {**held["OPTIONS"], "prepare_threshold": sys.maxsize}
-            self.connection.settings_dict = {**held, "OPTIONS": options}
         self.connection.inc_thread_sharing()
         self.lock = threading.Lock()
         self.committing = False  # a COMMIT was sent; when the connection breaks now, nobody knows whether it happened

@@ -94,7 +94,7 @@ def message(request: HttpRequest, slug: str) -> HttpResponse:
     about = archiving.stored(mailing) if mailing else None
     if mailing is None or about is None or not about.listed:
         return unknown_link(request)
-    if about.withdrawn_at and archiving.delivered(mailing):
+    if about.withdrawn_at and archiving.delivered(mailing, about):
         return withdrawn(request)
     if not archiving.is_published(about):
         return unknown_link(request)

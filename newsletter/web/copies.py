@@ -35,8 +35,10 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
         return unknown_link(request)
     if found[0] is Purpose.TEST:
         return page(request, "message.html", "test_title", paragraphs=("test_view",))
-    delivery = delivery_of(found[1])
-    mailing = delivery.mailing if delivery else copies.light("public_id = %s", [found[1]])
+    # A seal stands behind the address of a shared copy, so that is looked for first.
+    shared = copies.light("public_id = %s", [found[1]]) if "own" in request.GET else None
+    delivery = None if shared else delivery_of(found[1])
+    mailing = delivery.mailing if delivery else shared or copies.light("public_id = %s", [found[1]])
     if mailing is None:
         return gone(request)
     about = archiving.page_of(mailing)

@@ -114,9 +114,8 @@ def dressed(html: str, head: str, top: str, end: str) -> str:
 def around_of(page_: ArchivePage, title: str = "", **more: Any) -> Around:
     """The note of a page and its corrections; a link only to what may be seen."""
     mailing = page_.mailing
-    corrections = tuple(
-        _linked(one.mailing) for one in archiving.corrections(mailing) if archiving.delivered(one.mailing)
-    )
+    found = archiving.corrections(mailing) if page_.corrected is None or page_.corrected else []
+    corrections = tuple(_linked(one.mailing) for one in found if archiving.delivered(one.mailing))
     first = copies.light("id = %s", [page_.corrects_id]) if page_.corrects_id else None
     return Around(title, page_.note, corrections, _linked(first) if first else None, **more)
 

@@ -16,9 +16,8 @@ def read(token: str, *purposes: Purpose) -> tuple[Purpose, bytes] | None:
 
 
 def keyring() -> Keyring:
-    """The keys of this workspace, read anew each time: a key put back from a backup works at once (30 µs)."""
-    config = settings.current()
-    return Keyring.load(config.var / "secret.key")
+    """The keys of this workspace; a key put back from a backup works at once."""
+    return Keyring.kept(settings.current().var / "secret.key")
 
 
 def masked(address: str) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
+from django.db import DatabaseError
 
 from newsletter.audience import erasing, subscribing
-from newsletter.audience.models import Subscriber, Subscription
-from newsletter.audience.subscribing import Change
+from newsletter.audience.models import ConsentEvent, Subscriber, Subscription, Wording
+from newsletter.audience.subscribing import Change, proof
+from tests.together import together
 from tests.workspace import Workspace
 
 SAM = "sam@example.org"
 
 
 def events() -> list[tuple[str, str, str]]:
-    from newsletter.audience.models import ConsentEvent
-
     return list(ConsentEvent.objects.order_by("id").values_list("event", "list_key", "channel"))
 
 
@@ -29,6 +31,68 @@ def test_one_click_twice_leaves_once(workspace: Workspace) -> None:
     assert subscribing.leave(SAM, ["all-residents"], "one-click") == Change(True, ("all-residents",))
     assert subscribing.leave(SAM, ["all-residents"], "one-click") == Change(False)
     assert events() == [("left", "all-residents", "one-click")]
+
+
+def test_each_list_is_left_once_whatever_was_chosen_before(workspace: Workspace) -> None:
+    """One that they were on, one that they left, one that they were never on, and one that is no longer there."""
+    workspace.people(SAM, lists=("all-residents", "monthly"))
+    subscribing.leave(SAM, ["monthly"], "page")
+    lists = ["closed-in-2025", "monthly", "all-residents", "all-residents"]
+    assert subscribing.leave(SAM, lists, "page", "Leave").lists == ("closed-in-2025", "all-residents")
+    assert events()[1:] == [("left", "closed-in-2025", "page"), ("left", "all-residents", "page")]
+    assert {row.state for row in Subscription.objects.all()} == {"left"} and Subscription.objects.count() == 3
+    assert not subscribing.leave(SAM, lists, "page", "Leave").changed
+
+
+def test_a_pause_ends_with_the_leaving_and_does_not_come_back_with_the_undo(workspace: Workspace) -> None:
+    workspace.people(SAM)
+    before = Subscription.objects.get().changed
+    subscribing.pause(SAM, [], datetime(2099, 1, 1, tzinfo=UTC), "page")
+    subscribing.leave(SAM, ["all-residents"], "page")
+    row = Subscription.objects.get()
+    assert (row.state, row.paused_until) == ("left", None) and row.changed > before
+    subscribing.rejoin(SAM, ["all-residents"], "page")
+    assert Subscription.objects.get().paused_until is None
+
+
+def test_eight_presses_at_once_leave_each_list_once(workspace: Workspace) -> None:
+    workspace.people(SAM)
+    together(lambda: subscribing.leave(SAM, ["all-residents", "monthly"], "page", "Never seen before"), times=8)
+    assert sorted(events()) == [("left", "all-residents", "page"), ("left", "monthly", "page")]
+    assert {event.wording_id for event in ConsentEvent.objects.all()} == {Wording.objects.get().pk}
+
+
+def test_of_a_press_and_an_undo_at_once_the_last_one_holds_and_its_proof_is_there(workspace: Workspace) -> None:
+    workspace.people(SAM)
+    acts = iter([subscribing.leave, subscribing.rejoin] * 4)
+    together(lambda: next(acts)(SAM, ["all-residents"], "page", "Words"), times=8)
+    last = events()[-1][0]
+    assert Subscription.objects.get().state == {"left": "left", "returned": "confirmed"}[last]
+    kinds = [event for event, _, _ in events()]
+    assert kinds == ["left", "returned"] * (len(kinds) // 2) + ["left"] * (len(kinds) % 2)
+
+
+def test_words_that_nobody_was_shown_before_are_written_once_for_people_who_leave_at_once(
+    workspace: Workspace,
+) -> None:
+    people = [f"p{number}@example.org" for number in range(8)]
+    workspace.people(*people)
+    names = iter(people)
+    together(lambda: subscribing.leave(next(names), ["all-residents"], "page", "Never seen before"), times=8)
+    assert sorted(ConsentEvent.objects.values_list("canonical", "wording__text")) == [
+        (name, "Never seen before") for name in people
+    ]
+    assert Wording.objects.count() == 1
+
+
+def test_when_the_proof_cannot_be_written_nobody_has_left(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.people(SAM)
+    monkeypatch.setattr(proof, "_PROOF", "INSERT INTO audience_no_such_table SELECT {} {}")
+    with pytest.raises(DatabaseError):
+        subscribing.leave(SAM, ["all-residents", "monthly"], "page")
+    assert Subscription.objects.get().state == "confirmed" and not events()
 
 
 def test_leaving_everything_suppresses_mailings_only(workspace: Workspace) -> None:

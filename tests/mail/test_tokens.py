@@ -103,6 +103,18 @@ def test_the_key_file_is_closed_to_others_and_survives_a_round_trip(tmp_path: Pa
     assert (loaded.keys, loaded.problems) == (made.keys, ())
 
 
+def test_a_kept_key_is_read_again_when_another_file_lies_there(tmp_path: Path) -> None:
+    path = tmp_path / "secret.key"
+    made = keyring(tmp_path)
+    assert Keyring.kept(path) == made and Keyring.kept(path) is Keyring.kept(path)
+    other = Keyring.create(tmp_path / "backup.key", lambda size: bytes([7]) * size)
+    (tmp_path / "backup.key").replace(path)
+    assert Keyring.kept(path) == other
+    path.unlink()
+    with pytest.raises(NewsletterError):
+        Keyring.kept(path)
+
+
 def test_a_key_that_others_can_read_is_used_with_a_warning(tmp_path: Path) -> None:
     keyring(tmp_path)
     path = tmp_path / "secret.key"

@@ -40,8 +40,7 @@ def choose(
                 changed.append((key, "declined" if new else "left"))
                 row.state, row.paused_until = LEFT, None
                 row.save()
-        for key, event in changed:
-            proof.write(person.canonical, key, event, channel, wording, why, by)
+        proof.write_each(person.canonical, changed, channel, wording, why, by)
         return Change(lifted or bool(changed), tuple(key for key, _ in changed), suppressed=stopped)
 
 
@@ -97,8 +96,7 @@ def add(
         left = Subscription.objects.filter(subscriber=person, list__key__in=lists, state=LEFT)
         stay = set() if again else set(left.values_list("list__key", flat=True))
         changed = proof.confirmed(person, [key for key in lists if key not in stay])
-        for key, event in changed:
-            proof.write(person.canonical, key, event, channel, wording, why, by)
+        proof.write_each(person.canonical, changed, channel, wording, why, by)
         if new and not changed:
             proof.write(person.canonical, "", "added", channel, wording, why, by)
         return Change(new or edited or bool(changed), tuple(key for key, _ in changed))

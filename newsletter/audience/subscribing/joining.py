@@ -47,8 +47,8 @@ def ask(
         for key in dict.fromkeys(lists):
             _, made = proof.subscription(person, key, PENDING)
             if made:
-                proof.write(canonical, key, "asked", channel, wording)
                 changed.append(key)
+        proof.write_each(canonical, [(key, "asked") for key in changed], channel, wording)
         if new:
             traits.keep(person.pk)
         return Change(new or bool(changed), tuple(changed), suppressed=stop is not None)
@@ -68,8 +68,7 @@ def confirm(canonical: str, lists: Sequence[str], channel: str, wording: str = "
         if never.found(person.canonical):
             return Change(False, (), suppressed=True, why="suppressed")
         changed = proof.confirmed(person, lists)
-        for key, event in changed:
-            proof.write(person.canonical, key, event, channel, wording)
+        proof.write_each(person.canonical, changed, channel, wording)
         return Change(bool(lifted or changed), tuple(key for key, _ in changed))
 
 

@@ -25,14 +25,8 @@ def leave(
         person = proof.held(canonical)
         if person is None or not lists:
             return suppress(canonical, BULK, UNSUBSCRIBED, channel, wording, why=why, by=by)
-        changed = []
-        for key in dict.fromkeys(lists):
-            row, new = proof.subscription(person, key, LEFT)
-            if new or row.state != LEFT:
-                row.state, row.paused_until = LEFT, None
-                row.save()
-                changed.append(key)
-                proof.write(person.canonical, key, "left", channel, wording, why, by)
+        changed = proof.left(person, lists)
+        proof.write_each(person.canonical, [(key, "left") for key in changed], channel, wording, why, by)
         return Change(bool(changed), tuple(changed))
 
 
@@ -60,7 +54,7 @@ def rejoin(
             row.state = CONFIRMED
             row.save()
             changed.append(row.list.key)
-            proof.write(person.canonical, row.list.key, "returned", channel, wording, why, by)
+        proof.write_each(person.canonical, [(key, "returned") for key in changed], channel, wording, why, by)
         return Change(bool(lifted or changed), tuple(changed))
 
 

@@ -57,5 +57,5 @@ def _until(
             row.paused_until = until
             row.save()
             changed.append(row.list.key)
-            proof.write(person.canonical, row.list.key, event, channel, wording, why, by)
+        proof.write_each(person.canonical, [(key, event) for key in changed], channel, wording, why, by)
         return Change(bool(changed), tuple(changed))

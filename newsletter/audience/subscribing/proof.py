@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from newsletter.audience import quickly
 from newsletter.audience.models import (
-    ConsentEvent,
     FormerAddress,
     MailingList,
     Subscriber,
@@ -21,6 +22,18 @@ BULK, ALL = Suppression.Scope.BULK, Suppression.Scope.ALL
 UNSUBSCRIBED, MOVED, ERASED = "unsubscribed", "moved", "erased"
 REASONS = (UNSUBSCRIBED, "complaint", "gone", ERASED, "staff", MOVED)
 OWN = (UNSUBSCRIBED, MOVED)  # what a person did themselves, and so may undo themselves
+
+_LEAVE = """UPDATE audience_subscription SET state = 'left', paused_until = NULL, changed = %s
+    WHERE subscriber_id = %s AND state <> 'left'
+    AND list_id IN (SELECT id FROM audience_mailinglist WHERE key IN ({}))
+    RETURNING (SELECT list.key FROM audience_mailinglist AS list WHERE list.id = list_id)"""
+_CHOSEN = """SELECT list.key FROM audience_subscription JOIN audience_mailinglist AS list ON list.id = list_id
+    WHERE subscriber_id = %s AND list.key IN ({})"""
+# column1 and column2 are what both databases call the columns of VALUES.
+_PROOF = """INSERT INTO audience_consentevent
+    (canonical, channel, why, "by", "at", recorded, list_key, event, wording_id)
+    SELECT %s, %s, %s, %s, %s, %s, column1, column2, {} FROM (VALUES {}) AS changes"""
+_WORDED = " JOIN audience_wording AS wording ON wording.sha256 = %s"
 
 
 @dataclass(frozen=True)
@@ -79,16 +92,49 @@ def confirmed(person: Subscriber, lists: Sequence[str]) -> list[tuple[str, str]]
     return changed
 
 
+def left(person: Subscriber, lists: Sequence[str]) -> list[str]:
+    """Take the person, who is held, off these lists; gives back those that they had not left before, in order.
+
+    One statement where they were on all of them, which is nearly always; a list that they were never on is remembered
+    as left, too.
+    """
+    keys = list(dict.fromkeys(lists))
+    among = quickly.marks(keys)
+    gone = {key for (key,) in quickly.rows(_LEAVE.format(among), [timezone.now(), person.pk, *keys])}
+    if len(gone) < len(keys):
+        known = {key for (key,) in quickly.rows(_CHOSEN.format(among), [person.pk, *keys])}
+        gone |= {key for key in keys if key not in known and subscription(person, key, LEFT)[1]}
+    return [key for key in keys if key in gone]
+
+
 def write(
     canonical: str, list_key: str, event: str, channel: str, wording: str = "", why: str = "", by: str = ""
 ) -> None:
     """The proof of one change; never altered afterwards."""
-    ConsentEvent.objects.create(
-        canonical=canonical,
-        list_key=list_key,
-        event=event,
-        channel=channel,
-        wording=Wording.of(wording),
-        why=why,
-        by=by[:100],
-    )
+    write_each(canonical, [(list_key, event)], channel, wording, why, by)
+
+
+def write_each(
+    canonical: str,
+    changes: Sequence[tuple[str, str]],
+    channel: str,
+    wording: str = "",
+    why: str = "",
+    by: str = "",
+) -> None:
+    """The proof of each change, a list and an event, by one statement. It looks the words up as well; when nobody was
+    shown them before it writes nothing, and is said again after they were written down."""
+    if not changes:
+        return
+    now = timezone.now()
+    values = [canonical, channel, why, by[:100], now, now, *(part for change in changes for part in change)]
+    places = ", ".join(["(%s, %s)"] * len(changes))
+    if not wording:
+        quickly.change(_PROOF.format("NULL", places), values)
+        return
+    sql = _PROOF.format("wording.id", places) + _WORDED
+    values.append(Wording.digest(wording))
+    if not quickly.change(sql, values):
+        Wording.of(wording)
+        if not quickly.change(sql, values):
+            raise RuntimeError("a proof was not written: its words are not there")
