@@ -73,7 +73,8 @@ def test_the_number_of_questions_to_the_database_does_not_grow_with_the_page(des
 )
 def test_a_list_walks_an_index_in_order_and_sorts_nothing(desk: Desk, wanted: Filter, index: str) -> None:
     filled(300)
-    found = listing.narrowed(wanted, timezone.now()).order_by("waiting_since", "id").values_list("pk")[:50]
+    found = listing.narrowed(wanted, timezone.now()).exclude(listing.RINGS)
+    found = found.order_by("waiting_since", "id").values_list("pk")[:50]
     plan = found.explain()
     assert f"USING INDEX {index}" in plan or f"USING COVERING INDEX {index}" in plan, plan
     assert "TEMP B-TREE" not in plan, plan
