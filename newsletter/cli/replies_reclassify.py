@@ -6,6 +6,7 @@ import click
 
 from newsletter.cli.output import Output, count, json_option, print_json, visible
 from newsletter.cli.replies_words import cut
+from newsletter.cli.sending_words import stamp
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
 
 KINDS = ("auto", "bounce", "complaint", "unsubscribe", "quarantine")
@@ -27,7 +28,7 @@ def sorted_(output: Output, kind: str | None, as_json: bool) -> int:
         print_json(problems, messages=found, blocked=blocked)
         return Exit.FINE
     rows = [
-        (one["id"], one["received"][:16].replace("T", " "), one["kind"], cut(one["sender"] or "<>", 32),
+        (one["id"], stamp(one["received"]), one["kind"], cut(one["sender"] or "<>", 32),
          cut(one["reason"], 60))
         for one in found
     ]  # fmt: skip
