@@ -96,7 +96,9 @@ def _late(config: Config, issue: Issue) -> list[Problem]:
     if not isinstance(found, Problem) or found.code != "time-past":
         return []  # what is no time at all was told with its line when the issue was read
     hint = "Change it or take it away; newsletter send --at now sends it at once."
-    return [replace(found, message=f"send_at: {found.message}", hint=hint, where=finding_places.front(issue, "send_at"))]
+    return [
+        replace(found, message=f"send_at: {found.message}", hint=hint, where=finding_places.front(issue, "send_at"))
+    ]
 
 
 def _sent(output: Output, sent: Mailing) -> None:

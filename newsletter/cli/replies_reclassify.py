@@ -103,6 +103,7 @@ def let_go(output: Output, number: int, as_json: bool) -> int:
     else:
         off = f"the list{'s' * (len(lists) > 1)} {', '.join(lists)}"
         output.done(f"They are off {off} now, and get no more mail from there." if lists else "They were off already.")
+        output.next(f"newsletter replies close {number}", "when they said no more than that")
         output.next(f"newsletter replies answer {number}", "where they said more than that")
     return Exit.FINE
 

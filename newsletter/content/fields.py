@@ -137,7 +137,9 @@ class Fields:
         if key in SYSTEM_SLOTS:
             return "The theme fills that in; for a reply button write ::reply[Reply to this message]"
         known = [*self.config.all_fields, *self.constants]
-        own = f"The same for everybody? Say it above: vars: {{{key}: …}}. Else declare [fields.{key}] in newsletter.toml"
+        own = (
+            f"The same for everybody? Say it above: vars: {{{key}: …}}. Else declare [fields.{key}] in newsletter.toml"
+        )
         return did_you_mean(key, known) or f"{own}, or use {', '.join(known)}"
 
     def without_control_characters(self, source: Source, number: int, text: str, start: int) -> str:

@@ -62,7 +62,9 @@ def page(config: Config, wanted: Filter, number: int = 1, size: int = PAGE, now:
     now = now or timezone.now()
     found = narrowed(wanted, now)
     start = (number - 1) * size
-    numbers = _of_those_who_wait(found, start, size + 1) if waits(wanted) else _cut(found.order_by("-id"), start, size + 1)
+    numbers = (
+        _of_those_who_wait(found, start, size + 1) if waits(wanted) else _cut(found.order_by("-id"), start, size + 1)
+    )
     total = start + len(numbers) if len(numbers) <= size and (numbers or number == 1) else counted(found)
     numbers = numbers[:size]
     rows = with_facts(config, numbers, now)

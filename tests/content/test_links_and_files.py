@@ -145,7 +145,9 @@ def test_a_near_name_is_offered_with_its_folder(written: Written, issue_folder: 
 
 
 def test_a_web_page_without_https_is_asked_for_as_one(written: Written) -> None:
-    assert written("[form](council.example/asb)").problems[0].hint == "Is it a web page? Write https://council.example/asb"
+    assert (
+        written("[form](council.example/asb)").problems[0].hint == "Is it a web page? Write https://council.example/asb"
+    )
 
 
 def test_a_mail_address_with_a_slip_is_named(written: Written) -> None:
