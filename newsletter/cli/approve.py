@@ -20,7 +20,8 @@ from newsletter.problems import Exit, NewsletterError, Problem
 def command(output: Output, issue: str | None, yes: bool, as_json: bool) -> int:
     """Say yes to an issue that a colleague will send. Shows what it is and whom it goes to, and asks.
 
-    Needed where [sending] approvals = 1. Your yes is for exactly these words to exactly these lists: a later change asks anew.
+    Needed where [sending] approvals = 1. Your yes is for exactly these words to exactly these lists: a later change
+    asks anew.
     """
     from newsletter.cli.sending_issue import prepare
     from newsletter.cli.sending_mailing import workspace

@@ -29,7 +29,8 @@ A_MONTH = timedelta(days=28)  # "within one month of receipt" (GDPR article 12 (
 TAG = "asks to be forgotten"
 NOTE = """\
 This person asked, by the link that only their mailbox got, to be forgotten. Nothing was erased: a legal hold keeps it.
-They get no more mailings. Write to them within a month what is kept and why. When the hold is lifted, `newsletter recipients forget` erases them.
+They get no more mailings. Write to them within a month what is kept and why.
+When the hold is lifted, `newsletter recipients forget` erases them.
 """
 
 
@@ -49,7 +50,10 @@ class Plan:
 
 
 def plan(canonical: str, *, files: bool = True) -> Plan:
-    """Look everywhere, change nothing. `files=False`: not in the workspace's files. Raises NewsletterError(erasing-busy) where mail waits that nobody has sorted."""
+    """Look everywhere, change nothing. `files=False`: not in the workspace's files.
+
+    Raises NewsletterError(erasing-busy) where mail waits that nobody has sorted.
+    """
     if intake.finish_unread():
         hint = "`newsletter doctor` says what is in the way of sorting it."
         message = "Mail came in that is not sorted yet; nobody knows whether it is from this person"

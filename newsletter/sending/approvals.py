@@ -1,7 +1,8 @@
 """The second person: who sends an issue is not the only one who has read it (threat T23).
 
 A yes is for exactly these words to exactly these lists: it holds a seal over every language as it would be sent, over
-the audience, the sender and where answers go, so a later change of any of them asks anew. People are told apart by the account on this computer.
+the audience, the sender and where answers go, so a later change of any of them asks anew. People are told apart by the
+account on this computer.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ def everything(canonical: str, language: str) -> bytes:
 def forget(canonical: str, wording: str) -> bool:
     """Erase the person as `newsletter recipients forget` does; False where a legal hold keeps it, and staff know.
 
-    They get no mailing meanwhile: whoever asks to be forgotten does not want the next one. `wording`: what they pressed.
+    They get no mailing meanwhile: whoever asks to be forgotten does not want the next one. `wording`: what they
+    pressed.
     Raises NewsletterError(erasing-busy), which becomes "please try again in a few minutes".
     """
     plan = forgetting.plan(canonical, files=False)  # erasing looks for them anyway, and somebody waits for a page
@@ -53,8 +54,8 @@ def tell_staff(held: list[int]) -> None:
     conversation = forgetting.asked(held)
     if conversation:
         lines = (
-            "This person asked us to forget them. Nothing was erased: a legal hold keeps it. They get no more mailings.",
-            "Please write to them, within a month, what is kept and why.",
+            "This person asked us to forget them. Nothing was erased: a legal hold keeps it.",
+            "They get no more mailings. Please write to them, within a month, what is kept and why.",
         )
         subject = f"Asked to be forgotten, on legal hold: {conversation.reference}"
         telling.tell(conversation, addresses, subject, lines, f"forget:{conversation.pk}")
