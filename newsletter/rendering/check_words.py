@@ -125,6 +125,25 @@ def left_overs(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Pro
             yield _problem("says-attached", message, hint, _at(issue, node, attached[0]))
 
 
+def correction(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Problem]:
+    """A correction that says what the first message said: nobody has put it right yet."""
+    first = issue.folder.parent / issue.front.corrects / issue.file
+    try:
+        unchanged = bool(issue.front.corrects) and _words(first.read_text("utf-8-sig")) == _words(issue.source)
+    except (OSError, ValueError):  # moved, renamed, or rewritten since: nothing to compare with
+        return
+    if unchanged:
+        hint = "Say first what was wrong, then what is right."
+        message = f"The text is still that of {issue.front.corrects}"
+        yield _problem("correction-unchanged", message, hint, places.front(issue, "corrects"))
+
+
+def _words(source: str) -> list[str]:
+    """What stands below the front matter, without the main heading, which a correction changes by itself."""
+    body = source.replace("\r\n", "\n").partition("\n---\n")[2]
+    return [line for line in body.split("\n") if line.strip() and not line.startswith("# ")]
+
+
 def dates(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Problem]:
     """Dates that have passed when the issue goes out, and words such as “tomorrow”."""
     day = _date(issue.front.send_at) or _date(issue.slug)
