@@ -183,15 +183,6 @@ def test_an_undeclared_column_is_left_out_with_the_line_that_would_keep_it(works
     assert 'title = "Shoe size"' in problem.hint
 
 
-def test_a_column_that_may_say_who_agreed_is_warned_of(workspace: Workspace) -> None:
-    [problem] = plan_of(workspace, "email,Opted in?\nsam@example.org,yes\nann@example.org,no\n").problems
-    assert problem.code == "undeclared-column" and "Everybody in this file is imported" in problem.hint
-
-
-def test_a_title_above_the_headings_is_told_from_a_missing_column(workspace: Workspace) -> None:
-    assert "must stand in the first row" in refusal(workspace, "Our list,,\n,,\nemail,name,\na@example.org,A,\n")[2]
-
-
 def test_the_line_that_would_keep_a_column_is_good_toml(workspace: Workspace) -> None:
     [problem] = plan_of(workspace, 'email,"Größe ""neu"" "\nsam@example.org,43\n').problems
     section, line = re.findall(r"(\[fields\.\S+\]) and below it (title = .+)", problem.hint)[0]
