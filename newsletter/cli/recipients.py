@@ -100,7 +100,10 @@ def show(output: Output, email: str, as_json: bool) -> int:
     output.facts([(titles.get(key, key), visible(str(value))) for key, value in facts.items() if value])
     output.say("\nLists")
     output.facts(
-        [(chosen["title"], f"{_state(chosen['state'])} {stamp(chosen['changed'])}") for chosen in person["lists"]]
+        [
+            (chosen["title"], f"{_state(chosen['state'], bool(person['suppressed']))} {stamp(chosen['changed'])}")
+            for chosen in person["lists"]
+        ]
         or [("none", "")]
     )
     if never := person["suppressed"]:
@@ -169,8 +172,9 @@ def _why_not(person: dict[str, object]) -> str:
     return f"left {', '.join(left)}" if isinstance(left, list) and left else ""
 
 
-def _state(state: str) -> str:
-    return {"confirmed": "gets it, since", "left": "left on"}.get(state, state)
+def _state(state: str, stopped: bool) -> str:
+    gets = "gets nothing; on it since" if stopped else "gets it, since"
+    return {"confirmed": gets, "left": "left on"}.get(state, state)
 
 
 def _event(event: dict[str, str]) -> str:

@@ -260,5 +260,8 @@ def test_a_plea_stands_above_whoever_has_waited_longer_until_somebody_takes_it(p
     assert [one["id"] for one in listing.page(own.config, Filter(), 2, 2).rows] == [2, 3]
     listed = own.post.workspace.run("replies", "list", "--as", "jo").out
     assert f"newsletter replies show {plea.pk}   read this one first" in listed
+    claim = f"newsletter replies claim {plea.pk}"
+    assert claim in own.post.workspace.run("replies", "show", str(plea.pk), "--as", "jo").out
     own.post.workspace.run("replies", "claim", str(plea.pk), "--as", "jo")
+    assert claim not in own.post.workspace.run("replies", "show", str(plea.pk), "--as", "jo").out
     assert [one["id"] for one in listing.page(own.config, Filter()).rows] == [1, 2, 3, plea.pk]
