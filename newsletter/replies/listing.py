@@ -19,7 +19,7 @@ from newsletter.sending.models import Mailing
 State = Conversation.State
 RESTING = (State.WAITING, State.SNOOZED, State.CLOSED, State.SPAM)
 PAGE = 50
-FEW = 2_000  # messages with a word; of a rarer one every conversation is gathered first
+FEW = 2_000  # messages with a word, or conversations that ring; fewer are gathered first, by their numbers
 MOST_COUNTED = 10_000  # beyond that the number is "10,000 or more": counting would read every row
 # To be looked at first, and nobody has taken it yet. An index of its own holds these few (conversation_climbs).
 RINGS = Q(climb_at__isnull=False)
@@ -72,12 +72,16 @@ def page(config: Config, wanted: Filter, number: int = 1, size: int = PAGE, now:
 
 
 def _of_those_who_wait(found: QuerySet[Conversation], start: int, many: int) -> list[int]:
-    """A part of the list: what rings, then the others, each by how long they wait. Two queries, each by an index: one
-    that sorted both together would read every row."""
+    """A part of the list: what rings, then the others, each by how long they wait. Asked one after the other, each by
+    its own index: one query that sorted both together would read every row."""
     ordered = found.order_by("waiting_since", "id")
-    ringing = list(ordered.filter(RINGS).values_list("pk", flat=True))
+    ids = list(Conversation.objects.filter(RINGS).values_list("pk", flat=True)[: FEW + 1])
+    if not ids:
+        return _cut(ordered, start, many)
+    rings = Q(pk__in=ids) if len(ids) <= FEW else RINGS
+    ringing = list(ordered.filter(rings).values_list("pk", flat=True))
     above = ringing[start : start + many]
-    return above + _cut(ordered.exclude(RINGS), max(0, start - len(ringing)), many - len(above))
+    return above + _cut(ordered.exclude(rings), max(0, start - len(ringing)), many - len(above))
 
 
 def _cut(ordered: QuerySet[Conversation], start: int, many: int) -> list[int]:
