@@ -15,6 +15,9 @@ from newsletter.problems import NewsletterError, Problem, Severity, Where, did_y
 Examples = Callable[[int], Sequence[str]]  # what the column at a place (from 0) holds in the first rows
 REASON = "problem"  # the column that our own .refused.csv adds; ignored when it is imported again
 
+# Headings under which a list keeps who agreed. We cannot know what a cell there means, so we say that nobody looks.
+_CONSENT = re.compile(r"opt(?:ed)?[ -]?(?:in|out)|consent|agree|gdpr|permission|unsubscribed|marketing", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -115,6 +118,11 @@ def _undeclared(title: str, place: int, names: dict[str, str], where: Where, exa
     quoted = title.strip()[:60].replace("\\", "").replace('"', "'")
     declare = f'To keep it, end newsletter.toml with two lines: first [fields.{key}] and below it title = "{quoted}"'
     declare = f"Is it one of ours by another name? --map '{quoted}=KEY'. {declare}" if "'" not in quoted else declare
+    if _CONSENT.search(title):
+        who = (
+            "Does it say who agreed? Everybody in this file is imported, whatever stands there: first take out the rows"
+        )
+        declare = f"{who} of those who did not. {declare}"
     holds = ", ".join(f"‘{one}’" for one in examples(place))
     message = f"The column ‘{title.strip()[:60]}’ is not known here and is left out{holds and f'; it holds {holds}'}"
     return Problem(
@@ -131,7 +139,10 @@ def _no_email(header: Sequence[str], where: Where, examples: Examples) -> Proble
     more = " …" if len(header) > 12 else ""
     likely = (title.strip() for place, title in enumerate(header) if any("@" in one for one in examples(place)))
     hint = "Rename the column that holds the addresses, or add one."
-    if (found := next(likely, "")) and "'" not in found:
+    found, alone = next(likely, ""), sum(bool(title.strip()) for title in header) == 1
+    if alone and (len(header) > 1 or not found):  # the title of a sheet, as a rule
+        hint = "The columns’ names must stand in the first row: delete what is above them. One must be ‘email’."
+    elif found and "'" not in found:
         hint = f"‘{found[:40]}’ seems to hold addresses: --map '{found}=email'."
     return Problem(
         "no-email-column",

@@ -20,7 +20,8 @@ from newsletter.problems import Exit, NewsletterError, Problem
 def command(output: Output, issue: str | None, yes: bool, as_json: bool) -> int:
     """Say yes to an issue that a colleague will send. Shows what it is and whom it goes to, and asks.
 
-    Needed where [sending] approvals = 1. Your yes is for exactly these words: a later change asks anew.
+    Needed where [sending] approvals = 1. Your yes is for exactly these words to exactly these lists: a later change
+    asks anew.
     """
     from newsletter.cli.sending_issue import prepare
     from newsletter.cli.sending_mailing import workspace
@@ -47,9 +48,9 @@ def command(output: Output, issue: str | None, yes: bool, as_json: bool) -> int:
     never.sweep()
     first = correcting.first(prepared.issue)
     explanation = correcting.explain(first) if first else selecting.explain(config, audience)
-    say_what(output, config, prepared, audience, explanation)
     if not as_json:
-        output.problems(prepared.problems)
+        output.problems(prepared.problems)  # first: the question stands below whom it goes to
+    say_what(output, config, prepared, audience, explanation)
     if not yes:
         if not sys.stdin.isatty():
             hint = "Without a terminal add --yes."
@@ -57,7 +58,7 @@ def command(output: Output, issue: str | None, yes: bool, as_json: bool) -> int:
         if not click.confirm(f"Have you read it, and may it go to {words.people(explanation.will_get)}?"):
             output.say("Nothing was approved.")
             return Exit.REFUSED
-    said = approvals.say_yes(folder.name, prepared.renders)
+    said = approvals.say_yes(folder.name, prepared.renders, prepared.issue.front)
     output.done(f"{said.by} approves {folder.name} as it is now")
     if as_json:
         print_json(prepared.problems, issue=folder.name, by=said.by, people=explanation.will_get)

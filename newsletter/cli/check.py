@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from newsletter.problems import Problem, Severity, worst_first
 
 if TYPE_CHECKING:
     from newsletter.cli.copies_for_reading import Loaded
-
+    from newsletter.config import Config
+    from newsletter.content.model import Issue
+    from newsletter.sending.models import Mailing
 
 MOST_SHOWN = 50  # findings; whoever pastes a spreadsheet gets 25,000
 
@@ -41,7 +44,9 @@ def command(output: Output, issue: str | None, as_json: bool) -> int:
     folder = finding.find(config, issue, output.folder)
     loaded = [copies.load(config, folder, language, with_people=True) for language in finding.languages(folder)]
     people = loaded[0].people
-    problems = worst_first(problem for one in loaded for problem in one.problems)
+    sent = _mailing(config, folder.name)
+    late = [] if sent else _late(config, loaded[0].issue)
+    problems = worst_first([*late, *(problem for one in loaded for problem in one.problems)])
     seconds = time.perf_counter() - started
     if as_json:
         print_json(problems, issue=folder.name, people=people, languages=[one.issue.language for one in loaded],
@@ -57,8 +62,53 @@ def command(output: Output, issue: str | None, as_json: bool) -> int:
         output.say(f"… and {number(len(problems) - MOST_SHOWN)} more; --json tells all of them.")
         output.say()
     _ticks(output, loaded, problems)
-    _verdict(output, problems, seconds, folder, None if people else loaded[0].issue.front.audience)
+    if sent:
+        _sent(output, sent)
+    else:
+        _verdict(output, problems, seconds, folder, None if people else loaded[0].issue.front.audience)
     return copies.exit_code(problems)
+
+
+def _mailing(config: Config, slug: str) -> Mailing | None:
+    """The mailing of this issue, where it has one: then nothing that is written now goes out with it."""
+    from newsletter.cli import copies_for_reading as copies
+
+    if not copies.has_database(config):
+        return None
+    from newsletter.audience import database
+
+    database.ready(config)
+    from newsletter.sending import mailings
+
+    with database.problems_of():
+        return mailings.find(slug)
+
+
+def _late(config: Config, issue: Issue) -> list[Problem]:
+    """`send_at` has passed: `newsletter send` would refuse it, so it is said here first."""
+    from datetime import UTC, datetime
+
+    from newsletter.content import when
+    from newsletter.rendering import finding_places
+
+    text = issue.front.send_at
+    found = when.read(text, config.site.time_zone, datetime.now(UTC)) if text else None
+    if not isinstance(found, Problem) or found.code != "time-past":
+        return []  # what is no time at all was told with its line when the issue was read
+    hint = "Change it or take it away; newsletter send --at now sends it at once."
+    return [
+        replace(found, message=f"send_at: {found.message}", hint=hint, where=finding_places.front(issue, "send_at"))
+    ]
+
+
+def _sent(output: Output, sent: Mailing) -> None:
+    """The last words for an issue that was approved already."""
+    whom = count(sent.frozen, "person", "people")
+    words = f"This was sent to {whom}" if sent.state == "finished" else f"This was approved for {whom} ({sent.state})"
+    output.say(output.style(f"{words}; what is changed in it now does not go out", bold=True))
+    output.next(f"newsletter status {sent.slug}", "how it stands")
+    if sent.state == "finished":
+        output.next(f"newsletter correct {sent.slug}", "starts a correction, for exactly those who got it")
 
 
 def _size(loaded: Sequence[Loaded]) -> int:

@@ -14,8 +14,10 @@ LATE = timedelta(minutes=5)  # the worker looks every 5 s, and in a storm waits 
 
 
 def looking(config: Config) -> Iterator[Finding]:
-    """The notices about what should be looked at first go out; nothing is said where no rule asks for that."""
+    """The notices about what should be looked at first go out; or that no rule asks for any."""
     if not (config.replies.look_first or any(rule.look_first for rule in config.rules.values())):
+        words = "nothing is looked at first: [replies] look_first is off (docs/how-to/look-at-first.md)"
+        yield Finding("Replies", words)
         return
     from newsletter.audience import database
 

@@ -21,6 +21,7 @@ from newsletter.cli.recipients_import import import_command
 from newsletter.cli.recipients_lists import lists
 from newsletter.cli.recipients_segments import segments
 from newsletter.cli.recipients_suppress import suppress
+from newsletter.cli.sending_words import stamp
 from newsletter.problems import Exit, NewsletterError, Problem
 
 if TYPE_CHECKING:
@@ -99,13 +100,17 @@ def show(output: Output, email: str, as_json: bool) -> int:
     output.facts([(titles.get(key, key), visible(str(value))) for key, value in facts.items() if value])
     output.say("\nLists")
     output.facts(
-        [(chosen["title"], f"{_state(chosen['state'])} {_day(chosen['changed'])}") for chosen in person["lists"]]
+        [
+            (chosen["title"], f"{_state(chosen['state'], bool(person['suppressed']))} {stamp(chosen['changed'])}")
+            for chosen in person["lists"]
+        ]
+        or [("none", "")]
     )
     if never := person["suppressed"]:
         what = "any mail" if never["scope"] == "all" else "mailings"
-        output.say(f"\n{output.style('Never gets ' + what, fg='yellow')}: {never['reason']}, {_day(never['at'])}")
+        output.say(f"\n{output.style('Never gets ' + what, fg='yellow')}: {never['reason']}, {stamp(never['at'])}")
     output.say("\nProof")
-    output.facts([(_day(e["at"]), visible(_event(e))) for e in person["events"]])
+    output.facts([(stamp(e["at"]), visible(_event(e))) for e in person["events"]])
     return Exit.FINE
 
 
@@ -167,12 +172,9 @@ def _why_not(person: dict[str, object]) -> str:
     return f"left {', '.join(left)}" if isinstance(left, list) and left else ""
 
 
-def _state(state: str) -> str:
-    return {"confirmed": "gets it, since", "left": "left on"}.get(state, state)
-
-
-def _day(moment: object) -> str:
-    return str(moment)[:16]
+def _state(state: str, stopped: bool) -> str:
+    gets = "gets nothing; on it since" if stopped else "gets it, since"
+    return {"confirmed": gets, "left": "left on"}.get(state, state)
 
 
 def _event(event: dict[str, str]) -> str:

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,7 @@ from newsletter.problems import Exit, NewsletterError, Problem
 
 if TYPE_CHECKING:
     from newsletter.audience.importing import Counts, Imported, Plan
+    from newsletter.config import Config
 
 
 @click.command("import")
@@ -87,6 +88,8 @@ def import_command(
     plan = importing.plan(found, config, list_keys, renamed=renamed, on_progress=bar, **how)
     if not as_json:
         _show(output, plan)
+        if reason and reason.task:
+            _footers(output, config, list_keys)
     if dry_run:
         return _only_shown(output, plan, as_json, reason is not None)
     if plan.counts.new + plan.counts.updated and not reason:  # nobody is written to who is only kept off
@@ -104,6 +107,14 @@ def import_command(
         _said(output, plan, done.counts, plan.seconds + done.seconds)
         _next(output, done, wish)
     return Exit.FAILURES if done.counts.refused else Exit.FINE
+
+
+def _footers(output: Output, config: Config, list_keys: Sequence[str]) -> None:
+    """Nobody asked these people, and most lists say “because you asked” under every mail."""
+    for key in dict.fromkeys(list_keys):
+        if key in config.lists:
+            output.say(f"\nUnder every mail they read: “{visible(config.lists[key].why)}”")
+            output.say(f"It must be true for them, too: `why` of [lists.{key}] in newsletter.toml.")
 
 
 def _only_shown(output: Output, plan: Plan, as_json: bool, said: bool) -> int:

@@ -10,6 +10,7 @@ import click
 
 from newsletter.cli.helping import Group
 from newsletter.cli.output import Output, count, json_option, number, print_json, visible
+from newsletter.cli.sending_words import stamp
 from newsletter.problems import Exit, NewsletterError, Problem
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def list_suppressed(output: Output, limit: int, as_json: bool) -> int:
     if rows:
         output.table(
             ("EMAIL", "SCOPE", "WHY", "SINCE"),
-            [(_shown(row["canonical"]), row["scope"], row["reason"], str(row["at"])[:16]) for row in rows],
+            [(_shown(row["canonical"]), row["scope"], row["reason"], stamp(row["at"])) for row in rows],
         )
     output.say(f"{'' if not rows else chr(10)}{number(len(rows))} of {count(total, 'address', 'addresses')}")
     return Exit.FINE

@@ -38,7 +38,7 @@ STATES = ("new", "open", "waiting", "snoozed", "closed", "spam", "all", "needs")
 def list_(output: Output, everything: bool, mine: bool, free: bool, team: str, issue: str, state: str | None,
           overdue: bool, look_first: bool, tag: str, search: str, by_issue: bool, page_number: int, size: int,
           as_: str, as_json: bool) -> int:  # fmt: skip
-    """Who waits for an answer, oldest first, with the time that is left.
+    """Who waits for an answer, with the time that is left: what must be looked at first, then the oldest.
 
     \b
     newsletter replies list --mine
@@ -113,8 +113,11 @@ def _table(output: Output, found: Page, most: int) -> None:
     if any(one["look_first"] for one in found.rows):
         output.say("! Look at these first.")
     waiting = [one for one in found.rows if one["waiting_since"]] or found.rows  # --all has the newest on top
-    oldest = min(waiting, key=lambda one: one["waiting_since"] or one["created"])
-    output.next(f"newsletter replies show {oldest['id']}", "read the oldest")
+    if urgent := sorted((one for one in waiting if one["look_first"]), key=lambda one: bool(one["assignee"])):
+        output.next(f"newsletter replies show {urgent[0]['id']}", "read this one first")
+    else:
+        oldest = min(waiting, key=lambda one: one["waiting_since"] or one["created"])
+        output.next(f"newsletter replies show {oldest['id']}", "read the oldest")
     if found.more:
         output.next(f"newsletter replies list --page {found.number + 1}", "the next page, with the same options")
 

@@ -6,6 +6,7 @@ import click
 
 from newsletter.cli.output import Output, count, json_option, print_json, visible
 from newsletter.cli.replies_words import cut
+from newsletter.cli.sending_words import stamp
 from newsletter.problems import Exit, NewsletterError, Problem, Severity
 
 KINDS = ("auto", "bounce", "complaint", "unsubscribe", "quarantine")
@@ -27,7 +28,7 @@ def sorted_(output: Output, kind: str | None, as_json: bool) -> int:
         print_json(problems, messages=found, blocked=blocked)
         return Exit.FINE
     rows = [
-        (one["id"], one["received"][:16].replace("T", " "), one["kind"], cut(one["sender"] or "<>", 32),
+        (one["id"], stamp(one["received"]), one["kind"], cut(one["sender"] or "<>", 32),
          cut(one["reason"], 60))
         for one in found
     ]  # fmt: skip
@@ -102,6 +103,7 @@ def let_go(output: Output, number: int, as_json: bool) -> int:
     else:
         off = f"the list{'s' * (len(lists) > 1)} {', '.join(lists)}"
         output.done(f"They are off {off} now, and get no more mail from there." if lists else "They were off already.")
+        output.next(f"newsletter replies close {number}", "when they said no more than that")
         output.next(f"newsletter replies answer {number}", "where they said more than that")
     return Exit.FINE
 

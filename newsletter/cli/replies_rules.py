@@ -49,6 +49,9 @@ def rules(output: Output, text: str | None, as_json: bool) -> int:
     output.say(f"Built-in English list: {state}")
     for title, number in screening.titles():
         output.say(f"  {title}: {count(number, 'phrase')}")
+    if built_in or rows:
+        output.say("Looked through is what comes in from now on, by programs that were started since you changed this:")
+        output.say("end newsletter worker, web and catch, and start them anew.")
     output.next('newsletter replies rules --try "…"', "what a sentence would set off")
     return Exit.FINE
 

@@ -108,7 +108,11 @@ def _facts(output: Output, config: Config, found: dict[str, Any]) -> list[tuple[
     from newsletter.replies import showing, who
 
     sender = found["from"]
-    name = f"{sender['name']} <{sender['address']}>" if sender["name"] else sender["address"] or "nobody"
+    name = (
+        f"{sender['name']} <{sender['address']}>"
+        if sender["name"]
+        else sender["address"] or "no name and no address given"
+    )
     person = found["person"]
     rows: list[tuple[str, object]] = [("From", visible(name)), ("Who", visible(found["who"])), *_proofs(found)]
     if person:
@@ -116,7 +120,10 @@ def _facts(output: Output, config: Config, found: dict[str, Any]) -> list[tuple[
             ("Person", visible(f"{person['name']} <{person['address']}>" if person["name"] else person["address"]))
         )
         rows.append(("Area", visible(person["area"]) or "not known"))
-    if found["left"]:
+    if stop := found["stopped"]:
+        what = "mail at all" if stop["scope"] == "all" else "mailings"
+        rows.append(("Left", f"gets no {what} since {stop['since']}: {stop['reason']}"))
+    elif found["left"]:
         rows.append(("Left", f"has left every list, the last one on {found['left']}"))
     for key, title in (("safe_to_write", "Write back?"), ("safe_to_phone", "Phone?")):
         if found[key]:
@@ -172,8 +179,12 @@ def _files(output: Output, paths: list[Path], copies: list[Path | None], files: 
 
 def _what_next(output: Output, config: Config, found: dict[str, Any], full: bool) -> None:
     output.say()
-    if "asks to leave" in found["tags"] and not found["left"]:
+    if "asks to leave" in found["tags"] and not (found["left"] or found["stopped"]):
         output.next(f"newsletter replies let-go {found['id']}", "take them off their lists, as they ask")
+    if config.staff and found["look_first"] and not found["assignee"]:
+        output.next(
+            f"newsletter replies claim {found['id']}", "take it: until then colleagues are told again and again"
+        )
     if config.staff:
         output.next(f"newsletter replies answer {found['id']}", "answer it")
     elif address := found["from"]["address"]:

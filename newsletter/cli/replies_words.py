@@ -73,18 +73,33 @@ def number_of(name: str) -> int:
 
 
 def moment(text: str, at: time = time(9)) -> datetime:
-    """A day (09:00 of it) or a time, in the site's time zone. Raises NewsletterError(bad-value)."""
+    """A day (`at`, 09:00, of it) or a time, in the site's time zone. Raises NewsletterError(bad-value)."""
     from django.utils import timezone
 
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
-        hint = "Write it like 2026-12-01 or 2026-12-01 14:30."
+        if spoken := _spoken(text.strip(), at):
+            return spoken
+        hint = "Write it like 2026-12-01, 2026-12-01 14:30, tomorrow, or friday 14:30."
         problem = Problem("bad-value", f"That is no day and no time: {visible(text)[:40]}", hint)
         raise NewsletterError(problem, exit=Exit.USAGE) from None
     if len(text.strip()) == 10:
         found = datetime.combine(found.date(), at)
     return found if found.tzinfo else timezone.make_aware(found)
+
+
+def _spoken(text: str, at: time) -> datetime | None:
+    """`tomorrow`, `friday`, `friday 14:30`, as `newsletter send --at` takes them; None when it is none of them."""
+    from django.utils import timezone
+
+    from newsletter.content import when
+
+    for words in (text, f"{text} {at:%H:%M}"):
+        found = when.read(words, timezone.get_current_timezone_name(), timezone.now())
+        if isinstance(found, datetime):
+            return found
+    return None
 
 
 def text_of(words: str | None, file: Any, *, ask: str) -> str:

@@ -153,9 +153,9 @@ def _first(
         *empty_fields(config, prepared, audience, explanation.will_get),
         *overload.warnings(config, audience, explanation.will_get),
     )
-    say_what(output, config, prepared, audience, explanation)
     if not as_json:
-        output.problems(warnings)
+        output.problems(warnings)  # first: a page of them would push what is being decided off the screen
+    say_what(output, config, prepared, audience, explanation)
     if dry_run:
         where = write_samples(config, keyring, prepared, audience)
         first = count(min(SAMPLES, explanation.will_get), "message")
@@ -166,7 +166,7 @@ def _first(
     plan = sending_plan.decide(config, at, prepared.issue.front.send_at, detach=detach, yes=yes)
     if config.mail.transport == "smtp":
         sitecheck.check(config, keyring)
-    seconds = approvals.must_be_there(config, folder.name, prepared.renders, explanation.will_get)
+    seconds = approvals.must_be_there(config, folder.name, prepared.renders, prepared.issue.front, explanation.will_get)
     agreed = _agreed(output, explanation.will_get, yes, expected, plan.send_at)
     if plan.undo and not plan.worker and sending_plan.taken_back_in_time(output, plan.undo):
         return Exit.INTERRUPTED

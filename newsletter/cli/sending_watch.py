@@ -110,7 +110,7 @@ def _left(output: Output, mailing: Mailing) -> int:
     mailing.refresh_from_db()
     if _seconds_to_begin(mailing) > 0 and schedules.take_back(mailing) is not None:
         output.say(f"\nTaken back: nothing of {slug} has been sent.")
-        output.next("newsletter send", "when you are ready")
+        output.next(f"newsletter send {slug}", "when you are ready")
         return Exit.INTERRUPTED
     output.say(f"\nYou have left the view; the worker goes on sending {slug}.")
     output.next(

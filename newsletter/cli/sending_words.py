@@ -116,6 +116,14 @@ def clock(moment: datetime | None) -> str:
     return f"{local.day} {local:%b %H:%M}"
 
 
+def stamp(moment: datetime | str) -> str:
+    """`2026-06-01 00:30` in the site's time zone: an hour of it is another day in the database's. ISO 8601 is read."""
+    from django.utils import timezone
+
+    at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{timezone.localtime(at):%Y-%m-%d %H:%M}"
+
+
 def log_line(entry: LogEntry) -> str:
     """`14:05  Paused by anna, 5,678 people: the mail server refuses us`."""
     said = LOG.get(entry.what, entry.what.capitalize())

@@ -73,7 +73,9 @@ def _taken_back(output: Output, mailing: Mailing, people: int, as_json: bool) ->
         print_json((), **mailings.status(mailing), taken_back=True)
         return Exit.FINE
     output.done(f"Taken back: nothing was sent, and {words.people(people)} do not get it.")
-    output.next("newsletter send", "sends the issue when you are ready, as if it had never been approved")
+    output.next(
+        f"newsletter send {mailing.slug}", "sends the issue when you are ready, as if it had never been approved"
+    )
     return Exit.FINE
 
 

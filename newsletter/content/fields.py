@@ -110,7 +110,12 @@ class Fields:
             return None
         if wish.key in self.constants:
             value = self.constants[wish.key] or wish.fallback or ""
-            return self._constant(formatted(value, wish.filters, self.language) or value)
+            shown = formatted(value, wish.filters, self.language)
+            if value and not shown:
+                what = "day of the calendar" if "date" in wish.filters else "number"
+                hint = "Write it like 2026-12-08." if "date" in wish.filters else "Write digits only, such as 12480."
+                self._problem("bad-field", f"‘{wish.key}’ in `vars` is ‘{value}’, which is no {what}", hint, place)
+            return self._constant(shown or value)
         known = self.config.all_fields
         if wish.key not in known:
             self._problem("unknown-field", f"There is no field called ‘{wish.key}’", self._near(wish.key), place)
@@ -132,7 +137,10 @@ class Fields:
         if key in SYSTEM_SLOTS:
             return "The theme fills that in; for a reply button write ::reply[Reply to this message]"
         known = [*self.config.all_fields, *self.constants]
-        return did_you_mean(key, known) or f"Declare it as [fields.{key}] in newsletter.toml, or use {', '.join(known)}"
+        own = (
+            f"The same for everybody? Say it above: vars: {{{key}: …}}. Else declare [fields.{key}] in newsletter.toml"
+        )
+        return did_you_mean(key, known) or f"{own}, or use {', '.join(known)}"
 
     def without_control_characters(self, source: Source, number: int, text: str, start: int) -> str:
         if not (found := UNREADABLE.search(text)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import PurePath
+from urllib.parse import unquote
 
 from newsletter.content.context import Context
 from newsletter.content.model import LinkedFile, marker_pattern
@@ -53,6 +54,10 @@ def _trouble(href: str, slot: re.Pattern[str]) -> tuple[str, str]:
         return "A field cannot be part of a website's name", "Put it after the first / of the address."
     if re.match(r"(?i)https?:", href) and not re.match(r"(?i)https?://[^/?#\s]", href):
         return "This address has no website in it", "Write https://www.example.org/page"
+    if scheme and scheme[1].lower() == "mailto" and not slot.search(href):
+        for address in filter(None, unquote(href[scheme.end() :].partition("?")[0]).split(",")):
+            if not re.fullmatch(r"[^@;]+@[^@;]+", address):
+                return f"‘{address}’ in this link is no e-mail address", "Write mailto:name@example.org"
     if scheme and not href[scheme.end() :].strip("/"):
         return "This link goes nowhere", f"Write the address after {scheme[0]}"
     if href.startswith("#"):

@@ -86,10 +86,12 @@ def inside(ctx: Context, source: Source, name: str, where: Where, code: str) -> 
         beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
     except (OSError, ValueError, RuntimeError):
         beside = []
-    hint = (
-        did_you_mean(path.name, beside)
-        or f"Put the file there, or write its right name; paths start in {source.folder.name}/"
-    )
+    near = did_you_mean(path.name, beside)
+    hint = f"Put the file there, or write its right name; paths start in {source.folder.name}/"
+    if near:  # with the folder, as it must be written
+        hint = near.replace("mean ", f"mean {name[: len(name) - len(path.name)]}", 1)
+    elif re.match(r"(?i)[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}/", name):
+        hint = f"Is it a web page? Write https://{name}"
     ctx.problem(code, f"There is no file ‘{name}’", hint, where)
     return None
 

@@ -26,6 +26,10 @@ _FORGOTTEN = re.compile(
     re.IGNORECASE,
 )
 _ATTACHED = re.compile(r"\b(?:attached|attachment|enclosed)\b|\bynghlwm\b|\bمرفق\b|\bمنسلک\b", re.IGNORECASE)
+# A list of Word's: its points, as text at the head of a paragraph (U+F0B7 is that of the font Symbol).
+_PASTED = re.compile(r"\s*[·•●▪◦‣\uf0b7]\s+\S+")
+# A link that is none: a blank between its brackets or in its address, as a browser's address bar gives it.
+_UNREAD = re.compile(r"\[[^\[\]\n]{1,200}\][ \t]*\([^()\n]{0,300}?(?:https?:|www\.|mailto:|tel:)[^()\n]{0,2000}\)")
 _RELATIVE = re.compile(r"\b(?:today|tomorrow|yesterday|tonight)\b", re.IGNORECASE)
 
 
@@ -106,6 +110,14 @@ def left_overs(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Pro
             hint = "Write your own words there."
             message = "The text is still the one that newsletter new wrote"
             yield _problem("left-over-text", message, hint, _at(issue, node, starting.FILLER), Severity.ERROR)
+        if pasted := _PASTED.match(text):
+            hint = "Begin each line with a hyphen and a blank, and leave a line empty above the first: - one thing"
+            message = "A pasted list runs together into one paragraph"
+            yield _problem("pasted-list", message, hint, _at(issue, node, pasted[0].split()[-1]))
+        if unread_link := _UNREAD.search(text):
+            hint = "Write [words](https://…) with no blank between the brackets and none in the address."
+            message = f"“{unread_link[0][:60]}” is no link: people would see its brackets"
+            yield _problem("unread-link", message, hint, _at(issue, node, unread_link[0].partition("]")[0] + "]"))
         attached = _ATTACHED.search(text)
         if attached and not issue.files:
             hint = "These mails carry no attachments. Link to the file: [Title](files/name.pdf)"
@@ -113,11 +125,31 @@ def left_overs(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Pro
             yield _problem("says-attached", message, hint, _at(issue, node, attached[0]))
 
 
+def correction(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Problem]:
+    """A correction that says what the first message said: nobody has put it right yet."""
+    first = issue.folder.parent / issue.front.corrects / issue.file
+    try:
+        unchanged = bool(issue.front.corrects) and _words(first.read_text("utf-8-sig")) == _words(issue.source)
+    except (OSError, ValueError):  # moved, renamed, or rewritten since: nothing to compare with
+        return
+    if unchanged:
+        hint = "Say first what was wrong, then what is right."
+        message = f"The text is still that of {issue.front.corrects}"
+        yield _problem("correction-unchanged", message, hint, places.front(issue, "corrects"))
+
+
+def _words(source: str) -> list[str]:
+    """What stands below the front matter, without the main heading, which a correction changes by itself."""
+    body = source.replace("\r\n", "\n").partition("\n---\n")[2]
+    return [line for line in body.split("\n") if line.strip() and not line.startswith("# ")]
+
+
 def dates(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Problem]:
     """Dates that have passed when the issue goes out, and words such as “tomorrow”."""
     day = _date(issue.front.send_at) or _date(issue.slug)
     until = _date(issue.front.useful_until)
-    if day and until and until < day:
+    main = issue.file == "issue.md"  # a translation has these dates from there, and they are told there
+    if main and day and until and until < day:
         where = places.front(issue, "useful_until")
         hint = f"The issue is dated {day.isoformat()}."
         yield _problem("no-longer-useful", "`useful_until` is before the issue's own date", hint, where)

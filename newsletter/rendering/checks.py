@@ -19,6 +19,7 @@ _CHECKS: tuple[Callable[[Issue, Rendered, Config], Iterable[Problem]], ...] = (
     check_words.preheader,
     check_words.left_overs,
     check_words.dates,
+    check_words.correction,
     check_words.headings,
     check_links.links,
     check_links.pictures,

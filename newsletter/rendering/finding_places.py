@@ -68,6 +68,8 @@ def front(issue: Issue, key: str) -> Where:
     if not line or line > len(lines):
         return Where(issue.file)
     source = lines[line - 1]
+    if not source.lstrip().startswith(key):  # a translation has it from issue.md, whose line this is
+        return Where(issue.file)
     start = source.find(":") + 1
     start += len(source[start:]) - len(source[start:].lstrip())
     return Where(issue.file, line, start + 1, max(start + 2, len(source.rstrip()) + 1), source)

@@ -147,6 +147,8 @@ def _heavy(made: MailPicture, path: Path, where: Where) -> list[Problem]:
         return []
     size = f"{len(made.data) / 1024:,.0f} KB"
     hint = "A photograph as JPEG is far smaller than as PNG; 200 KB is a good limit."
+    if made.content_type == "image/jpeg":  # made smaller already: 1200 pixels at most
+        hint = "Crop it, or save it smaller (600 pixels wide will do for a mail); 200 KB is a good limit."
     message = f"{path.name} weighs {size} in every mail"
     return [Problem("picture-heavy", message, hint=hint, where=where, severity=Severity.WARNING)]
 

@@ -29,7 +29,8 @@ A_MONTH = timedelta(days=28)  # "within one month of receipt" (GDPR article 12 (
 TAG = "asks to be forgotten"
 NOTE = """\
 This person asked, by the link that only their mailbox got, to be forgotten. Nothing was erased: a legal hold keeps it.
-Write to them within a month what is kept and why. When the hold is lifted, `newsletter recipients forget` erases them.
+They get no more mailings. Write to them within a month what is kept and why.
+When the hold is lifted, `newsletter recipients forget` erases them.
 """
 
 
@@ -48,8 +49,11 @@ class Plan:
         return not any(self.counts.values()) and not self.traces and not self.held
 
 
-def plan(canonical: str) -> Plan:
-    """Look everywhere, change nothing. Raises NewsletterError(erasing-busy) where mail waits that nobody has sorted."""
+def plan(canonical: str, *, files: bool = True) -> Plan:
+    """Look everywhere, change nothing. `files=False`: not in the workspace's files.
+
+    Raises NewsletterError(erasing-busy) where mail waits that nobody has sorted.
+    """
     if intake.finish_unread():
         hint = "`newsletter doctor` says what is in the way of sorting it."
         message = "Mail came in that is not sorted yet; nobody knows whether it is from this person"
@@ -67,7 +71,8 @@ def plan(canonical: str) -> Plan:
         for what, rows in erasing.plan_conversations(held).counts().items():
             if what != "held":
                 counts[what] = counts.get(what, 0) + rows
-    return Plan(names, counts, traces.find(settings.current(), people.spellings(names)), sorted(held))
+    found = traces.find(settings.current(), people.spellings(names)) if files else []
+    return Plan(names, counts, found, sorted(held))
 
 
 def forget(plan: Plan, by: str, *, files: bool = False, later: bool = False) -> list[Problem]:

@@ -19,8 +19,10 @@ from newsletter.sending.models import Mailing
 State = Conversation.State
 RESTING = (State.WAITING, State.SNOOZED, State.CLOSED, State.SPAM)
 PAGE = 50
-FEW = 2_000  # messages with a word; of a rarer one every conversation is gathered first
+FEW = 2_000  # messages with a word, or conversations that ring; fewer are gathered first, by their numbers
 MOST_COUNTED = 10_000  # beyond that the number is "10,000 or more": counting would read every row
+# To be looked at first, and nobody has taken it yet. An index of its own holds these few (conversation_climbs).
+RINGS = Q(climb_at__isnull=False)
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,37 @@ class Page:
 
 
 def page(config: Config, wanted: Filter, number: int = 1, size: int = PAGE, now: datetime | None = None) -> Page:
-    """The conversations, whoever has waited longest first; of those that do not wait, the latest first."""
+    """The conversations, whoever has waited longest first; of those that do not wait, the latest first.
+
+    Above who waits stands what should be looked at first and nobody has taken: it must not be found on page two.
+    """
     now = now or timezone.now()
     found = narrowed(wanted, now)
-    ordered = found.order_by("waiting_since", "id") if waits(wanted) else found.order_by("-id")
     start = (number - 1) * size
-    numbers = list(ordered.values_list("pk", flat=True)[start : start + size + 1])
+    numbers = (
+        _of_those_who_wait(found, start, size + 1) if waits(wanted) else _cut(found.order_by("-id"), start, size + 1)
+    )
     total = start + len(numbers) if len(numbers) <= size and (numbers or number == 1) else counted(found)
     numbers = numbers[:size]
     rows = with_facts(config, numbers, now)
     return Page([rows[pk] for pk in numbers if pk in rows], total, number, size)
+
+
+def _of_those_who_wait(found: QuerySet[Conversation], start: int, many: int) -> list[int]:
+    """A part of the list: what rings, then the others, each by how long they wait. Asked one after the other, each by
+    its own index: one query that sorted both together would read every row."""
+    ordered = found.order_by("waiting_since", "id")
+    ids = list(Conversation.objects.filter(RINGS).values_list("pk", flat=True)[: FEW + 1])
+    if not ids:
+        return _cut(ordered, start, many)
+    rings = Q(pk__in=ids) if len(ids) <= FEW else RINGS
+    ringing = list(ordered.filter(rings).values_list("pk", flat=True))
+    above = ringing[start : start + many]
+    return above + _cut(ordered.exclude(rings), max(0, start - len(ringing)), many - len(above))
+
+
+def _cut(ordered: QuerySet[Conversation], start: int, many: int) -> list[int]:
+    return list(ordered.values_list("pk", flat=True)[start : start + many])
 
 
 def numbers(wanted: Filter) -> list[int]:

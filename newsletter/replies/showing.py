@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from newsletter import settings
+from newsletter.audience import never
 from newsletter.audience.models import Area, Subscriber, Subscription
 from newsletter.config import Config
 from newsletter.files import write_atomically
@@ -79,6 +80,7 @@ def conversation(number: int) -> dict[str, Any] | None:
         "safe_to_write": found.safe_to_write or None,
         "safe_to_phone": found.safe_to_phone or None,
         "left": has_left(found.subscriber),
+        "stopped": stopped(found.subscriber),
         "earlier": earlier(found),
         "messages": messages,
     }
@@ -124,6 +126,12 @@ def has_left(person: Subscriber | None) -> str:
         return ""
     last = person.subscriptions.filter(state=Subscription.State.LEFT).order_by("-changed").first()
     return clock(last.changed) if last else ""
+
+
+def stopped(person: Subscriber | None) -> dict[str, str] | None:
+    """Why no mailing may go to them, and since when: who left everything at once may still stand on a list."""
+    stop = never.found(person.canonical) if person else None
+    return {"scope": stop.scope, "reason": stop.reason, "since": clock(stop.at)} if stop else None
 
 
 def summary(config: Config, row: Conversation, now: datetime) -> dict[str, Any]:

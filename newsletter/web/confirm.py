@@ -151,7 +151,7 @@ def data(request: HttpRequest, said: Words, row: Request) -> HttpResponse:
 
 def forget(request: HttpRequest, said: Words, row: Request) -> HttpResponse:
     """Erase; where a legal hold keeps something, staff are told and write. Erasing takes this request away, too."""
-    if own_data.forget(row.canonical):
+    if own_data.forget(row.canonical, f"{said.plain('forget_title')} [{said.plain('forget_button')}]"):
         return message(request, said, "forgotten", "good")
     requests.use(row)
     return message(request, said, "held")

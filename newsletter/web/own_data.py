@@ -8,10 +8,12 @@ from pathlib import Path
 from django.db import transaction
 
 from newsletter import settings
+from newsletter.audience import subscribing
 from newsletter.problems import NewsletterError
 from newsletter.replies import forgetting, personal, telling
 
 BY = "themselves"
+CHANNEL = "page"
 
 
 def everything(canonical: str, language: str) -> bytes:
@@ -24,18 +26,21 @@ def everything(canonical: str, language: str) -> bytes:
         return path.read_bytes()
 
 
-def forget(canonical: str) -> bool:
+def forget(canonical: str, wording: str) -> bool:
     """Erase the person as `newsletter recipients forget` does; False where a legal hold keeps it, and staff know.
 
+    They get no mailing meanwhile: whoever asks to be forgotten does not want the next one. `wording`: what they
+    pressed.
     Raises NewsletterError(erasing-busy), which becomes "please try again in a few minutes".
     """
-    plan = forgetting.plan(canonical)
+    plan = forgetting.plan(canonical, files=False)  # erasing looks for them anyway, and somebody waits for a page
     try:
         forgetting.forget(plan, BY, later=True)
     except NewsletterError as error:
         if not any(problem.code == "on-legal-hold" for problem in error.problems):
             raise
         with transaction.atomic():
+            subscribing.leave(canonical, (), CHANNEL, wording)
             tell_staff(plan.held)
         return False
     return True
@@ -50,7 +55,7 @@ def tell_staff(held: list[int]) -> None:
     if conversation:
         lines = (
             "This person asked us to forget them. Nothing was erased: a legal hold keeps it.",
-            "Please write to them, within a month, what is kept and why.",
+            "They get no more mailings. Please write to them, within a month, what is kept and why.",
         )
         subject = f"Asked to be forgotten, on legal hold: {conversation.reference}"
         telling.tell(conversation, addresses, subject, lines, f"forget:{conversation.pk}")

@@ -42,7 +42,8 @@ def test_the_words_may_come_from_a_file(workspace: Workspace) -> None:
 
 def test_a_public_task_is_kept_as_the_reason_and_is_not_dressed_up_as_consent(workspace: Workspace) -> None:
     workspace.write("recipients/people.csv", "email\nsam@example.org\n")
-    assert workspace.run(*IMPORT, "--basis", "Flood warnings, Example Act 2004").exit == 0
+    ran = workspace.run(*IMPORT, "--basis", "Flood warnings, Example Act 2004")
+    assert ran.exit == 0 and "Under every mail they read: “" in ran.out, "the footer must be true for them, too"
     event = ConsentEvent.objects.get()
     assert event.wording is None
     assert event.why == "Imported from recipients/people.csv; without asking: Flood warnings, Example Act 2004"

@@ -130,3 +130,10 @@ def test_a_workbook_is_taken_as_a_table_is(workspace: Workspace) -> None:
     assert held() == {"sam@example.org": ("bulk", "complaint")}
     assert ConsentEvent.objects.get().at.year == 2024
     assert done.refused_file and "nobody" in done.refused_file.read_text(encoding="utf-8-sig")
+
+
+def test_a_day_is_shown_as_the_day_that_it_was_here_not_in_the_database(workspace: Workspace) -> None:
+    workspace.write("never.csv", "email,date\nann@example.org,2024-07-01\n")
+    assert workspace.run("recipients", "suppress", "import", "never.csv").exit == 0
+    shown = workspace.run("recipients", "show", "ann@example.org").out
+    assert "2024-07-01 00:00" in shown and "2024-06-30" not in shown and "Lists\n  none" in shown

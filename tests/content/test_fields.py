@@ -181,3 +181,15 @@ def test_code_holds_fields_and_two_brackets_that_are_none(written: Written, body
     assert isinstance(prose, Prose) and not issue.problems
     [token] = prose.tokens if len(prose.tokens) == 1 else prose.tokens[1].children or ()
     assert token.content.strip() == f"{{{{ x }}}} {marker(issue.nonce, 0)}"
+
+
+def test_a_day_of_the_issue_that_is_in_no_calendar_is_named(written: Written) -> None:
+    front = FRONT.replace("---\nsub", "---\nvars: {day: 2026-02-30, homes: many}\nsub")
+    first, second = written("On {{ day | date }}, {{ homes | number }} homes, {{ day }}.", front).problems
+    assert first.message == "‘day’ in `vars` is ‘2026-02-30’, which is no day of the calendar"
+    assert second.message == "‘homes’ in `vars` is ‘many’, which is no number"
+
+
+def test_a_word_that_is_the_same_for_everybody_is_sent_to_the_first_lines(written: Written) -> None:
+    (problem,) = written("At {{ venue }}.").problems
+    assert problem.hint.startswith("The same for everybody? Say it above: vars: {venue: …}.")

@@ -138,6 +138,25 @@ def test_the_right_name_of_a_picture_is_offered(written: Written, issue_folder: 
     assert written("![A](Hero.png)").problems[0].hint == "did you mean Hero.PNG?"
 
 
+def test_a_near_name_is_offered_with_its_folder(written: Written, issue_folder: Path) -> None:
+    (issue_folder / "images").mkdir()
+    (issue_folder / "images/IMG_1.JPG").write_bytes(b"\xff\xd8")
+    assert written("![A](images/IMG_1.jpg)").problems[0].hint == "did you mean images/IMG_1.JPG?"
+
+
+def test_a_web_page_without_https_is_asked_for_as_one(written: Written) -> None:
+    assert (
+        written("[form](council.example/asb)").problems[0].hint == "Is it a web page? Write https://council.example/asb"
+    )
+
+
+def test_a_mail_address_with_a_slip_is_named(written: Written) -> None:
+    (problem,) = written("[us](mailto:news@council,example)").problems
+    assert problem.code == "bad-link" and "‘example’" in problem.message
+    for good in ("news@council.example", "a@b.example,c@d.example?subject=A, b", "?subject=Share", "{{ email }}"):
+        assert not written(f"[us](<mailto:{good}>)").problems, good
+
+
 def test_a_huge_document_is_refused(written: Written, issue_folder: Path) -> None:
     with (issue_folder / "plan.pdf").open("wb") as out:
         out.truncate(21_000_000)

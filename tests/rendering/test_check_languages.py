@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from newsletter.content import reading
 from newsletter.problems import Problem
+from newsletter.rendering import checks, pipeline, themes
 from newsletter.rendering.check_languages import against
 from tests.rendering.conftest import FRONT, Desk
 
@@ -68,3 +71,15 @@ def test_a_missing_button_and_one_too_many_are_told(desk: Desk) -> None:
 def test_a_button_that_leads_elsewhere_is_a_note(desk: Desk) -> None:
     [note] = found(desk, WELSH.replace("council.example/more", "council.example/mwy"))
     assert told([note]) == [("translation-link", "note", "issue.cy.md")]
+
+
+def test_a_date_of_the_issue_is_told_once_and_not_at_a_line_of_the_translation(desk: Desk) -> None:
+    found(desk, WELSH)
+    path = desk.root / "issues/2026-11-24-news/issue.md"
+    path.write_text(path.read_text("utf-8").replace("subject:", "useful_until: 2026-01-01\nsubject:", 1), "utf-8")
+    codes = {}
+    for language in ("", "cy"):
+        issue = reading.read(path.parent, desk.config, language)
+        rendered = pipeline.render(issue, themes.load(issue.front.template, desk.config), desk.config)
+        codes[language] = {one.code for one in checks.everything(issue, rendered, desk.config, date(2026, 11, 20))}
+    assert "no-longer-useful" in codes[""] and "no-longer-useful" not in codes["cy"]

@@ -166,6 +166,16 @@ def test_show_says_how_to_answer_and_that_the_person_has_left(post: Post) -> Non
     assert "has left every list, the last one on" in post.workspace.run("replies", "show", "1").out
 
 
+def test_show_says_that_somebody_left_everything_at_once_though_they_stand_on_a_list(post: Post) -> None:
+    from newsletter.audience import subscribing
+
+    receive(post, mail(post.sent_to().reply))
+    subscribing.leave("ameera@example.net", (), "page")
+    assert "gets no mailings since " in (said := post.workspace.run("replies", "show", "1").out)
+    assert said.count("unsubscribed") == 1
+    assert "gets nothing; on it since" in post.workspace.run("recipients", "show", "ameera@example.net").out
+
+
 def test_show_warns_that_a_forwarded_copy_was_answered(post: Post) -> None:
     sent = post.sent_to()
     receive(post, mail(sent.reply, sender="Jo <jo@other.example>"))

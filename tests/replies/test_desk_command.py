@@ -132,7 +132,9 @@ def test_the_verbs_say_what_they_did(desk: Desk) -> None:
         desk.asks(f"p{number}@example.net")
     assert "only colleagues see it" in run(desk, "note", "1", "--text", "Rang her").out
     assert "Put off until" in run(desk, "snooze", "1", "--until", "2099-12-01").out
-    assert run(desk, "snooze", "1", "--until", "tomorrow").exit == 2
+    assert "09:00" in run(desk, "snooze", "1", "--until", "tomorrow").out
+    assert "14:30" in run(desk, "snooze", "1", "--until", "friday 14:30").out
+    assert run(desk, "snooze", "1", "--until", "some day").exit == 2
     assert run(desk, "snooze", "1", "--until", "2020-01-01").exit == 2
     assert "Open again: 1" in run(desk, "reopen", "1").out
     assert "Held" in run(desk, "hold", "1", "--why", "case 7").out

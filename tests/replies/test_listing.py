@@ -73,7 +73,8 @@ def test_the_number_of_questions_to_the_database_does_not_grow_with_the_page(des
 )
 def test_a_list_walks_an_index_in_order_and_sorts_nothing(desk: Desk, wanted: Filter, index: str) -> None:
     filled(300)
-    found = listing.narrowed(wanted, timezone.now()).order_by("waiting_since", "id").values_list("pk")[:50]
+    found = listing.narrowed(wanted, timezone.now()).exclude(listing.RINGS)
+    found = found.order_by("waiting_since", "id").values_list("pk")[:50]
     plan = found.explain()
     assert f"USING INDEX {index}" in plan or f"USING COVERING INDEX {index}" in plan, plan
     assert "TEMP B-TREE" not in plan, plan
@@ -89,6 +90,23 @@ def test_the_totals_and_the_issues_agree_with_the_list(desk: Desk) -> None:
     [issue] = listing.by_issue()
     assert (issue["replies"], issue["need"], issue["late"]) == (3, 3, 1)
     assert listing.page(desk.config, Filter(look_first=True)).rows[0]["id"] == 2
+
+
+@pytest.mark.parametrize("few", [1, 1000], ids=["many ring", "few ring"])
+def test_what_rings_stands_on_top_of_every_list_of_those_who_wait_and_nobody_is_lost(
+    desk: Desk, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "FEW", few)
+    wanted = filled(60)
+    ringing = [pk for pk in wanted if pk in (wanted[3], wanted[11], wanted[17])]
+    Conversation.objects.filter(pk__in=ringing).update(look_first="danger", climb_at=timezone.now())
+    pages = [listing.page(desk.config, Filter(), number, 2) for number in range(1, 11)]
+    seen = [one["id"] for page in pages for one in page.rows]
+    assert seen == ringing + [pk for pk in wanted if pk not in ringing] and {page.total for page in pages} == {20}
+    mine = [one["id"] for one in listing.page(desk.config, Filter(assignee="jo")).rows]
+    assert sorted(mine) == sorted(
+        Conversation.objects.filter(pk__in=wanted, assignee="jo").values_list("pk", flat=True)
+    )
 
 
 @pytest.mark.parametrize("few", [1, 1000], ids=["a word that many wrote", "a word that few wrote"])

@@ -9,7 +9,8 @@ import pytest
 from django.utils import timezone
 
 from newsletter.mail import screening
-from newsletter.replies import absences, climbing, desk, intake, rules
+from newsletter.replies import absences, climbing, desk, intake, listing, rules
+from newsletter.replies.listing import Filter
 from newsletter.replies.models import Conversation
 from newsletter.sending import notices
 from newsletter.sending.models import Notice
@@ -248,3 +249,19 @@ def test_doctor_says_when_nobody_is_being_told(post: Post) -> None:
     Conversation.objects.filter(pk=found.pk).update(climb_at=timezone.now() - timedelta(minutes=10))
     said = post.workspace.run("doctor")
     assert "nobody is being told" in said.out and "nobody-is-told" in said.out and said.exit == 1
+
+
+def test_a_plea_stands_above_whoever_has_waited_longer_until_somebody_takes_it(post: Post) -> None:
+    own = on(post)
+    for number in range(3):
+        own.asks(f"p{number}@example.net", body="How do I apply?")
+    plea = own.asks("ameera@example.net", body=PLEA)
+    assert [one["id"] for one in listing.page(own.config, Filter(), 1, 2).rows] == [plea.pk, 1]
+    assert [one["id"] for one in listing.page(own.config, Filter(), 2, 2).rows] == [2, 3]
+    listed = own.post.workspace.run("replies", "list", "--as", "jo").out
+    assert f"newsletter replies show {plea.pk}   read this one first" in listed
+    claim = f"newsletter replies claim {plea.pk}"
+    assert claim in own.post.workspace.run("replies", "show", str(plea.pk), "--as", "jo").out
+    own.post.workspace.run("replies", "claim", str(plea.pk), "--as", "jo")
+    assert claim not in own.post.workspace.run("replies", "show", str(plea.pk), "--as", "jo").out
+    assert [one["id"] for one in listing.page(own.config, Filter()).rows] == [1, 2, 3, plea.pk]

@@ -39,7 +39,19 @@ def test_nothing_is_sent_before_a_second_person_has_said_yes(
 def test_ones_own_yes_does_not_count(careful: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     by(monkeypatch, "ann")
     assert careful.run("approve", "--yes").exit == 0
-    assert careful.run("send", "--yes", "--expect", "2").exit == 4
+    ran = careful.run("send", "--yes", "--expect", "2")
+    assert ran.exit == 4 and "your own yes (ann) does not count" in ran.err
+
+
+def test_a_wider_audience_afterwards_asks_anew(careful: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    by(monkeypatch, "bob")
+    careful.run("approve", "--yes")
+    careful.toml(TWO + '[lists.more]\ntitle = "More"\nwhy = "You asked."\n')
+    lists = next(line for line in ISSUE.splitlines() if line.startswith("audience:"))
+    careful.write(f"issues/{SLUG}/issue.md", ISSUE.replace(lists, lists.replace("]", ", more]")))
+    by(monkeypatch, "ann")
+    ran = careful.run("send", "--yes", "--expect", "2")
+    assert ran.exit == 4 and "whom it goes to" in ran.err and not Mailing.objects.exists()
 
 
 def test_with_a_colleagues_yes_it_goes_and_the_log_says_who(

@@ -188,6 +188,24 @@ def test_an_issue_that_was_sent_is_not_sent_again_and_says_how_to_correct_it(wor
     assert len(caught(workspace)) == 3
 
 
+def test_check_of_what_was_sent_does_not_call_it_ready(workspace: Workspace, issue: Path) -> None:
+    assert "Ready to send" in workspace.run("check").out
+    workspace.run("send", "--yes", "--expect", "3")
+    ran = workspace.run("check")
+    assert ran.exit == 0 and "Ready to send" not in ran.out
+    assert "This was sent to 3 people; what is changed in it now does not go out" in ran.out
+    assert f"newsletter correct {SLUG}" in ran.out
+
+
+def test_check_says_that_send_at_has_passed_before_send_refuses_it(workspace: Workspace, issue: Path) -> None:
+    issue.write_text(ISSUE.replace("from: council", "from: council\nsend_at: 2020-11-24 09:00"), encoding="utf-8")
+    ran = workspace.run("check")
+    assert ran.exit == 1 and "send_at: Tue 24 Nov 2020 09:00 (Europe/London) has passed" in ran.err + ran.out
+    assert f"{issue.name}:4:10" in ran.err + ran.out
+    workspace.run("send", "--at", "now", "--yes", "--expect", "3")
+    assert "has passed" not in (again := workspace.run("check")).err + again.out
+
+
 def test_a_pipe_gets_the_numbers_of_the_status_and_no_bar(workspace: Workspace, issue: Path) -> None:
     workspace.run("send", "--yes", "--expect", "3")
     said = workspace.run("status").out

@@ -132,3 +132,14 @@ def test_a_mailing_from_before_there_were_pages_can_have_one(workspace: Workspac
     assert workspace.run("archive", "note", SLUG, "Old.").exit == 0
     assert ArchivePage.objects.get().mailing == mailing and ArchivePage.objects.get().listed
     assert mailings.find(SLUG) == mailing
+
+
+def test_a_correction_that_still_says_what_the_first_said_is_worth_a_look(workspace: Workspace) -> None:
+    first(workspace)
+    slug = slug_of(workspace)
+    path = workspace.root / "issues" / slug / "issue.md"
+    ran = workspace.run("check", slug)
+    assert ran.exit == 0 and "correction-unchanged" in ran.err + ran.out and "issue.md:2:11" in ran.err + ran.out
+    path.write_text(path.read_text() + "\nWe had named the wrong street.\n")
+    ran = workspace.run("check", slug)
+    assert "correction-unchanged" not in ran.err + ran.out

@@ -154,7 +154,7 @@ def test_a_person_who_asks_to_be_forgotten_under_a_legal_hold_waits_at_the_desk(
 
     from django.utils import timezone
 
-    from newsletter.audience.models import Subscriber
+    from newsletter.audience.models import Subscriber, Suppression
     from newsletter.replies import listing
     from newsletter.replies.models import Conversation
 
@@ -165,8 +165,12 @@ def test_a_person_who_asks_to_be_forgotten_under_a_legal_hold_waits_at_the_desk(
     assert not listing.page(site.workspace.config, listing.Filter()).rows
     site.post(link, action="forget")
     [(_, _, path)] = work(site)
-    assert "A person will write to you" in site.post(path, action="yes").text
+    answer = site.post(path, action="yes").text
+    assert "A person will write to you" in answer and "We have stopped sending newsletters" in answer
     assert Subscriber.objects.exists()
+    stopped = Suppression.objects.get(canonical=ME)
+    assert (stopped.scope, stopped.reason) == ("bulk", "unsubscribed")
+    assert "Do you want us to forget you? [Delete everything]" in site.workspace.run("recipients", "show", ME).out
     [row] = listing.page(site.workspace.config, listing.Filter()).rows
     assert (row["id"], row["state"], row["stage"], row["tags"]) == (kept.pk, "open", "calm", ["asks to be forgotten"])
     assert row["waiting_since"] > timezone.now() - timedelta(minutes=5)
