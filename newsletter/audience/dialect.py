@@ -117,6 +117,16 @@ def merged(old: str, new: str) -> str:
     return f"json_patch({old}, {new})" if is_sqlite() else f"({old} || {new})"
 
 
+def least(values: Sequence[str]) -> str:
+    """The least of some numbers that are all there; SQLite's min of one would be that of all rows. 0 of none."""
+    return f"{'min' if is_sqlite() else 'least'}({', '.join(values)})" if len(values) > 1 else "".join(values) or "0"
+
+
+def greatest(values: Sequence[str]) -> str:
+    """The greatest of some numbers that are all there; 0 of none."""
+    return f"{'max' if is_sqlite() else 'greatest'}({', '.join(values)})" if len(values) > 1 else "".join(values) or "0"
+
+
 def column_types() -> dict[str, str]:
     """The types of temporary tables: SQLite needs none, and its INTEGER PRIMARY KEY counts by itself.
 
