@@ -60,7 +60,8 @@ def _asked(
         f"SELECT '{what}' AS what, '' AS label, {sign} * ({sql[0]}) AS people0{none}" for what, sign, sql in numbers
     ]
     texts += [f"SELECT '{what}', label, {_PEOPLE} FROM ({sql[0]}) AS few" for what, sql in few]
-    before, params = (f"WITH people(id) AS MATERIALIZED ({people[0]}) ", list(people[1])) if people else ("", [])
+    before = f"WITH people(id) AS MATERIALIZED ({people[0]}) " if people else ""
+    params: list[Any] = [*people[1]] if people else []
     params += [value for _, _, sql in numbers for value in sql[1]] + [value for _, sql in few for value in sql[1]]
     found: dict[str, dict[str, list[int]]] = {}
     with dialect.counting(), connection.cursor() as cursor:
