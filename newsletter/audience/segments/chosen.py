@@ -78,7 +78,9 @@ class Chosen:
 
     def odd(self) -> Sql:
         """`steps_of` those on one of the lists to whom that does not bring mail, or did not always."""
-        one = len(self.lists) == 1  # then its index says the step, too: a jump into the table for each took twice as long
+        one = (
+            len(self.lists) == 1
+        )  # then its index says the step, too: a jump into the table for each took twice as long
         what = f"row.subscriber_id AS id, {_STEP.format(live=dialect.live('row'), row='row')} AS step"
         rows = f"FROM audience_subscription AS row WHERE row.list_id IN ({self._numbers()}) AND {dialect.odd('row')}"
         people = f"SELECT {what if one else 'DISTINCT row.subscriber_id AS id'} {rows}"

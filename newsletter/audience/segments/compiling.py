@@ -324,8 +324,8 @@ def _between(value: str, low: str, high: str, number: bool) -> bool:
 
 def _within(people: str, table: str) -> str:
     """Whether a person is among these. PostgreSQL makes a join of EXISTS, but not of NOT IN, which it asks row by row
-    where the people do not fit its memory; SQLite lists them once for IN, and would look each up for EXISTS. The + keeps
-    it from the other way round: looking each of them up under every trait that it begins with."""
+    where the people do not fit its memory; SQLite lists them once for IN, and would look each up for EXISTS. The +
+    keeps it from the other way round: looking each of them up under every trait that it begins with."""
     if dialect.is_sqlite():
         return f"(+{{who}} IN ({people}))"
     return f"EXISTS ({people} AND {table}.subscriber_id = {{who}})"

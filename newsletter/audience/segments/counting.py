@@ -51,8 +51,8 @@ def classes(chosen: Chosen, never: str, full: Sql | None) -> Classes:
 def _asked(
     people: Sql | None, numbers: list[tuple[str, int, Sql]], few: list[tuple[str, Sql]]
 ) -> dict[str, dict[str, list[int]]]:
-    """What → label → people of each step; `people` as Chosen.gathered. All in one statement, so that they are numbers of one moment: whoever leaves
-    meanwhile is not counted as gone and as there."""
+    """What → label → people of each step; `people` as Chosen.gathered. All in one statement, so that they are numbers
+    of one moment: whoever leaves meanwhile is not counted as gone and as there."""
     from django.db import connection
 
     none = ", 0" * (STEPS - 1)
