@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+_COUNTING = {"work_mem": "'64MB'", "random_page_cost": "1.1", "max_parallel_workers_per_gather": "1"}
 _ASKED = 0x61736B  # "ask": the family of PostgreSQL's advisory locks of one_at_a_time
 
 
@@ -54,16 +55,19 @@ def odd(subscription: str) -> str:
 @contextmanager
 def counting() -> Iterator[None]:
     """Inside, PostgreSQL plans for counting people. With its 4 MB a hash of 200,000 people goes to the disk, and pages
-    taken for four times as dear as the next one make it read whole tables for 20,000 people: 400 instead of 160 ms."""
+    taken for four times as dear as the next one make it read whole tables for 20,000 people: 400 instead of 160 ms. One
+    helper beside it, not two: on two cores three took from one another, 440 instead of 320 ms for 200,000 people."""
     if is_sqlite():
         yield
         return
     from django.db import connection, transaction
 
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL work_mem = '64MB'; SET LOCAL random_page_cost = 1.1")
+        for name, value in _COUNTING.items():
+            cursor.execute(f"SET LOCAL {name} = {value}")
         yield
-        cursor.execute("SET LOCAL work_mem TO DEFAULT; SET LOCAL random_page_cost TO DEFAULT")  # a caller may go on
+        for name in _COUNTING:
+            cursor.execute(f"SET LOCAL {name} TO DEFAULT")  # a caller may go on
 
 
 def fact(column: str) -> str:

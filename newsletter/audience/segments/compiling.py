@@ -135,12 +135,13 @@ class Compiler:
 
     def nearness(self, segment: Segment, who: str) -> list[Sql]:
         """How near a person of `people(loose=True)` is to mail by each group that asks for lists; the least of these
-        and of the step by `lists_of` is theirs. None where that one says it all."""
+        and of the step by `lists_of` is theirs. Empty where that one says it all."""
         groups, _ = self.groups(segment)
         listed = [group for group in groups if self._asks_for_lists(group)]
-        if len(listed) == 1 and all(one.kind == "list" for one in listed[0]):
-            if {key for one in listed[0] for key in one.values}.issuperset(self.lists_of(segment)):
-                return []
+        named = {key for group in listed for one in group if one.kind == "list" for key in one.values}
+        alone = len(listed) == 1 and all(one.kind == "list" for one in listed[0])
+        if alone and named.issuperset(self.lists_of(segment)):
+            return []
         return [self._step_of(group, who) for group in listed]
 
     def _step_of(self, group: Sequence[Condition], who: str) -> Sql:
