@@ -218,7 +218,7 @@ def system_values(config: Config, issue: Issue, rendered: Rendered) -> dict[str,
         "view_url": f"{base}/v/example",
         "share_url": f"{base}/v/public-example",
         "rate_url": f"{base}/rate/example",
-        "why": first.why if first else "",
+        "why": first.said(rendered.language).why if first else "",
     }
 
 

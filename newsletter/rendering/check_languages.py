@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from newsletter.config import Config
 from newsletter.content.model import (
     Button,
     Callout,
@@ -21,6 +22,7 @@ from newsletter.content.model import (
 )
 from newsletter.problems import Problem, Severity
 from newsletter.rendering import finding_places
+from newsletter.rendering.model import Rendered
 
 # What is counted; prose is not, for a translation may need more paragraphs, or fewer.
 _KINDS: Mapping[type[Node], tuple[str, str]] = {
@@ -47,6 +49,19 @@ def against(issue: Issue, original: Issue) -> Iterator[Problem]:
         yield from _numbers(kind, names, issue, original)
     yield from _blocks(issue, original)
     yield from _buttons(issue, original)
+
+
+def lists(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Problem]:
+    """A list whose name and footer's sentence this issue's readers would read in another language. Notes."""
+    for key in issue.front.audience:
+        known = config.lists.get(key)
+        if known and (missing := known.lacks(rendered.language)):
+            said = " and ".join(missing)
+            message = f"{issue.file} is in {rendered.language}; the {said} of [lists.{key}] would not be"
+            lines = "  ".join(f'{name} = "…"' for name in missing)
+            hint = f"Add to newsletter.toml, each on a line of its own: [lists.{key}.{rendered.language}]  {lines}"
+            where = config.where(f"lists.{key}.{missing[-1]}")
+            yield Problem("list-not-translated", message, hint, where, Severity.NOTE)
 
 
 def _numbers(kind: type[Node], names: tuple[str, str], issue: Issue, original: Issue) -> Iterator[Problem]:
