@@ -58,8 +58,8 @@ def lists(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Problem]
         if known and (missing := known.lacks(rendered.language)):
             said = " and ".join(missing)
             message = f"{issue.file} is in {rendered.language}; the {said} of [lists.{key}] would not be"
-            lines = "  ".join(f'{name} = "…"' for name in missing)
-            hint = f"Add to newsletter.toml, each on a line of its own: [lists.{key}.{rendered.language}]  {lines}"
+            lines = " and ".join(f'{name} = "…"' for name in missing)
+            hint = f"Add a section [lists.{key}.{rendered.language}] to it, with {lines} below."
             where = config.where(f"lists.{key}.{missing[-1]}")
             yield Problem("list-not-translated", message, hint, where, Severity.NOTE)
 
