@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from newsletter.config import Config
 from newsletter.content.model import (
@@ -52,14 +52,19 @@ def against(issue: Issue, original: Issue) -> Iterator[Problem]:
 
 
 def lists(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Problem]:
+    """The lists of the audience without words in the issue's language; what is behind a segment the database knows."""
+    return without_words(issue, rendered.language, config, issue.front.audience)
+
+
+def without_words(issue: Issue, language: str, config: Config, keys: Iterable[str]) -> Iterator[Problem]:
     """A list whose name and footer's sentence this issue's readers would read in another language. Notes."""
-    for key in issue.front.audience:
+    for key in keys:
         known = config.lists.get(key)
-        if known and (missing := known.lacks(rendered.language)):
+        if known and (missing := known.lacks(language)):
             said = " and ".join(missing)
-            message = f"{issue.file} is in {rendered.language}; the {said} of [lists.{key}] would not be"
+            message = f"{issue.file} is in {language}; the {said} of [lists.{key}] would not be"
             lines = " and ".join(f'{name} = "…"' for name in missing)
-            hint = f"Add a section [lists.{key}.{rendered.language}] to it, with {lines} below."
+            hint = f"Add a section [lists.{key}.{language}] to it, with {lines} below."
             where = config.where(f"lists.{key}.{missing[-1]}")
             yield Problem("list-not-translated", message, hint, where, Severity.NOTE)
 

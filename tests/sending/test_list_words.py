@@ -92,6 +92,20 @@ def test_check_names_the_words_that_are_missing(workspace: Workspace) -> None:
     assert notes() == []
 
 
+def test_check_looks_behind_a_segment(workspace: Workspace, issue: Path) -> None:  # noqa: F811
+    from newsletter.audience import segments
+
+    workspace.people("nia@home.example", attributes={"ward": "North"})
+    segments.save(workspace.ready(), "north", "The north", {"must": [{"field": "ward", "is": "North"}]})
+    text = (issue / "issue.md").read_text(encoding="utf-8")
+    (issue / "issue.md").write_text(text.replace("[all-residents]", "[north]"), encoding="utf-8")
+    found = json.loads(workspace.run("check", "--json").out)["problems"]
+    notes = [one["message"] for one in found if one["code"] == "list-not-translated"]
+    assert notes == [
+        f"issue.cy.md is in cy; the title and why of [lists.{key}] would not be" for key in ("all-residents", "monthly")
+    ]
+
+
 def test_config_show_names_the_line_of_each_word(workspace: Workspace) -> None:
     workspace.toml(WELSH)
     values = json.loads(workspace.run("config", "show", "lists.all-residents", "--json").out)["values"]
