@@ -239,7 +239,9 @@ class _Reader:
         source = self.lines[line - 1] if line and show else ""
         start = source.find(path[-1]) + 1
         where = Where(FILE, line, start or None, start + len(path[-1]) if start else None, source)
-        self.problems.append(Problem(code, message, hint=hint, where=where))
+        found = Problem(code, message, hint=hint, where=where)
+        if found not in self.problems:  # the tables of lists are looked at twice: for the keys, and for the languages
+            self.problems.append(found)
 
 
 _LANGUAGE = "The same in another language is a section of its own, such as [lists.KEY.cy] with title and why."

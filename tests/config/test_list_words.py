@@ -101,3 +101,8 @@ def test_only_lists_have_words_in_languages(tmp_path: Path) -> None:
 def test_a_list_needs_its_own_words_all_the_same(tmp_path: Path) -> None:
     found = problems(tmp_path, GOOD.replace('title = "News"\nwhy = "You asked for it."\n', "") + WELSH[len(GOOD) :])
     assert [one.code for one in found] == ["missing-key", "missing-key"]
+
+
+def test_a_list_that_is_no_section_is_told_once(tmp_path: Path) -> None:
+    found = problems(tmp_path, GOOD + '\n[lists]\nmonthly = "The letter"\n')
+    assert [one.message for one in found if one.code == "bad-value"] == ["[lists.monthly] must be a section"]
