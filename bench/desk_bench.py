@@ -106,4 +106,4 @@ def rows(database: str, found: dict[str, float]) -> list[dict[str, Any]]:
 def run(many: int = 100_000, *, quick: bool = False) -> list[dict[str, Any]]:
     """Rows for `python -m bench desk`."""
     many = 20_000 if quick else many
-    return both.databases("desk", lambda database, url: rows(database, measured(url, many)))
+    return both.databases(lambda database, url: rows(database, measured(url, many)))

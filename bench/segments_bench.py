@@ -149,4 +149,4 @@ def rows(database: str, found: dict[str, tuple[float, int]], many: int) -> list[
 def run(many: int = 1_000_000, *, quick: bool = False) -> list[dict[str, Any]]:
     """Rows for `python -m bench segments`; the polygon has its own: `python -m bench areas`."""
     many = 100_000 if quick else many
-    return both.databases("segments", lambda database, url: rows(database, measured(url, many), many))
+    return both.databases(lambda database, url: rows(database, measured(url, many), many))

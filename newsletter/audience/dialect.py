@@ -11,6 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+_COUNTING = {
+    "work_mem": "'64MB'",
+    "random_page_cost": "1.1",
+    "max_parallel_workers_per_gather": "1",
+    "enable_parallel_hash": "off",
+}
 _ASKED = 0x61736B  # "ask": the family of PostgreSQL's advisory locks of one_at_a_time
 
 
@@ -54,16 +60,20 @@ def odd(subscription: str) -> str:
 @contextmanager
 def counting() -> Iterator[None]:
     """Inside, PostgreSQL plans for counting people. With its 4 MB a hash of 200,000 people goes to the disk, and pages
-    taken for four times as dear as the next one make it read whole tables for 20,000 people: 400 instead of 160 ms."""
+    taken for four times as dear as the next one make it read whole tables for 20,000 people: 400 instead of 160 ms. One
+    helper beside it, not two: on two cores three took from one another. And no hash that both fill: of a million people
+    on a list it took 620 ms, where 390 walk over two indexes side by side."""
     if is_sqlite():
         yield
         return
     from django.db import connection, transaction
 
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL work_mem = '64MB'; SET LOCAL random_page_cost = 1.1")
+        for name, value in _COUNTING.items():
+            cursor.execute(f"SET LOCAL {name} = {value}")
         yield
-        cursor.execute("SET LOCAL work_mem TO DEFAULT; SET LOCAL random_page_cost TO DEFAULT")  # a caller may go on
+        for name in _COUNTING:
+            cursor.execute(f"SET LOCAL {name} TO DEFAULT")  # a caller may go on
 
 
 def fact(column: str) -> str:
@@ -115,6 +125,16 @@ def has(array: str, text: str) -> str:
 def merged(old: str, new: str) -> str:
     """One JSON object over another, key by key (RFC 7396; our values are flat and never null)."""
     return f"json_patch({old}, {new})" if is_sqlite() else f"({old} || {new})"
+
+
+def least(values: Sequence[str]) -> str:
+    """The least of some numbers that are all there; SQLite's min of one would be that of all rows. 0 of none."""
+    return f"{'min' if is_sqlite() else 'least'}({', '.join(values)})" if len(values) > 1 else "".join(values) or "0"
+
+
+def greatest(values: Sequence[str]) -> str:
+    """The greatest of some numbers that are all there; 0 of none."""
+    return f"{'max' if is_sqlite() else 'greatest'}({', '.join(values)})" if len(values) > 1 else "".join(values) or "0"
 
 
 def column_types() -> dict[str, str]:

@@ -199,13 +199,9 @@ def _entries(config: Config, key: str, compiler: Compiler | None, ids: dict[str,
     people, params = compiler.people(segment, loose=True)
     lists = ", ".join(str(ids[one]) for one in compiler.lists_of(segment) if one in ids) or "-1"
     nearest = _NEAREST.format(live=dialect.live("subscription"), lists=lists)
-    again = compiler.asked_again(segment)
-    if again is None:
-        return _OF_SEGMENT.format(step=nearest, people=people), params
-    holds, more = again.of("person.id")
-    least = "min" if dialect.is_sqlite() else "least"
-    step = f"CASE WHEN {holds} THEN {nearest} ELSE {least}(3, {nearest}) END"
-    return _OF_SEGMENT.format(step=step, people=people), [*more, *params]
+    steps = compiler.nearness(segment, "person.id")
+    step = dialect.least([nearest, *(text for text, _ in steps)])
+    return _OF_SEGMENT.format(step=step, people=people), [*(value for _, more in steps for value in more), *params]
 
 
 def sql(config: Config, audience: Sequence[str]) -> tuple[str, list[Any]]:

@@ -1,4 +1,4 @@
-"""The public pages for any WSGI server, where one process is not enough: `gunicorn -w 2 newsletter.web.wsgi`.
+"""The public pages for any WSGI server, such as `gunicorn -w 2 --threads 4 newsletter.web.wsgi`.
 
 The workspace is the folder that the server is started in, or NEWSLETTER_ROOT. Raises NewsletterError where the
 configuration or the database is not in order: the server then ends and shows it, instead of answering with errors.

@@ -9,6 +9,7 @@ never be mailed from the few suppressions. Everybody else is counted without a l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from newsletter.audience import dialect
@@ -18,6 +19,7 @@ STEPS = 5  # how near to mail: 0 on no list, 1 asked, 2 left, 3 paused, 4 gets i
 FEW = 50_000  # as many people as we take the suppressed, and those who left, to be
 JOINED = 8  # lists that are joined, one look-up a person each; SQLite joins 64 tables at most
 
+_AMONG = "EXISTS (SELECT 1 FROM people WHERE people.id = {who})"
 _STEP = """CASE WHEN {live} THEN 4 WHEN {row}.state = 'confirmed' THEN 3
             WHEN {row}.state = 'left' THEN 2 WHEN {row}.state IS NULL THEN 0 ELSE 1 END"""
 
@@ -27,6 +29,7 @@ class Chosen:
     """`lists`: numbers of those through which they get mail. `musts`, `nots`: what else must be true of them.
 
     Who is meant that is on none of the lists: everybody (`on_one` is false), nobody, or those of whom `beside` is true.
+    `each`: several groups of lists are asked for at once; the one that is furthest from mail says how near they are.
     """
 
     lists: tuple[int, ...]
@@ -34,10 +37,30 @@ class Chosen:
     musts: Pieces
     nots: Pieces
     beside: Piece | None = None
+    each: tuple[tuple[int, ...], ...] = ()
+    met: bool = False  # all that must be true of them is said by their being among `people`, see gathered
+
+    def gathered(self) -> tuple[Sql | None, Chosen]:
+        """SELECT of everybody of whom it is all true, and the same question of those, called `people`: where several
+        conditions meet they are looked at once, and not again for each number. (None, itself) where that is no gain.
+        In order for SQLite, which looks each up on the list: 40 instead of 105 ms for 100,000."""
+        start = most_selective(self.musts)
+        if not start or not start.people or self.each or len(self.musts) < 2:
+            return None, self
+        sql, params = start.people
+        asked, more = where(self.musts, self.nots, start)
+        once = f"SELECT person.id FROM ({sql}) AS person WHERE {asked}{' ORDER BY 1' if dialect.is_sqlite() else ''}"
+        holds = "(+{who} IN (SELECT id FROM people))" if dialect.is_sqlite() else _AMONG
+        people = Piece((holds, []), ("SELECT id FROM people", []), min(piece.size for piece in self.musts))
+        return (once, [*params, *more]), replace(self, musts=[people], nots=[], met=True)
 
     def numbers(self) -> list[tuple[int, Sql]]:
         """One number each: (sign, SELECT of it), to be summed up: how many are on one of the lists, in any state."""
         less = self._less()
+        if self.each:  # being on each of them is one of `musts`
+            start = most_selective(self.musts)
+            assert start
+            return [(1, self._among(start))]
         if not less:
             return [(1, self._on())]
         return [(1, less._on()), (-1, less._among(self._excluded(), on=True))]
@@ -69,6 +92,8 @@ class Chosen:
         sql, params = people
         asked, more = where(self.musts, self.nots, None, FEW)
         joins, step = ("", "person.step") if stepped else self._nearest()
+        if self.met and not dialect.is_sqlite():  # of EXISTS it would take the 100,000 for 200: 1 s instead of 0.1
+            asked, more, joins = "", [], f"JOIN people ON people.id = person.id {joins}"
         if self.beside:
             beside, values = self.beside.of("person.id")
             asked, more = f"{asked or '1 = 1'} AND ({step} > 0 OR {beside})", [*more, *values]
@@ -84,8 +109,8 @@ class Chosen:
         subtract them; else None."""
         start, few = most_selective(self.musts), sum(piece.size for piece in self.nots)
         listed = self.nots and all(piece.people for piece in self.nots)
-        if not listed or few > MANY or (start and few > start.size / 4):
-            return None
+        if not dialect.is_sqlite() or not listed or few > MANY or (start and few > start.size / 4):
+            return None  # PostgreSQL leaves them out in one pass: 340 instead of 490 ms for 58,000 of a million
         return replace(self, nots=[])
 
     def _excluded(self) -> Piece:
@@ -132,20 +157,29 @@ class Chosen:
     def _nearest(self) -> tuple[str, str]:
         """Joins, and the step of person.id. Of each list one row at most is joined: nobody comes twice, and nobody is
         lost but who is not meant. PostgreSQL gathers the million of the list for a LEFT JOIN, else the few people."""
+        groups = self.each or (self.lists,)
         if len(self.lists) > JOINED:
-            step = _STEP.format(live=dialect.live("row"), row="row")
-            rows = f"row.subscriber_id = person.id AND row.list_id IN ({self._numbers()})"
-            return "", f"coalesce((SELECT max({step}) FROM audience_subscription AS row WHERE {rows}), 0)"
-        names = [f"on{number}" for number in range(len(self.lists))]
+            return "", dialect.least([step_on(group, "person.id") for group in groups])
+        names = {pk: f"on{number}" for number, pk in enumerate(self.lists)}
         alone = self.on_one and not self.beside and len(names) == 1 and not dialect.is_sqlite()
         joins = " ".join(
             f"{'' if alone else 'LEFT '}JOIN audience_subscription AS {name} ON {name}.list_id = {int(pk)}"
             f" AND {name}.subscriber_id = person.id"
-            for name, pk in zip(names, self.lists, strict=True)
+            for pk, name in names.items()
         )
-        steps = [_STEP.format(live=dialect.live(name), row=name) for name in names]
-        most = "max" if dialect.is_sqlite() else "greatest"
-        return joins, f"{most}({', '.join(steps)})" if len(steps) > 1 else "".join(steps) or "0"
+        steps = {pk: _STEP.format(live=dialect.live(name), row=name) for pk, name in names.items()}
+        return joins, dialect.least([dialect.greatest([steps[pk] for pk in group]) for group in groups])
 
     def _numbers(self, lists: tuple[int, ...] | None = None) -> str:
-        return ", ".join(str(int(pk)) for pk in (self.lists if lists is None else lists)) or "-1"
+        return _numbers(self.lists if lists is None else lists)
+
+
+def step_on(lists: Sequence[int], who: str) -> str:
+    """SQL: how near one person is to mail through one of these lists."""
+    step = _STEP.format(live=dialect.live("row"), row="row")
+    rows = f"row.subscriber_id = {who} AND row.list_id IN ({_numbers(lists)})"
+    return f"coalesce((SELECT max({step}) FROM audience_subscription AS row WHERE {rows}), 0)"
+
+
+def _numbers(lists: Sequence[int]) -> str:
+    return ", ".join(str(int(pk)) for pk in lists) or "-1"

@@ -8,7 +8,7 @@ by the most selective condition first: of a million people a ward has 25,000, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from django.db import connection
 from newsletter.audience import areas, dialect
 from newsletter.audience.dialect import live
 from newsletter.audience.models import MailingList, Trait
-from newsletter.audience.segments.chosen import Chosen
+from newsletter.audience.segments.chosen import Chosen, step_on
 from newsletter.audience.segments.known import Known
 from newsletter.audience.segments.model import Condition, Segment
 from newsletter.audience.segments.pieces import (
@@ -37,6 +37,7 @@ from newsletter.audience.segments.pieces import (
 from newsletter.audience.segments.storing import get
 from newsletter.config import Config
 
+Group = tuple[Condition, ...]  # alternatives
 EVERYBODY: Sql = ("1 = 1", [])
 FEW = 4  # traits looked up for each person; more are listed once: a look-up is 0.3 us, an entry of a list 0.5
 GOT = "'accepted', 'uncertain'"  # it may have arrived: who is asked not to get it twice, and who gets a correction
@@ -83,34 +84,84 @@ class Compiler:
         asked, more = where(musts, nots, start)
         return (f"SELECT person.id FROM ({sql}) AS person WHERE {asked}", [*params, *more]) if asked else (sql, params)
 
-    def parts(self, segment: Segment, *, loose: bool = False) -> tuple[Pieces, Pieces]:
-        """What must be true of somebody in it, and what must not."""
-        nots = [self.piece(one) for one in segment.exclude]
-        several = segment.include if len(segment.include) > 1 else ()
-        musts = [either([self.piece(one, loose=loose) for one in several])] if several else []
-        for one in (*segment.must, *(segment.include if len(segment.include) == 1 else ())):
-            if one.negated:  # those of whom it is true can be listed; those of whom it is not cannot
-                nots.append(self.piece(replace(one, negated=False)))
+    def groups(self, segment: Segment) -> tuple[list[Group], list[Condition]]:
+        """What must be true of somebody in it: one condition of each group; and what must not. Another segment that
+        must be true gives its own, so that they are asked and counted as if they stood here."""
+        groups, without = [], list(segment.exclude)
+        for group in (*((one,) for one in segment.must), *([segment.include] if segment.include else [])):
+            if len(group) == 1 and group[0].kind == "segment" and len(group[0].values) == 1:
+                inner, not_in_it = self.groups(self.segment(group[0].values[0]))
+                groups += inner
+                without += not_in_it
             else:
-                musts.append(self.piece(one, loose=loose))
+                groups.append(group)
+        return groups, without
+
+    def parts(self, segment: Segment, *, loose: bool = False) -> tuple[Pieces, Pieces]:
+        """The same as pieces."""
+        return self._pieces(*self.groups(segment), loose=loose)
+
+    def _pieces(self, groups: list[Group], without: list[Condition], *, loose: bool) -> tuple[Pieces, Pieces]:
+        musts, nots = [], [self.piece(one) for one in without]
+        for group in groups:
+            if len(group) == 1 and group[0].negated:  # of whom it is true can be listed; of whom it is not cannot
+                nots.append(self.piece(replace(group[0], negated=False)))
+            elif len(group) == 1:
+                musts.append(self.piece(group[0], loose=loose))
+            else:
+                musts.append(either([self.piece(one, loose=loose) for one in group]))
         return musts, nots
 
     def chosen(self, segment: Segment) -> Chosen | None:
-        """The segment ready to be counted by how near people are to mail; None where that takes more questions, see
-        `asked_again`."""
-        if self.asked_again(segment):
-            return None
+        """The segment ready to be counted by how near people are to mail; None where that takes a look at each."""
+        groups, without = self.groups(segment)
         lists = tuple(self.lists[key] for key in self.lists_of(segment) if key in self.lists)
-        beside: list[Condition] = []
-        listed = self._parts_with_lists(segment)
-        for part in listed:  # one at most; being on one of its lists is asked for by Chosen
-            beside = [one for one in part if one.kind != "list"]
-            if part is segment.include:
-                segment = replace(segment, include=())
-            else:
-                segment = replace(segment, must=tuple(one for one in segment.must if one is not part[0]))
-        musts, nots = self.parts(segment, loose=True)
-        return Chosen(lists, bool(listed), musts, nots, either([self.piece(one) for one in beside]) if beside else None)
+        listed = [group for group in groups if self._asks_for_lists(group)]
+        musts, nots = self._pieces([one for one in groups if one not in listed], without, loose=True)
+        if not listed:
+            return Chosen(lists, False, musts, nots)
+        beside = [one for group in listed for one in group if one.kind != "list"]
+        if self._asks_for_lists(beside) or (beside and len(listed) > 1):
+            return None
+        named = [dict.fromkeys(key for one in group for key in one.values if one.kind == "list") for group in listed]
+        if len(listed) == 1:  # being on one of its lists is asked for by Chosen
+            other = either([self.piece(one) for one in beside]) if beside else None
+            return Chosen(lists, True, musts, nots, other) if set(named[0]).issuperset(self.lists_of(segment)) else None
+        each = tuple(tuple(self.lists[key] for key in keys if key in self.lists) for keys in named)
+        for keys, ids in zip(named, each, strict=True):
+            size = self._size("audience_subscription", f"list_id IN ({_numbers(ids) or '-1'})")
+            musts.append(replace(self._list(Condition("list", tuple(keys)), loose=True), size=size))
+        return Chosen(lists, True, musts, nots, each=each)
+
+    def nearness(self, segment: Segment, who: str) -> list[Sql]:
+        """How near a person of `people(loose=True)` is to mail by each group that asks for lists; the least of these
+        and of the step by `lists_of` is theirs. Empty where that one says it all."""
+        groups, _ = self.groups(segment)
+        listed = [group for group in groups if self._asks_for_lists(group)]
+        named = {key for group in listed for one in group if one.kind == "list" for key in one.values}
+        alone = len(listed) == 1 and all(one.kind == "list" for one in listed[0])
+        if alone and named.issuperset(self.lists_of(segment)):
+            return []
+        return [self._step_of(group, who) for group in listed]
+
+    def _step_of(self, group: Sequence[Condition], who: str) -> Sql:
+        return _joined(dialect.greatest, [self._step(one, who) for one in group])
+
+    def _step(self, one: Condition, who: str) -> Sql:
+        """By one condition: what is no list either brings mail or does not."""
+        if one.kind == "list":
+            return step_on([self.lists[key] for key in one.values if key in self.lists], who), []
+        if not self._asks_for_lists([one]):
+            holds, params = self.piece(one).of(who)
+            return f"CASE WHEN {holds} THEN 4 ELSE 0 END", params
+        steps = []
+        for key in one.values:
+            groups, without = self.groups(self.segment(key))
+            texts = [self._step_of(group, who) for group in groups]
+            nots = (self.piece(each).of(who) for each in without)
+            texts += [(f"CASE WHEN {holds} THEN 0 ELSE 4 END", params) for holds, params in nots]
+            steps.append(_joined(dialect.least, texts))
+        return _joined(dialect.greatest, steps)
 
     def on_a_list(self, segment: Segment) -> Piece:
         """Whether a person gets mail through one of the segment's lists."""
@@ -126,31 +177,16 @@ class Compiler:
         params = [value for piece in (*parts, *nots) for value in piece.holds[1]]
         return Piece((f"({' AND '.join(texts) or EVERYBODY[0]})", params))
 
-    def asked_again(self, segment: Segment) -> Piece | None:
-        """What is true of somebody of `people(loose=True)` only if mail goes to them through a list that is asked for;
-        None where that is all said by their being on one of `lists_of`, which the count looks at anyway."""
-        listed = self._parts_with_lists(segment)
-        if not listed:
-            return None
-        [first, *others] = listed
-        named = {key for one in first if one.kind == "list" for key in one.values}
-        inside = any(one.kind == "segment" and self._asks_for_lists(one) for one in first)
-        if not others and not inside and named.issuperset(self.lists_of(segment)):
-            return None
-        pieces = [either([self.piece(one) for one in part]) for part in listed]
-        return Piece(
-            (f"({' AND '.join(one.holds[0] for one in pieces)})", [value for one in pieces for value in one.holds[1]])
-        )
-
-    def _parts_with_lists(self, segment: Segment) -> list[tuple[Condition, ...]]:
-        parts = [(one,) for one in segment.must] + ([segment.include] if segment.include else [])
-        return [part for part in parts if any(self._asks_for_lists(one) for one in part)]
-
-    def _asks_for_lists(self, one: Condition) -> bool:
-        if one.kind == "segment":
-            inner = [self.segment(key) for key in one.values]
-            return any(self._asks_for_lists(each) for each_of in inner for each in (*each_of.include, *each_of.must))
-        return one.kind == "list"
+    def _asks_for_lists(self, group: Sequence[Condition]) -> bool:
+        """Whether one of these conditions is about lists, by itself or by a segment that it asks for."""
+        for one in group:
+            if one.kind == "list":
+                return True
+            if one.kind == "segment":
+                inner = [self.segment(key) for key in one.values]
+                if any(self._asks_for_lists((*each.include, *each.must)) for each in inner):
+                    return True
+        return False
 
     def piece(self, one: Condition, *, loose: bool = False) -> Piece:
         """One condition."""
@@ -194,7 +230,7 @@ class Compiler:
         looked_up = f"EXISTS (SELECT 1 FROM audience_holding AS row WHERE {row})"
         if len(ids) <= FEW:
             holds = looked_up
-        size = self._size(within)
+        size = self._size("audience_holding", f"trait_id {within}")
         return Piece((holds, []), (listed, []), size, looked_up=(looked_up, []), look_ups=len(ids))
 
     def _traits(self, one: Condition) -> list[int]:
@@ -219,12 +255,10 @@ class Compiler:
             )
         return sorted(rows.values_list("pk", flat=True))
 
-    def _size(self, within: str) -> int:
+    def _size(self, table: str, within: str) -> int:
         most = MANY if dialect.is_sqlite() else MANY_ON_A_SERVER
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT count(*) FROM (SELECT 1 FROM audience_holding WHERE trait_id {within} LIMIT {most + 1}) AS few"
-            )
+            cursor.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {within} LIMIT {most + 1}) AS few")
             found = int(cursor.fetchone()[0])
         return found if found <= most else MANY + 1
 
@@ -276,6 +310,10 @@ def array_sql(config: Config, keys: Sequence[str], who: str) -> Sql:
     return (listed if dialect.is_sqlite() else f"coalesce({listed}, '[]'::jsonb)"), params
 
 
+def _joined(how: Callable[[Sequence[str]], str], parts: Sequence[Sql]) -> Sql:
+    return how([text for text, _ in parts]), [value for _, params in parts for value in params]
+
+
 def _between(value: str, low: str, high: str, number: bool) -> bool:
     if not number:
         return (not low or value >= low) and (not high or value <= high)
@@ -287,9 +325,10 @@ def _between(value: str, low: str, high: str, number: bool) -> bool:
 
 def _within(people: str, table: str) -> str:
     """Whether a person is among these. PostgreSQL makes a join of EXISTS, but not of NOT IN, which it asks row by row
-    where the people do not fit its memory; SQLite lists them once for IN, and would look each up for EXISTS."""
+    where the people do not fit its memory; SQLite lists them once for IN, and would look each up for EXISTS. The +
+    keeps it from the other way round: looking each of them up under every trait that it begins with."""
     if dialect.is_sqlite():
-        return f"({{who}} IN ({people}))"
+        return f"(+{{who}} IN ({people}))"
     return f"EXISTS ({people} AND {table}.subscriber_id = {{who}})"
 
 

@@ -22,6 +22,7 @@ def classes(chosen: Chosen, never: str, full: Sql | None) -> Classes:
 
     `never`: SQL of suppressed people (columns id, reason); `full`: of those who had enough (subscriber_id), or None.
     """
+    people, chosen = chosen.gathered()
     numbers = [("on", sign, sql) for sign, sql in chosen.numbers()]
     numbers += [("strange", sign, sql) for sign, sql in chosen.strangers()]
     few = [("odd", chosen.odd()), ("never", chosen.steps_of((never, []), "person.reason"))]
@@ -31,7 +32,7 @@ def classes(chosen: Chosen, never: str, full: Sql | None) -> Classes:
             f" WHERE NOT EXISTS (SELECT 1 FROM ({never}) AS never WHERE never.id = had.subscriber_id)"
         )
         few.append(("often", chosen.steps_of((rested, full[1]))))
-    found = _asked(numbers, few)
+    found = _asked(people, numbers, few)
     nobody = [0] * STEPS
     on, strange = (found.get(what, {}).get("", nobody)[0] for what in ("on", "strange"))
     odd, often = (found.get(what, {}).get("", nobody) for what in ("odd", "often"))
@@ -47,9 +48,11 @@ def classes(chosen: Chosen, never: str, full: Sql | None) -> Classes:
     return [(why, people, (people,)) for why, people in ways.items() if people]
 
 
-def _asked(numbers: list[tuple[str, int, Sql]], few: list[tuple[str, Sql]]) -> dict[str, dict[str, list[int]]]:
-    """What → label → people of each step. All in one statement, so that they are numbers of one moment: whoever leaves
-    meanwhile is not counted as gone and as there."""
+def _asked(
+    people: Sql | None, numbers: list[tuple[str, int, Sql]], few: list[tuple[str, Sql]]
+) -> dict[str, dict[str, list[int]]]:
+    """What → label → people of each step; `people` as Chosen.gathered. All in one statement, so that they are numbers
+    of one moment: whoever leaves meanwhile is not counted as gone and as there."""
     from django.db import connection
 
     none = ", 0" * (STEPS - 1)
@@ -57,12 +60,12 @@ def _asked(numbers: list[tuple[str, int, Sql]], few: list[tuple[str, Sql]]) -> d
         f"SELECT '{what}' AS what, '' AS label, {sign} * ({sql[0]}) AS people0{none}" for what, sign, sql in numbers
     ]
     texts += [f"SELECT '{what}', label, {_PEOPLE} FROM ({sql[0]}) AS few" for what, sql in few]
-    params: list[Any] = [value for _, _, sql in numbers for value in sql[1]] + [
-        value for _, sql in few for value in sql[1]
-    ]
+    before = f"WITH people(id) AS MATERIALIZED ({people[0]}) " if people else ""
+    params: list[Any] = [*people[1]] if people else []
+    params += [value for _, _, sql in numbers for value in sql[1]] + [value for _, sql in few for value in sql[1]]
     found: dict[str, dict[str, list[int]]] = {}
     with dialect.counting(), connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(texts), params)
+        cursor.execute(before + " UNION ALL ".join(texts), params)
         for what, label, *steps in cursor.fetchall():
             known = found.setdefault(what, {}).setdefault(label, [0] * STEPS)
             known[:] = [one + int(other) for one, other in zip(known, steps, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -115,6 +116,36 @@ def test_the_people_counted_are_those_that_a_mailing_would_choose(county: Worksp
         assert 0 < chosen == counts(county, *lists)["baswich"]
         assert counting.in_shape(county.config, lists, NORTH)[0] == chosen
     assert county.run(*WHERE, "list", "--list", "montly").exit == 1
+
+
+@pytest.mark.parametrize("asked", ["shape", "segment"])
+def test_sqlite_looks_nobody_up_under_each_of_10_000_postcodes(county: Workspace, asked: str) -> None:
+    """It did: everybody on the list, a million, under each postcode of the outline. That count never ended."""
+    from django.db import connection
+
+    from newsletter.audience import dialect, segments, selecting
+
+    if not dialect.is_sqlite():
+        pytest.skip("PostgreSQL plans by statistics")
+    everybody = {"include": [{"list": "all-residents"}], "must": [{"shape": NORTH}, {"area": "stafford-borough"}]}
+    segments.save(county.config, "north", "North", everybody)
+    plans: list[str] = []
+
+    def heard(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "audience_suppression" in sql:
+            execute(f"EXPLAIN QUERY PLAN {sql}", params, many, context)
+            plans.extend(str(row[-1]) for row in context["cursor"].fetchall())
+        return execute(sql, params, many, context)
+
+    people(county, "a@example.org", areas=["baswich"], postcode="ZZ1 1AP")
+    with connection.execute_wrapper(heard):
+        if asked == "shape":
+            assert counting.in_shape(county.config, ["all-residents"], NORTH)[0] == 1
+        else:
+            assert selecting.explain(county.config, ["north"]).will_get == 1
+    assert any(plan.startswith("SEARCH holding USING PRIMARY KEY (trait_id=?)") for plan in plans), plans
+    assert not any(plan.startswith("SEARCH holding USING PRIMARY KEY (trait_id=? AND") for plan in plans), plans
+    assert not any(plan.startswith("SEARCH subscriber") and "canonical" not in plan for plan in plans), plans
 
 
 def test_who_told_a_postcode_is_placed_once_with_a_proof(county: Workspace) -> None:

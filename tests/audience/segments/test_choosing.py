@@ -63,6 +63,7 @@ def definitions(of: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
     ).filter(lambda one: any(one.values()))
 
 
+EMPTY = "nobody"
 audiences = st.lists(st.sampled_from((*LISTS, "one", "two")), min_size=1, max_size=3, unique=True)
 
 
@@ -204,6 +205,7 @@ def test_the_count_is_what_is_frozen_is_what_the_data_says(
     known_things()
     segments.save(workspace.config, "one", "Segment one", one)
     segments.save(workspace.config, "two", "Segment two", two)
+    segments.save(workspace.config, EMPTY, "Nobody", {"must": [{"tag": "nobody-has-it"}]})
     two = {part: [{**each, "means": one} if "segment" in each else each for each in two[part]] for part in two}
     addresses = [add(workspace, number, person) for number, person in enumerate(people)]
     wanted = {
@@ -219,6 +221,10 @@ def test_the_count_is_what_is_frozen_is_what_the_data_says(
     explained = selecting.explain(workspace.config, audience)
     assert explained.will_get == len(wanted), explained
     assert explained.adds_up, explained
+    for key in ("one", "two"):  # counted from the side of the few, and beside another person by person: for one reason
+        alone = selecting.explain(workspace.config, [key])
+        twice = selecting.explain(workspace.config, [key, EMPTY])
+        assert (alone.left_out, alone.will_get) == (twice.left_out, twice.will_get), (alone, twice)
 
 
 @pytest.mark.parametrize(
