@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import click
 
 from newsletter.cli import group
 from newsletter.cli.explain import catalogue
-from newsletter.config import SECTIONS, TABLES
+from newsletter.config import SECTIONS, TABLES, ListWords
+from newsletter.config.describing import settings_in
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 KINDS = {"tuple[str, ...]": "list of texts", "float": "number", "str": "text", "int": "number", "bool": "true or false"}
@@ -61,6 +61,11 @@ def configuration() -> str:
         parts.append(section(f"[{name}]", kind))
     for name, kind in TABLES.items():
         parts.append(section(f"[{name}.KEY]", kind))
+        if name == "lists":
+            parts.append(section("[lists.KEY.LANGUAGE]", ListWords))
+            parts.append(
+                "\nThe same in another language: `[lists.monthly.cy]`. What is missing is said in the site's.\n"
+            )
     parts.append("\n## [themes.NAME]\n\nColours, logo and the other options of the theme NAME: ")
     parts.append("see `[options]` in its `theme.toml` and [the theme format](theme-format.md).\n")
     return "".join(parts)
@@ -68,7 +73,7 @@ def configuration() -> str:
 
 def section(title: str, kind: type) -> str:
     rows = ["| key | kind | default | meaning |", "|---|---|---|---|"]
-    for item in fields(kind):
+    for item in settings_in(kind):
         choices = item.metadata["choices"]
         what = " or ".join(f"`{choice}`" for choice in choices) or KINDS[str(item.type)]
         default = "**must be set**" if item.metadata["required"] else shown(item.default)

@@ -53,15 +53,19 @@ def show(output: Output, section: str | None, as_json: bool) -> int:
 
 def values(config: Config) -> list[tuple[str, object, str]]:
     """(dotted key, value, origin) of every setting, in the order of the reference; secrets as HIDDEN or empty."""
+    from newsletter.config.describing import settings_in
+
     rows: list[tuple[str, object, str]] = []
 
     def walk(value: object, path: str) -> None:
         if is_dataclass(value):
-            for item in fields(value):
+            for item in settings_in(value):
                 inner = getattr(value, item.name)
                 if f"{path}.{item.name}" == "database.url":
                     inner = config.database.shown  # a password may stand in it
                 walk(HIDDEN if item.metadata.get("secret") and inner else inner, f"{path}.{item.name}")
+            for tag, words in getattr(value, "languages", {}).items():  # [lists.KEY.cy]
+                walk(words, f"{path}.{tag}")
         elif isinstance(value, Mapping):
             for key, inner in value.items():
                 walk(inner, f"{path}.{key}")

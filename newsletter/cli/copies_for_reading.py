@@ -218,7 +218,7 @@ def system_values(config: Config, issue: Issue, rendered: Rendered) -> dict[str,
         "view_url": f"{base}/v/example",
         "share_url": f"{base}/v/public-example",
         "rate_url": f"{base}/rate/example",
-        "why": first.why if first else "",
+        "why": first.said(rendered.language).why if first else "",
     }
 
 
@@ -233,6 +233,7 @@ def _people(config: Config, issue: Issue) -> tuple[int | None, list[Problem]]:
 
     database.ready(config)
     from newsletter.audience import blocks, checking, selecting  # they need the database's settings
+    from newsletter.rendering import check_languages
     from newsletter.sending import correcting
 
     try:
@@ -243,7 +244,9 @@ def _people(config: Config, issue: Issue) -> tuple[int | None, list[Problem]]:
     people = explained.will_get
     if not people:
         return (0 if explained.entries else None), _without_fallback(issue)
-    return people, checking.warnings(config, lists, issue.slots, people) + blocks.check(config, lists, issue)
+    found = checking.warnings(config, lists, issue.slots, people) + blocks.check(config, lists, issue)
+    language, behind = issue.language or config.site.language, selecting.lists_of(config, lists)  # a segment's, too
+    return people, [*found, *check_languages.without_words(issue, language, config, behind)]
 
 
 def _without_fallback(issue: Issue) -> list[Problem]:

@@ -101,7 +101,7 @@ def eml(config: Config, loaded: Loaded, made: Copy, reader: Reader) -> bytes:
         date=datetime.now(UTC),
         language=rendered.language,
         list_id=f"{key or 'newsletter'}.{domain}",
-        list_title=known.title if known else "",
+        list_title=known.said(rendered.language).title if known else "",
     )
     images = [asset for asset in rendered.assets if asset.inline]
     compiled = outgoing.compile(common, made.variant.subject, made.variant.text, made.variant.html, images)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from newsletter.config import checking_rules, working_hours
+from newsletter.config.languages import TAG
 from newsletter.config.shape import BUILT_IN_FIELDS, Config
 from newsletter.problems import did_you_mean
 
@@ -44,7 +45,7 @@ def _site(config: Config, report: Report) -> None:
     for name, value in (("name", site.name), ("postal_address", site.postal_address)):
         if not value.strip():
             report("bad-value", f"[site] {name} is empty", "People must see who writes to them.", ("site", name))
-    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", site.language):
+    if not TAG.fullmatch(site.language):
         hint = "A language looks like en-GB, cy or ur."
         report("bad-value", f"[site] language cannot be {site.language!r}", hint, ("site", "language"))
     try:

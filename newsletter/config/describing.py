@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import Field, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,11 @@ def described(
     """A field with its line for the reference; a `secret` is taken from the environment only and never shown."""
     meta = {"help": text, "choices": choices, "required": required, "secret": secret}
     return field(default=default, metadata=meta, repr=not secret)
+
+
+def settings_in(kind: Any) -> list[Field[Any]]:
+    """The fields of a section that are keys of the file; another field is worked out from the file."""
+    return [item for item in fields(kind) if "help" in item.metadata]
 
 
 def secret_of(password: str, password_file: str, section: str) -> str:

@@ -6,13 +6,15 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from newsletter.config import checking
-from newsletter.config.shape import FILE, PREFIX, SECTIONS, TABLES, Config
+from newsletter.config.describing import settings_in
+from newsletter.config.languages import TAG
+from newsletter.config.shape import FILE, PREFIX, SECTIONS, TABLES, Config, ListConfig, ListWords
 from newsletter.problems import Exit, NewsletterError, Problem, Where, did_you_mean
 
 Path_ = tuple[str, ...]  # ("relays", "main", "host")
@@ -105,6 +107,9 @@ class _Reader:
             named = [path[1] for path in self.overrides if path[0] == name and len(path) > 2]
             keys = dict.fromkeys([*self._table((name,)), *named])
             parts[name] = MappingProxyType({key: self._section((name, key), kind) for key in keys})
+        parts["lists"] = MappingProxyType(
+            {key: self._in_languages(key, one, parts["site"].language) for key, one in parts["lists"].items()}
+        )
         parts["themes"] = self._themes()
         for path, (variable, _) in self.overrides.items():
             if ".".join(path) not in self.origins:
@@ -117,6 +122,16 @@ class _Reader:
         if not self.problems:  # a wrong type above would only make nonsense of the checks below
             checking.check(config, self.problem)
         return config
+
+    def _in_languages(self, key: str, one: ListConfig, spoken: str) -> ListConfig:
+        """The list with its words in other languages: [lists.KEY.cy]."""
+        path = ("lists", key)
+        found = {
+            tag: self._section((*path, tag), ListWords)
+            for tag, held in self._table(path).items()
+            if _is_language(path, tag, held)
+        }
+        return replace(one, spoken=spoken, languages=MappingProxyType(found))
 
     def _themes(self) -> Mapping[str, Mapping[str, Any]]:
         """[themes.NAME] is free here; the theme itself says which options it has."""
@@ -138,13 +153,14 @@ class _Reader:
     def _section(self, path: Path_, kind: type) -> Any:
         table = self._table(path)
         hints = get_type_hints(kind)
-        names = [item.name for item in fields(kind)]
-        for name in table:
-            if name not in names:
+        names = [item.name for item in settings_in(kind)]
+        for name, held in table.items():
+            if name not in names and not _is_language(path, name, held):
                 message = f"There is no key ‘{name}’ in [{'.'.join(path)}]"
-                self.problem("unknown-key", message, did_you_mean(name, names), (*path, name))
+                hint = did_you_mean(name, names) or (_LANGUAGE if kind is ListConfig else "")
+                self.problem("unknown-key", message, hint, (*path, name))
         values = {}
-        for item in fields(kind):
+        for item in settings_in(kind):
             value = self._value(path, item, table, hints[item.name])
             values[item.name] = self._checked(value, hints[item.name], item.metadata["choices"], (*path, item.name))
         return kind(**values)
@@ -209,6 +225,8 @@ class _Reader:
                 key = match[1].strip("\"'")
                 if ".".join(filter(None, (section, key))) == ".".join(path):
                     return number
+        if header is None and len(path) > 3:  # lists.monthly.cy.title where cy = { title = "…" } is one line
+            return self._line(path[:-1])
         return header
 
     def problem(self, code: str, message: str, hint: str, path: Path_, *, show: bool = True) -> None:
@@ -221,7 +239,20 @@ class _Reader:
         source = self.lines[line - 1] if line and show else ""
         start = source.find(path[-1]) + 1
         where = Where(FILE, line, start or None, start + len(path[-1]) if start else None, source)
-        self.problems.append(Problem(code, message, hint=hint, where=where))
+        found = Problem(code, message, hint=hint, where=where)
+        if found not in self.problems:  # the tables of lists are looked at twice: for the keys, and for the languages
+            self.problems.append(found)
+
+
+_LANGUAGE = "The same in another language is a section of its own, such as [lists.KEY.cy] with title and why."
+
+
+def _is_language(path: Path_, name: str, held: Any) -> bool:
+    """True for the section of a list that holds its words in another language. `why` looks like a tag as well, so
+    a text under a name like that is a misspelt key, and no language."""
+    known = [item.name for item in settings_in(ListConfig)]
+    fits = path[0] == "lists" and len(path) == 2 and isinstance(held, dict)
+    return fits and name not in known and bool(TAG.fullmatch(name))
 
 
 def _from_text(text: str, kind: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 from newsletter.config.describing import described, secret_of
 from newsletter.config.inward import Emergency, Hook, Mailbox, Replies, Rule, SavedAnswer, Staff, Team
+from newsletter.config.languages import family, nearest
 from newsletter.problems import Where
 
 FILE = "newsletter.toml"
@@ -36,10 +37,36 @@ class Sender:
 
 
 @dataclass(frozen=True)
+class ListWords:
+    """What people read about a list, in one language."""
+
+    title: str = described("The list's name in this language.")
+    why: str = described("The footer's sentence in this language.")
+    language: str = ""  # of the title, for a screen reader; no key of the file
+
+
+@dataclass(frozen=True)
 class ListConfig:
     title: str = described("The list's name, as subscribers see it.", required=True)
     why: str = described("The footer's sentence: why you get this.", required=True)
     urgent: bool = described("Safety alerts that may rather arrive twice than not at all.", False)
+    # No keys of the file: the language of title and why, which is the site's, and the sections [lists.KEY.LANGUAGE].
+    spoken: str = ""
+    languages: Mapping[str, ListWords] = field(default_factory=dict, hash=False)
+
+    def said(self, language: str) -> ListWords:
+        """Title and sentence for a reader of `language`; what is missing in it is said in the default one."""
+        tag = nearest(language, self.languages, self.spoken)
+        words = self.languages.get(tag, ListWords())
+        return ListWords(words.title or self.title, words.why or self.why, tag if words.title else self.spoken)
+
+    def lacks(self, language: str) -> tuple[str, ...]:
+        """The keys (title, why) that a reader of `language` would read in another language."""
+        tag = nearest(language, self.languages, self.spoken)
+        if not tag and family(language) == family(self.spoken):
+            return ()
+        words = self.languages.get(tag, ListWords())
+        return tuple(name for name in ("title", "why") if not getattr(words, name))
 
 
 @dataclass(frozen=True)
@@ -233,6 +260,12 @@ class Config:
     def base_url(self) -> str:
         """Address of the public pages, without a slash at the end."""
         return (self.site.url or f"http://{self.web.listen}").rstrip("/")
+
+    def list_said(self, key: str, language: str) -> ListWords:
+        """What a reader of `language` reads about a list; one that is no longer configured keeps its key."""
+        if key not in self.lists:
+            return ListWords(key, "", self.site.language)
+        return self.lists[key].said(language)
 
     @property
     def all_fields(self) -> Mapping[str, FieldConfig]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from newsletter.config import Config
 from newsletter.content.model import (
     Button,
     Callout,
@@ -21,6 +22,7 @@ from newsletter.content.model import (
 )
 from newsletter.problems import Problem, Severity
 from newsletter.rendering import finding_places
+from newsletter.rendering.model import Rendered
 
 # What is counted; prose is not, for a translation may need more paragraphs, or fewer.
 _KINDS: Mapping[type[Node], tuple[str, str]] = {
@@ -47,6 +49,24 @@ def against(issue: Issue, original: Issue) -> Iterator[Problem]:
         yield from _numbers(kind, names, issue, original)
     yield from _blocks(issue, original)
     yield from _buttons(issue, original)
+
+
+def lists(issue: Issue, rendered: Rendered, config: Config) -> Iterator[Problem]:
+    """The lists of the audience without words in the issue's language; what is behind a segment the database knows."""
+    return without_words(issue, rendered.language, config, issue.front.audience)
+
+
+def without_words(issue: Issue, language: str, config: Config, keys: Iterable[str]) -> Iterator[Problem]:
+    """A list whose name and footer's sentence this issue's readers would read in another language. Notes."""
+    for key in keys:
+        known = config.lists.get(key)
+        if known and (missing := known.lacks(language)):
+            said = " and ".join(missing)
+            message = f"{issue.file} is in {language}; the {said} of [lists.{key}] would not be"
+            lines = " and ".join(f'{name} = "…"' for name in missing)
+            hint = f"Add a section [lists.{key}.{language}] to it, with {lines} below."
+            where = config.where(f"lists.{key}.{missing[-1]}")
+            yield Problem("list-not-translated", message, hint, where, Severity.NOTE)
 
 
 def _numbers(kind: type[Node], names: tuple[str, str], issue: Issue, original: Issue) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from datetime import date
 from newsletter.config import Config, examples
 from newsletter.content.model import Issue
 from newsletter.problems import Problem, Severity, Where
-from newsletter.rendering import check_links, check_mail, check_words
+from newsletter.rendering import check_languages, check_links, check_mail, check_words
 from newsletter.rendering.model import Mode, Rendered
 
 # What a person may decide to send all the same; everything else that is an error is one for everybody.
@@ -26,6 +26,7 @@ _CHECKS: tuple[Callable[[Issue, Rendered, Config], Iterable[Problem]], ...] = (
     check_mail.size,
     check_mail.contrast,
     check_mail.variants,
+    check_languages.lists,
 )
 
 

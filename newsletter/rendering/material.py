@@ -53,7 +53,9 @@ class Material:
     def for_whom(self, node: content.Only) -> str:
         """`For people in A, B and C`: the label over a range on a page that everybody can see."""
         names = [
-            self.config.lists[value].title if key == "list" and value in self.config.lists else value
+            self.config.lists[value].said(self.language).title
+            if key == "list" and value in self.config.lists
+            else value
             for key, values in node.terms
             for value in values
         ]

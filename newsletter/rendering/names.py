@@ -29,7 +29,7 @@ def names(material: Material) -> dict[str, Any]:
         "by": issue.front.by or content.By(sender.name, sender.role, sender.area, sender.organisation),
         "sender": sender,
         "site": config.site,
-        "list_title": first_list.title if first_list else "",
+        "list_title": first_list.said(material.language).title if first_list else "",
         "has_h1": any(isinstance(node, content.Heading) and node.level == 1 for node in issue.walk()),
         "has_reply": any(isinstance(node, content.ReplyButton) for node in issue.walk()),
         "option": SimpleNamespace(**_options(material)),

@@ -64,8 +64,9 @@ def confirm(delivery: Delivery, incoming: Incoming) -> Notice:
     config = settings.current()
     frozen = Mailing.objects.filter(pk=delivery.mailing_id).values_list("settings", flat=True).first() or {}
     language = (delivery.language or config.site.language).partition("-")[0].lower()
-    subject, text = WORDS.get(language, WORDS["en"])
-    titles = [config.lists[key].title if key in config.lists else key for key in delivery.lists]
+    language = language if language in WORDS else "en"
+    subject, text = WORDS[language]
+    titles = [config.list_said(key, language).title for key in delivery.lists]
     first = next(iter(config.senders.values()), None)
     sender = config.replies.address or frozen.get("sender_address") or (first.address if first else "")
     token, keyring = new_id(), keys.keyring(config)
@@ -76,7 +77,7 @@ def confirm(delivery: Delivery, incoming: Incoming) -> Notice:
         from_name=config.replies.name or config.site.name,
         from_address=sender or f"noreply@{domain}",
         date=timezone.localtime(),
-        language=language if language in WORDS else "en",
+        language=language,
         auto_submitted="auto-replied",
         in_reply_to=answered,
         references=(answered,) if answered else (),

@@ -151,8 +151,7 @@ class Page:
         return f"<table><thead><tr>{top}</tr></thead><tbody>\n{rows}</tbody></table>\n"
 
     def list_title(self, key: str) -> str:
-        lists = self.config.lists
-        return (lists[key].title if key in lists else "") or key
+        return self.config.list_said(key, self.language).title or key
 
     def at(self, moment: datetime | None) -> str:
         """`8 December 2026, 14:05` in the page's language."""

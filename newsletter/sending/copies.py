@@ -46,7 +46,7 @@ def personal(delivery: Delivery) -> str:
     )
 
     def filled(subject: str) -> tuple[str, ...]:
-        system = links.values(own, mailing.settings, delivery.lists, subject)
+        system = links.values(own, mailing.settings, delivery.lists, subject, rendered.language)
         return merge.fill(rendered, variant, fields, system)
 
     html = merge.join(variant.html, filled(merge.join(variant.subject, filled(""))))

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from newsletter.config import Config
 from newsletter.mail.tokens import Keyring, Purpose, address
+from newsletter.sending import list_words
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ def way_back(config: Config, prefix: str, token: str, domain: str) -> str:
     return address(local or prefix, token, own or domain, config.mail.separator)
 
 
-def values(links: Links, settings: Mapping[str, Any], lists: Sequence[str], subject: str) -> dict[str, str]:
+def values(
+    links: Links, settings: Mapping[str, Any], lists: Sequence[str], subject: str, language: str
+) -> dict[str, str]:
     """Links and the footer's sentence under the names of content.model.SYSTEM_SLOTS, not yet escaped."""
     reply = reply_to(links, settings)
     mailto = f"mailto:{quote(reply, safe='@+')}?subject={_quoted(f'Re: {subject}')}"
@@ -95,7 +98,7 @@ def values(links: Links, settings: Mapping[str, Any], lists: Sequence[str], subj
         "share_url": links.share_url,
         "own_url": "",
         "rate_url": links.rate_url,
-        "why": why(settings, lists),
+        "why": why(settings, lists, language),
     }
 
 
@@ -114,7 +117,8 @@ def to_our_desk(settings: Mapping[str, Any]) -> bool:
     return (settings.get("reply_to") or "inbox") == "inbox"
 
 
-def why(settings: Mapping[str, Any], lists: Sequence[str]) -> str:
-    """The footer's sentence: that of the first list through which the person was chosen."""
+def why(settings: Mapping[str, Any], lists: Sequence[str], language: str) -> str:
+    """The footer's sentence, in the mail's language: that of the first list through which the person was chosen."""
     known: Mapping[str, Any] = settings.get("lists", {})
-    return next((known[key]["why"] for key in lists if key in known), "")
+    first = next((key for key in lists if key in known), "")
+    return list_words.said(settings, first, language).why

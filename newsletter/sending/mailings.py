@@ -17,7 +17,7 @@ from newsletter.mail.tokens import new_id
 from newsletter.problems import Exit, NewsletterError, Problem
 from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Rendered
-from newsletter.sending import archiving, correcting, freezing, previewing, tally
+from newsletter.sending import archiving, correcting, freezing, list_words, previewing, tally
 from newsletter.sending.models import OF_MAILING, Delivery, Mailing
 from newsletter.sending.store import whole
 
@@ -101,10 +101,7 @@ def settings_of(config: Config, issue: Issue) -> dict[str, Any]:
         "sender_address": sender.address,
         "reply_to": issue.front.reply_to,
         "source_sha256": issue.sha256,
-        "lists": {
-            key: {"title": config.lists[key].title, "why": config.lists[key].why, "urgent": config.lists[key].urgent}
-            for key in selecting.lists_of(config, issue.front.audience)
-        },
+        "lists": {key: list_words.kept(config.lists[key]) for key in selecting.lists_of(config, issue.front.audience)},
         "organisation": config.site.name,
         "archive": issue.front.archive,
         "useful_until": issue.front.useful_until,

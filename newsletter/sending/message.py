@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from newsletter.config import Config
+from newsletter.config import Config, languages
 from newsletter.content.model import Slot
 from newsletter.mail import headers, outgoing
 from newsletter.mail.addresses import Address, parse
@@ -22,7 +22,7 @@ from newsletter.problems import NewsletterError, Problem
 from newsletter.rendering import freeze, merge
 from newsletter.rendering.model import Asset as Picture
 from newsletter.rendering.model import Context, Rendered, Variant
-from newsletter.sending import links
+from newsletter.sending import links, list_words
 from newsletter.sending.models import Asset, Mailing
 from newsletter.sending.outbox import SHORT, Leased
 from newsletter.sending.transports.connection import unfit as wrong_bytes
@@ -127,7 +127,8 @@ class Composer:
         fields = field_values(row.values)
         subject = made.plain_subject
         if subject is None:
-            first = merge.fill(made.rendered, made.variant, fields, links.values(own, self.settings, row.lists, ""))
+            system = links.values(own, self.settings, row.lists, "", made.rendered.language)
+            first = merge.fill(made.rendered, made.variant, fields, system)
             subject = merge.join(made.variant.subject, first)
         values, person = self._filled(made, own, row, fields, subject)
         data = made.compiled.build(values, person._replace(to=recipient))
@@ -176,7 +177,7 @@ class Composer:
         self, made: _Compiled, own: links.Links, row: Leased, fields: Mapping[str, str], subject: str
     ) -> tuple[tuple[str, ...], outgoing.Person]:
         """The values of all holes, and what the headers say of the person."""
-        system = links.values(own, self.settings, row.lists, subject)
+        system = links.values(own, self.settings, row.lists, subject, made.rendered.language)
         person = outgoing.Person(
             to=row.address,
             message_id=own.message_id,
@@ -204,7 +205,7 @@ class Composer:
         if made is None:
             # Of several sets of lists with the same first and the same footer there is one: a plate has 40 KB.
             first = lists[0] if lists else ""
-            same = (language, truths, first, links.why(self.settings, lists))
+            same = (language, truths, first, links.why(self.settings, lists, self.renders[language].language))
             made = self._cache[key] = self._made.get(same) or self._compile(language, truths, first)
             self._made[same] = made
         return made
@@ -220,15 +221,13 @@ class Composer:
         return _Compiled(rendered, variant, compiled, plain, merge.own_holes(rendered, variant), set())
 
     def _common(self, rendered: Rendered, first: str) -> outgoing.Common:
-        known = self.settings.get("lists", {})
-        title = known[first]["title"] if first in known else ""
         return outgoing.Common(
             from_name=self.settings["sender_name"],
             from_address=self.settings["sender_address"],
             date=self.date,
             language=rendered.language,
             list_id=f"{first or 'newsletter'}.{self.config.mail.reply_domain}",
-            list_title=title,
+            list_title=list_words.said(self.settings, first, rendered.language).title,
             reply_name=self.settings["sender_name"],
             feedback_id=self._feedback_id(rendered.slug, first),
         )
@@ -254,19 +253,8 @@ class Composer:
 
 
 def best_language(wanted: str, renders: Mapping[str, Any]) -> str:
-    """The key of the rendering for a person: their language, its family (cy for cy-GB), else the default "".
-
-    Nearest first: the very language, the family as such, the default where it is of the family, any of the family.
-    """
-    wanted = wanted.lower()
-    family = wanted.split("-")[0]
-    for key in (wanted, family):
-        for language in renders:
-            if language and language.lower() == key:
-                return language
-    if not family or _spoken(renders.get("")).split("-")[0] == family:
-        return ""
-    return next((language for language in renders if language.lower().split("-")[0] == family), "")
+    """The key of the rendering for a person: their language, its family (cy for cy-GB), else the default ""."""
+    return languages.nearest(wanted, renders, _spoken(renders.get("")))
 
 
 def _spoken(rendered: Any) -> str:

@@ -87,9 +87,9 @@ def preferences_link(config: Config, canonical: str, lists: Sequence[str]) -> st
     return f"{config.base_url}/p/{keys.keyring(config).make(Purpose.UNSUBSCRIBE, bytes(key.token))}"
 
 
-def titles(config: Config, lists: Sequence[str]) -> list[str]:
-    """The lists as people know them."""
-    return [config.lists[key].title if key in config.lists else key for key in lists]
+def titles(config: Config, lists: Sequence[str], language: str) -> list[str]:
+    """The lists as people know them, in their language."""
+    return [config.list_said(key, language).title for key in lists]
 
 
 _kept: dict[tuple[str, str, tuple[str, ...]], tuple[Config, Rendered]] = {}
@@ -112,7 +112,7 @@ def _rendered(config: Config, kind: str, language: str, lists: Sequence[str]) ->
 def _issue(config: Config, kind: str, language: str, lists: Sequence[str]) -> content.Issue:
     """The mail as an issue that nobody wrote: a heading, our paragraphs, a button."""
     words = all_words()[language]
-    named = {"site": config.site.name, "lists": ", ".join(titles(config, lists)) or config.site.name}
+    named = {"site": config.site.name, "lists": ", ".join(titles(config, lists, language)) or config.site.name}
     subject = words[f"{kind}_subject"].format(**named)
     slot = content.Slot(0, "own_url", content.SlotKind.SYSTEM)
     text = parser().parse(words[f"{kind}_text"].format(**{key: _escaped(value) for key, value in named.items()}))

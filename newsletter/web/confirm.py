@@ -18,7 +18,7 @@ from newsletter.audience.models import Request, Subscriber
 from newsletter.mail import addresses
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import own_mails
-from newsletter.web import links, own_data, preferences, signup_cookie
+from newsletter.web import links, own_data, preferences, signup_cookie, unsubscribe
 from newsletter.web.answers import contact, page, unknown_link
 from newsletter.web.methods import refused
 from newsletter.web.words import Words, words_for
@@ -57,7 +57,7 @@ def question(request: HttpRequest, said: Words, row: Request, status: int = 200,
         words=said,
         status=status,
         kind=name,
-        lists=own_mails.titles(settings.current(), row.facts.get("lists", [])),
+        lists=unsubscribe.titles(row.facts.get("lists", []), said),
         address=row.address if name == "move" else links.masked(row.address),
         **facts,
     )
@@ -103,7 +103,7 @@ def subscribed(request: HttpRequest, said: Words, row: Request) -> HttpResponse:
         return message(request, said, "used")
     with transaction.atomic():
         link = own_mails.preferences_link(settings.current(), row.canonical, row.facts.get("lists", []))
-    titles = own_mails.titles(settings.current(), lists)
+    titles = unsubscribe.titles(lists, said)
     return page(
         request, "confirmed.html", "confirmed_title", words=said, lists=titles, tone="good", link="/p/" + link[-32:]
     )

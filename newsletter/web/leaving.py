@@ -36,11 +36,11 @@ NOTHING: dict[str, Any] = {
 }
 
 
-def offers(key: UnsubscribeKey, person: Subscriber | None) -> dict[str, Any]:
+def offers(key: UnsubscribeKey, person: Subscriber | None, said: Words) -> dict[str, Any]:
     """What the page shows beside its one button; a person who is gone has nothing to choose."""
     if person is None:
         return NOTHING
-    only = list(zip(key.lists, unsubscribe.titles(key.lists), strict=True)) if len(key.lists) > 1 else []
+    only = list(zip(key.lists, unsubscribe.titles(key.lists, said), strict=True)) if len(key.lists) > 1 else []
     path = f"/p/{links.keyring().make(Purpose.UNSUBSCRIBE, bytes(key.token))}"
     more = {"reasons": REASONS, "goodbye": may_be_told(person)}
     return {**NOTHING, "only": only, "pause": bool(key.lists), "preferences": path, **more}
@@ -55,7 +55,7 @@ def act(request: HttpRequest, key: UnsubscribeKey, said: Words, action: str) -> 
         return None
     if action.startswith("only:") and action[5:] in key.lists:
         only = UnsubscribeKey(token=key.token, canonical=key.canonical, lists=[action[5:]])
-        wording = said.plain("leave_only").format(list=unsubscribe.titles(only.lists)[0])
+        wording = said.plain("leave_only").format(list=unsubscribe.titles(only.lists, said)[0].title)
         subscribing.leave(key.canonical, only.lists, CHANNEL, wording)
         return unsubscribe.left(request, only, said, undo=f"undo:{action[5:]}")
     if action.startswith("undo:") and action[5:] in key.lists:

@@ -95,7 +95,7 @@ def save(request: HttpRequest, person: Subscriber, said: Words) -> HttpResponse:
 
 def wording(said: Words, lists: Sequence[str]) -> str:
     """What was ticked, and the button."""
-    titles = "; ".join(settings.current().lists[key].title for key in lists)
+    titles = "; ".join(settings.current().list_said(key, said.language).title for key in lists)
     return f"{said.plain('subscribe_lists')} {titles or '–'} [{said.plain('preferences_save')}]"
 
 
@@ -145,7 +145,8 @@ def subscribing_open(person: Subscriber) -> bool:
 
 def rendered(request: HttpRequest, said: Words, **facts: Any) -> HttpResponse:
     """The form with these facts."""
-    values: dict[str, Any] = {"lists": settings.current().lists, "languages": spoken(), "test": False, **facts}
+    lists = {key: one.said(said.language) for key, one in settings.current().lists.items()}
+    values: dict[str, Any] = {"lists": lists, "languages": spoken(), "test": False, **facts}
     return page(request, "preferences.html", "preferences_title", words=said, **values)
 
 

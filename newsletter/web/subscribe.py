@@ -101,7 +101,7 @@ def keep(request: HttpRequest, said: Words, form: Form, word: str) -> None:
 def wording(said: Words, lists: tuple[str, ...]) -> str:
     """Word for word what the person read and pressed: the proof of consent."""
     config = settings.current()
-    titles = [config.lists[key].title for key in lists]
+    titles = [config.list_said(key, said.language).title for key in lists]
     consent = said.plain("subscribe_consent").format(site=config.site.name)
     return f"{said.plain('subscribe_lists')} {'; '.join(titles)}. {consent} [{said.plain('subscribe_button')}]"
 
@@ -116,7 +116,7 @@ def form_page(request: HttpRequest, said: Words, form: Form, status: int = 200) 
         words=said,
         status=status,
         form=form,
-        lists=config.lists,
+        lists={key: one.said(said.language) for key, one in config.lists.items()},
         shown=filling.stamp(links.keyring()),
     )
 
@@ -127,7 +127,8 @@ def embedded() -> str:
     from newsletter.web.words import words
 
     said = words(config.site.language)
-    values = {"w": said, "site": config.site, "lists": config.lists, "action": f"{config.base_url}/subscribe"}
+    lists = {key: one.said(said.language) for key, one in config.lists.items()}
+    values = {"w": said, "lists": lists, "action": f"{config.base_url}/subscribe"}
     return render_to_string("embedded.html", values).strip() + "\n"
 
 

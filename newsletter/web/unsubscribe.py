@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from newsletter import settings
 from newsletter.audience import never, subscribing
+from newsletter.config import ListWords
 from newsletter.mail.tokens import Purpose
 from newsletter.sending import finding
 from newsletter.sending.models import UnsubscribeKey
@@ -46,14 +47,14 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     action = request.POST.get("action", "") if request.method == "POST" else ""
     if action == "leave":
         subscribing.leave(key.canonical, key.lists, "page", f"{said.plain('leave_title')} {said.plain('leave_button')}")
-        return left(request, key, said, offers=leaving.offers(key, person))
+        return left(request, key, said, offers=leaving.offers(key, person, said))
     if action == "undo":
         return undo(request, key, said)
     if action and (answer := leaving.act(request, key, said, action)):
         return answer
     if subscribing.has_left(key.canonical, key.lists, person):
-        return left(request, key, said, offers=leaving.offers(key, person))
-    more = {"offers": leaving.offers(key, person)}
+        return left(request, key, said, offers=leaving.offers(key, person, said))
+    more = {"offers": leaving.offers(key, person, said)}
     return choice(request, key, said, "leave", "leave_title", ("leave_to",), action="leave", **more)
 
 
@@ -86,8 +87,8 @@ def choice(
     **more: Any,
 ) -> HttpResponse:
     """The page for one person and their set of lists."""
-    facts: dict[str, Any] = {"address": links.masked(key.canonical), "lists": titles(key.lists), "test": False}
-    facts |= (more.pop("offers", None) or leaving.offers(key, person_of(key.canonical))) | more
+    facts: dict[str, Any] = {"address": links.masked(key.canonical), "lists": titles(key.lists, said), "test": False}
+    facts |= (more.pop("offers", None) or leaving.offers(key, person_of(key.canonical), said)) | more
     return page(request, "choice.html", title, words=said, sentence=sentence, paragraphs=paragraphs, **facts)
 
 
@@ -98,7 +99,7 @@ def test_copy(request: HttpRequest, one_click: bool) -> HttpResponse:
     said = words_for(request)
     if request.method == "POST":
         return page(request, "message.html", "test_title", words=said, paragraphs=("test_done",))
-    lists = titles(list(settings.current().lists)[:1])
+    lists = titles(list(settings.current().lists)[:1], said)
     facts: dict[str, Any] = {"address": links.masked("sam@example.org"), "lists": lists, "test": True}
     facts |= leaving.NOTHING
     return page(
@@ -113,7 +114,6 @@ def test_copy(request: HttpRequest, one_click: bool) -> HttpResponse:
     )
 
 
-def titles(lists: list[str]) -> list[str]:
-    """The lists as people know them; one that is no longer configured keeps its key."""
-    known = settings.current().lists
-    return [known[key].title if key in known else key for key in lists]
+def titles(lists: list[str], said: Words) -> list[ListWords]:
+    """The lists as people know them, in the page's language; one that is no longer configured keeps its key."""
+    return [settings.current().list_said(key, said.language) for key in lists]

@@ -6,7 +6,6 @@ import ast
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -15,6 +14,7 @@ import pytest
 from newsletter.cli import COMMANDS, group
 from newsletter.cli.explain import catalogue
 from newsletter.config import SECTIONS, TABLES
+from newsletter.config.describing import settings_in
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -98,8 +98,8 @@ def test_every_setting_is_in_the_reference() -> None:
     text = (REFERENCE / "configuration.md").read_text(encoding="utf-8")
     for name, kind in [*SECTIONS.items(), *TABLES.items()]:
         section = text.split(f"## [{name}")[1].split("\n## ")[0]
-        assert not [item.name for item in fields(kind) if f"`{item.name}`" not in section]
-        assert all(item.metadata["help"] for item in fields(kind))
+        assert not [item.name for item in settings_in(kind) if f"`{item.name}`" not in section]
+        assert all(item.metadata["help"] for item in settings_in(kind))
 
 
 def test_every_command_module_is_announced() -> None:

@@ -73,11 +73,14 @@ def test_a_finding_stands_at_its_word(desk: Desk, body: str, code: str, word: st
         ({"preheader": "x" * 111}, "long-preheader"),
         ({"more": "useful_until: 2026-11-01\n"}, "no-longer-useful"),
         ({"more": "sensitive: true\n"}, "sensitive-subject"),
-        ({"more": "language: pl\n"}, "no-fixed-words"),
     ],
 )
 def test_the_front_matter_is_looked_at(desk: Desk, front: dict[str, str], code: str) -> None:
     assert codes(desk, GOOD, **front) == [code]
+
+
+def test_what_we_do_not_say_in_the_language_of_the_issue_is_told(desk: Desk) -> None:
+    assert codes(desk, GOOD, more="language: pl\n") == ["no-fixed-words", "list-not-translated"]
 
 
 def test_a_good_field_beside_a_misspelt_one_is_no_note_to_oneself(desk: Desk) -> None:

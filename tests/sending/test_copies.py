@@ -62,7 +62,7 @@ def test_without_a_web_rendering_the_public_copy_still_has_nobody_in_it(workspac
 def values_of(workspace: Workspace, mailing: Mailing, subject: str = "") -> dict[str, str]:
     keyring = Keyring.load(workspace.root / "var" / "secret.key")
     own = links.signed(workspace.config, keyring, b"123456789", b"abcdefghi", bytes(mailing.public_id))
-    return links.values(own, mailing.settings, ["all-residents"], subject)
+    return links.values(own, mailing.settings, ["all-residents"], subject, "en-GB")
 
 
 def test_looking_at_a_copy_writes_nothing_down(workspace: Workspace) -> None:
