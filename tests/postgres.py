@@ -1,7 +1,8 @@
 """A PostgreSQL of the tests' own: made, started and stopped by them, on a socket in a temporary folder.
 
 One for each test process (so that xdist's workers never share one), a migrated template in it, and a copy of that for
-each test. fsync is off: nothing here has to survive a power cut.
+each test. fsync is off: nothing here has to survive a power cut; so it lies in memory where there is room, for a copy
+makes three hundred files (40 ms there, 143 on a disk, 2,900 times).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any
 from urllib.parse import quote
 
 TEMPLATE = "migrated"
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30  # bytes that must be free there: eight servers take 0.3 GB each
 _SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -27,6 +30,7 @@ _SETTINGS = {
     "listen_addresses": "''",
     "max_connections": "100",
     "shared_buffers": "64MB",
+    "max_wal_size": "128MB",
     "autovacuum": "off",  # else it may hold the template at the moment when it is copied
 }
 
@@ -92,7 +96,8 @@ class Cluster:
 @contextmanager
 def running(binaries: Path) -> Iterator[Cluster]:
     """A new, empty, running server in a folder that is removed afterwards. PostgreSQL refuses to run as root."""
-    root = Path(tempfile.mkdtemp(prefix="nlpg-"))  # short: a socket's path holds at most 107 letters
+    place = MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
+    root = Path(tempfile.mkdtemp(prefix="nlpg-", dir=place))  # short: a socket's path holds at most 107 letters
     try:
         user, prefix = pwd.getpwuid(os.geteuid()).pw_name, ()
         if os.geteuid() == 0:
