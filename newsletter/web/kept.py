@@ -27,6 +27,8 @@ def keep_open() -> None:
     """From now on, for every thread of this process that answers requests."""
     connections.databases["default"]["CONN_MAX_AGE"] = SECONDS
     connection_created.connect(_remember, dispatch_uid="newsletter.web.kept")
+    # Behind Django's own, which puts down that a connection is to be looked at: its test client moves that to the end.
+    request_started.disconnect(dispatch_uid="newsletter.web.kept")
     request_started.connect(_look, dispatch_uid="newsletter.web.kept")
 
 
