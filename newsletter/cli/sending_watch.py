@@ -104,9 +104,12 @@ def _tell(output: Output, mailing: Mailing, counts: dict[str, int]) -> int:
 
 def _left(output: Output, mailing: Mailing) -> int:
     """Ctrl-C: within the undo delay it takes everything back, afterwards it only leaves the view."""
+    from django.db import connection
+
     from newsletter.sending import schedules
 
     slug = mailing.slug
+    connection.close()  # Ctrl-C in the middle of a statement leaves it useless; the next question opens it anew
     mailing.refresh_from_db()
     if _seconds_to_begin(mailing) > 0 and schedules.take_back(mailing) is not None:
         output.say(f"\nTaken back: nothing of {slug} has been sent.")
