@@ -6,7 +6,6 @@ import selectors
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from newsletter.problems import NewsletterError
 from newsletter.sending import verdicts
@@ -27,9 +26,7 @@ from newsletter.sending.ways import Way
 
 COUNT = 5.0  # seconds between looks at the ledger's own numbers: staff and other commands move people, too
 SOON = 0.001  # seconds: the shortest sleep between two mails that have to keep their distance
-# Seconds between two commits, at least: a server beside us answers mail by mail, and 1.7 mails a commit cost 172 us of
-# processor each; 3 a commit cost 139, at the same rate. A server 1 ms away is never waited for.
-TOGETHER = 0.0004
+TOGETHER = 0.0004  # seconds from one commit to the next: 1.7 mails in each cost 172 us of processor a mail, 3 cost 139
 SHOW = 0.05  # seconds between looks at should_stop, and between pictures of the progress
 DAYS = 1.0  # seconds between writings of a relay's daily numbers where nothing is limited by them
 RENEW = 300.0  # seconds between renewals of our leases (outbox.LEASE)
@@ -72,8 +69,8 @@ class Crew:
         self.error: BaseException | None = None
         self.starts: list[tuple[Wire[Parcel], Parcel]] = []  # servers that wait for a text
         self.results: list[Result] = []
-        # Monotonic seconds.
-        self.committed = self.looked = self.counted = self.not_before = self.renewed = self.days_written = 0.0
+        self.committed = self.looked = self.counted = 0.0  # monotonic
+        self.not_before = self.renewed = self.days_written = 0.0  # monotonic
         self.way: Way | None = None  # the relay that carries now
         self.poisoned = self.before = 0
         self.helpers: Helpers | None = None
@@ -157,7 +154,7 @@ class Crew:
 
     def _look(self, now: float) -> None:
         for wire in list(self.doorway.wires):
-            self._hear(wire.overdue(now), wire)
+            self._take_in(wire.overdue(now), wire)
         if now - self.looked < LOOK:
             return
         self.looked = now
@@ -192,7 +189,7 @@ class Crew:
         """Nothing new begins: mails that were only named go back, bodies on their way are waited for."""
         for wire in list(self.doorway.wires):
             if not wire.idle and not wire.begun:
-                self._hear(wire.abandon(), wire)
+                self._take_in(wire.abandon(), wire)
         self.people.all_back()
 
     # --- people to connections ---------------------------------------------------------------------------------
@@ -209,7 +206,7 @@ class Crew:
                 wire.close()
                 self.doorway.mind(wire)
             elif wire.idle and (parcel := self._take(wire)):
-                self._hear(wire.offer(parcel, *parcel.named()), wire)
+                self._take_in(wire.offer(parcel, *parcel.named()), wire)
         most = min(connections or way.connections, self._busy() + len(self.people))
         wanted = most if self.people or self.people.refill() else 0
         self.doorway.open(wanted - len(self.doorway.wires) - self.doorway.opening[way.key], way.factory, way)
@@ -279,12 +276,9 @@ class Crew:
         soonest = self.people.queue.soonest(self.way.pace, now) if turn and self.way else SHOW
         return self.doorway.select(min(SHOW, max(soonest, SOON)))
 
-    def _hear(self, what: Any, wire: Wire[Parcel] | None = None) -> None:
-        """Take events of one wire, or everything that `select` found ready."""
-        if wire is not None:
-            self._take_in(what, wire)
-            return
-        for one, mask in what:
+    def _hear(self, found: Iterable[tuple[Wire[Parcel], int]]) -> None:
+        """Take everything that `select` found ready."""
+        for one, mask in found:
             if mask & selectors.EVENT_WRITE:
                 self._take_in(one.writable(), one)
             if mask & selectors.EVENT_READ and one.alive:
@@ -331,7 +325,7 @@ class Crew:
         results, self.starts, self.results = self.results, [], []
         if self.halted or self.held:
             for wire, _ in starts:
-                self._hear(wire.abandon(), wire)
+                self._take_in(wire.abandon(), wire)
             starts = []
         if not starts and not results and not self.people.returned:
             return
@@ -355,9 +349,9 @@ class Crew:
             if parcel.begun and wire.alive:
                 self.people.moved(Delivery.State.LEASED, Delivery.State.INFLIGHT, 1)
                 following = self._take(wire) if wire.may_follow else None
-                self._hear(wire.body((following, *following.named()) if following else None), wire)
+                self._take_in(wire.body((following, *following.named()) if following else None), wire)
             else:
-                self._hear(wire.abandon(), wire)
+                self._take_in(wire.abandon(), wire)
         if self.people.returned:
             if self.halted or self.held:
                 self.people.all_back()
